@@ -1,0 +1,181 @@
+//! Reading a mapping key by key, with the environment behind it and unknown keys reported at the end.
+
+use std::borrow::Cow;
+
+use super::{Decode, Decoder, KeyPath, Map, Node, Origin, Problem, TextForm};
+
+/// The keys of one mapping while it is being read. Call [`Fields::finish`] last, or [`Fields::ignore_unknown`].
+pub struct Fields<'n, 'c, 'v> {
+    map: &'n Map,
+    origin: Origin,
+    cx: &'c mut Decoder<'v>,
+    known: Vec<String>,
+    /// Prefix of the environment variables of absent keys, such as `SERVO_PROMETHEUS_`.
+    prefix: Option<String>,
+}
+
+impl<'n, 'c, 'v> Fields<'n, 'c, 'v> {
+    pub(super) fn new(map: &'n Map, origin: Origin, cx: &'c mut Decoder<'v>) -> Self {
+        Self { map, origin, cx, known: Vec::new(), prefix: None }
+    }
+
+    /// Fills absent keys from variables named `prefix` and the key in upper case.
+    #[must_use]
+    pub fn with_environment(mut self, prefix: impl Into<String>) -> Self {
+        self.prefix = Some(prefix.into());
+        self
+    }
+
+    /// Whether a key has a value, in the mapping or in the environment.
+    pub fn has(&self, key: &str) -> bool {
+        self.map.contains(key) || self.variable(key).is_some_and(|name| self.cx.variables().get(&name).is_some())
+    }
+
+    /// The value of a key that must be there.
+    pub fn required<T: Decode>(&mut self, key: &str) -> Option<T> {
+        match self.get(key) {
+            None => None,
+            Some(None) => {
+                self.fail_at(key, "field required");
+                None
+            }
+            Some(Some(value)) => Some(value),
+        }
+    }
+
+    /// The value of a key, or `default` when it is absent. An explicit null is only accepted by optional types.
+    pub fn or<T: Decode>(&mut self, key: &str, default: T) -> Option<T> {
+        self.get(key).map(|value| value.unwrap_or(default))
+    }
+
+    /// The value of a key: `None` after a problem, `Some(None)` when the key is absent.
+    pub fn get<T: Decode>(&mut self, key: &str) -> Option<Option<T>> {
+        self.get_from(key, self.variable(key).as_deref())
+    }
+
+    /// As [`Self::get`], with the variable that fills the key when absent named outright.
+    #[expect(clippy::option_option, reason = "a problem, an absent key and a value are three outcomes")]
+    pub fn get_from<T: Decode>(&mut self, key: &str, variable: Option<&str>) -> Option<Option<T>> {
+        match self.node(key, variable, T::TEXT_FORM)? {
+            Some(node) => self.cx.within(key, |cx| T::decode(&node, cx)).map(Some),
+            None => Some(None),
+        }
+    }
+
+    /// The raw node of a key, merged with the environment; `None` after a problem.
+    #[expect(clippy::option_option, reason = "a problem, an absent key and a value are three outcomes")]
+    pub fn node(&mut self, key: &str, variable: Option<&str>, form: TextForm) -> Option<Option<Cow<'n, Node>>> {
+        self.known.push(key.to_owned());
+        let written = self.map.get(key).map(|entry| &entry.value);
+        let text = variable.and_then(|name| self.cx.variables().get(name).map(|text| (name, text)));
+        let Some((name, text)) = text else { return Some(written.map(Cow::Borrowed)) };
+        if let (Some(written), TextForm::Text) = (written, form) {
+            return Some(Some(Cow::Borrowed(written)));
+        }
+        let origin = Origin::whole(format!("environment variable {name}"));
+        let from_environment = match (form, serde_json::from_str::<serde_json::Value>(text)) {
+            (TextForm::Json | TextForm::JsonOrText, Ok(json)) => Node::from_json(&json, &origin),
+            (TextForm::Json, Err(_)) if written.is_none() => {
+                let node = Node::new(super::Value::Null, origin);
+                self.cx.within(key, |cx| cx.invalid_unquoted(&node, "the variable must be JSON"));
+                return None;
+            }
+            (TextForm::Json, Err(_)) => return Some(written.map(Cow::Borrowed)),
+            (TextForm::Text | TextForm::JsonOrText, _) => Node::new(super::Value::Text(text.to_owned()), origin),
+        };
+        Some(Some(match written {
+            Some(written) => Cow::Owned(written.over(&from_environment)),
+            None => Cow::Owned(from_environment),
+        }))
+    }
+
+    /// Marks a key as known without reading it.
+    pub fn accept(&mut self, key: &str) {
+        self.known.push(key.to_owned());
+    }
+
+    /// Records a problem of the mapping as a whole.
+    pub fn fail(&mut self, rule: impl Into<String>) {
+        self.record(KeyPath::default(), self.origin.clone(), rule.into(), None);
+    }
+
+    /// Records a problem at one key, without quoting its value.
+    pub fn fail_at(&mut self, key: &str, rule: impl Into<String>) {
+        let origin = self.map.get(key).map_or(&self.origin, |entry| &entry.value.origin).clone();
+        self.record(KeyPath::new([key]), origin, rule.into(), None);
+    }
+
+    /// The origin of a key's value, or of the mapping when it is absent.
+    pub fn origin(&self, key: &str) -> Origin {
+        self.map.get(key).map_or(&self.origin, |entry| &entry.value.origin).clone()
+    }
+
+    /// The decoder, for nested work.
+    pub fn decoder(&mut self) -> &mut Decoder<'v> {
+        self.cx
+    }
+
+    /// Reports every key that was never asked for.
+    pub fn finish(mut self) {
+        let known = std::mem::take(&mut self.known);
+        for entry in self.map {
+            if !known.contains(&entry.key) {
+                let hint = nearest(&entry.key, &known).map(|near| format!("did you mean '{near}'?"));
+                let path = KeyPath::new([entry.key.as_str()]);
+                self.record(path, entry.key_origin.clone(), "extra fields not permitted".to_owned(), hint);
+            }
+        }
+    }
+
+    /// Leaves keys that were never asked for alone.
+    pub fn ignore_unknown(self) {}
+
+    fn variable(&self, key: &str) -> Option<String> {
+        self.prefix.as_ref().map(|prefix| format!("{prefix}{}", key.to_uppercase()))
+    }
+
+    fn record(&mut self, path: KeyPath, origin: Origin, rule: String, hint: Option<String>) {
+        self.cx.push_problem(Problem { origin, path, value: None, rule, hint });
+    }
+}
+
+/// The known word that is closest to `word`, when one is close enough to be meant.
+fn nearest<'a>(word: &str, known: &'a [String]) -> Option<&'a str> {
+    // A third of the letters may differ, as rustc and cargo allow.
+    let limit = word.chars().count().max(3) / 3;
+    known
+        .iter()
+        .map(|candidate| (distance(word, candidate), candidate.as_str()))
+        .filter(|(distance, _)| *distance <= limit)
+        .min()
+        .map(|(_, candidate)| candidate)
+}
+
+/// Levenshtein distance, case ignored, `-` and `_` equal.
+fn distance(a: &str, b: &str) -> usize {
+    let fold = |text: &str| text.to_lowercase().replace('-', "_").chars().collect::<Vec<_>>();
+    let (a, b) = (fold(a), fold(b));
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.iter().enumerate() {
+        let mut diagonal = i;
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let substituted = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_near_key_is_suggested_and_a_far_one_is_not() {
+        let known = ["measure_enabled".to_owned(), "description".to_owned()];
+        assert_eq!(nearest("measure-enabld", &known), Some("measure_enabled"));
+        assert_eq!(nearest("replicas", &known), None);
+    }
+}

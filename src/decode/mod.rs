@@ -1,0 +1,20 @@
+//! Value trees that remember where they came from, and a decoder that reports every problem at once.
+//!
+//! A configuration file, an environment variable and a body from the wire all become a [`Node`]: a value with
+//! its [`Origin`]. A type that can be read from one implements [`Decode`]. Decoding never stops at the first
+//! problem: an implementation reads all its fields, each failure is recorded with its key path, and only then is
+//! the value given up. That is why this is not `serde`, which ends at the first error.
+//!
+//! This module knows no type of ours and does no I/O.
+
+mod decoder;
+mod fields;
+mod node;
+mod problem;
+mod scalar;
+
+pub use decoder::{Decode, Decoder, NoVariables, TextForm, Variables};
+pub use fields::Fields;
+pub use node::{Entry, Map, Node, Origin, Value};
+pub use problem::{KeyPath, Problem, Problems};
+pub use scalar::{FilePath, HttpUrl, Secret, StrictInteger, plain_float};

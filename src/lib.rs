@@ -1,0 +1,3 @@
+//! servo: the agent that closes the loop between a running application and an optimizer.
+
+pub mod decode;

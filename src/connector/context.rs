@@ -1,0 +1,156 @@
+//! What surrounds an event: everything that a handler may touch beside its own configuration.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::{ConnectorName, Event, EventContextText, EventError, Operation, Phase};
+use crate::config::CommonConfig;
+use crate::exchange::Exchange;
+use crate::telemetry::Telemetry;
+
+/// Who decides what to try next, as far as connectors need to know: for names, labels and annotations.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OptimizerIdentity {
+    /// The full identifier, such as `dev.opsani.com/app`.
+    pub id: String,
+    /// The last part of it.
+    pub name: String,
+}
+
+/// What all connectors of a servo share.
+#[derive(Debug)]
+pub struct Services {
+    /// The optimizer, when one is configured.
+    pub optimizer: Option<OptimizerIdentity>,
+    /// Facts sent with HELLO.
+    pub telemetry: Telemetry,
+    /// In-process channels.
+    pub exchange: Exchange,
+    /// The `settings` section.
+    pub settings: Arc<CommonConfig>,
+}
+
+/// One progress report of a running operation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ProgressReport {
+    /// What is running.
+    pub operation: Operation,
+    /// Percent, not 0; from 100 on nothing is posted.
+    pub progress: f64,
+    /// When the handler began.
+    pub started_at: Instant,
+    /// The log line that carried it.
+    pub message: String,
+}
+
+/// Takes progress reports to whoever posts them; without a receiver they are only logged.
+#[derive(Debug, Clone, Default)]
+pub struct ProgressSender(Option<mpsc::Sender<ProgressReport>>);
+
+impl ProgressSender {
+    /// A sender into this channel. A full channel loses the report, as nothing may wait for a slow optimizer.
+    pub fn new(channel: mpsc::Sender<ProgressReport>) -> Self {
+        Self(Some(channel))
+    }
+
+    fn send(&self, report: ProgressReport) {
+        if let Some(channel) = &self.0
+            && channel.try_send(report).is_err()
+        {
+            tracing::debug!("dropped a progress report: too many are waiting");
+        }
+    }
+}
+
+/// The surroundings of one handler of one connector.
+#[derive(Debug, Clone)]
+pub struct EventContext {
+    connector: ConnectorName,
+    event: Event,
+    phase: Phase,
+    started_at: Instant,
+    progress: ProgressSender,
+    cancellation: CancellationToken,
+    services: Arc<Services>,
+}
+
+impl EventContext {
+    /// A context that begins now.
+    pub fn new(
+        connector: ConnectorName,
+        EventContextText(phase, event): EventContextText,
+        services: Arc<Services>,
+        progress: ProgressSender,
+        cancellation: CancellationToken,
+    ) -> Self {
+        Self { connector, event, phase, started_at: Instant::now(), progress, cancellation, services }
+    }
+
+    /// The connector that handles the event.
+    pub fn connector(&self) -> &ConnectorName {
+        &self.connector
+    }
+
+    /// The event.
+    pub fn event(&self) -> Event {
+        self.event
+    }
+
+    /// The phase.
+    pub fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// What the connectors of the servo share.
+    pub fn services(&self) -> &Services {
+        &self.services
+    }
+
+    /// Cancelled when the event is to end early. For handing on to work that the handler starts; a handler's own
+    /// waits are easier with [`Self::cancelled`].
+    pub fn cancellation(&self) -> &CancellationToken {
+        &self.cancellation
+    }
+
+    /// Resolves to the error to return when the event is to end early.
+    ///
+    /// # Cancel safety
+    /// Cancel safe: for use in `select!`.
+    pub async fn cancelled(&self) -> EventError {
+        self.cancellation.cancelled().await;
+        EventError::cancelled(format!("{} was cancelled", self.event))
+    }
+
+    /// Time since the handler began.
+    pub fn elapsed(&self) -> std::time::Duration {
+        self.started_at.elapsed()
+    }
+
+    /// Logs how far the handler has come and reports it to the optimizer. `percent` of 0 and from 100 on is only
+    /// logged.
+    pub fn progress(&self, percent: f64, message: &str) {
+        tracing::info!(
+            progress = percent,
+            connector = %self.connector,
+            event = %EventContextText(self.phase, self.event),
+            "{message}"
+        );
+        let Some(operation) = self.event.operation() else { return };
+        // The whole number decides: 100.9 is not posted either. Not a number is no progress.
+        if percent == 0.0 || percent.is_nan() || (100.0..101.0).contains(&percent) {
+            return;
+        }
+        let message = self.log_line(message);
+        self.progress.send(ProgressReport { operation, progress: percent, started_at: self.started_at, message });
+    }
+
+    /// The message in the format of the log, which is what optimizers are used to.
+    fn log_line(&self, message: &str) -> String {
+        let time = jiff::Zoned::now().strftime("%Y-%m-%d %H:%M:%S%.3f").to_string();
+        let context = EventContextText(self.phase, self.event);
+        format!("{time} | INFO     | {}[{context}] - {message}\n", self.connector)
+    }
+}

@@ -1,0 +1,103 @@
+//! How an event fails.
+
+use std::error::Error;
+
+/// What kind of failure it is; decides the status that the optimizer gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ErrorKind {
+    /// The event was called off, by the optimizer, a `before` hook or a shutdown.
+    Cancelled,
+    /// Any failure without a kind of its own.
+    Failed,
+    /// A measurement failed.
+    MeasurementFailed,
+    /// An adjustment failed.
+    AdjustmentFailed,
+    /// The application refused the adjustment: it would not start, or was not stable.
+    Rejected,
+    /// The event was ended because a service-level objective was violated.
+    Aborted,
+}
+
+/// The failure of an event. Of several at once the one of the highest [`ErrorKind`] is answered.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct EventError {
+    kind: ErrorKind,
+    message: String,
+    reason: Option<String>,
+    source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl EventError {
+    /// A failure of this kind; `message` is for people.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), reason: None, source: None }
+    }
+
+    /// A failure without a kind of its own.
+    pub fn failed(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Failed, message)
+    }
+
+    /// The event was called off.
+    pub fn cancelled(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Cancelled, message)
+    }
+
+    /// A measurement failed.
+    pub fn measurement_failed(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::MeasurementFailed, message)
+    }
+
+    /// An adjustment failed.
+    pub fn adjustment_failed(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::AdjustmentFailed, message)
+    }
+
+    /// The application refused the adjustment.
+    pub fn rejected(message: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Rejected, message).with_reason(reason)
+    }
+
+    /// The event was ended, such as by a violated objective.
+    pub fn aborted(message: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Aborted, message).with_reason(reason)
+    }
+
+    /// With a word for programs, such as `slo-violation`.
+    #[must_use]
+    pub fn with_reason(mut self, reason: impl Into<String>) -> Self {
+        self.reason = Some(reason.into());
+        self
+    }
+
+    /// With the error underneath. Its text is part of no message; the chain is printed once, at the edge.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Error + Send + Sync + 'static) -> Self {
+        self.source = Some(Box::new(source));
+        self
+    }
+
+    /// What kind of failure it is.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// The word for programs.
+    pub fn reason(&self) -> Option<&str> {
+        self.reason.as_deref()
+    }
+
+    /// The message followed by those of the errors underneath, joined by `: `.
+    pub fn chain(&self) -> String {
+        let mut text = self.message.clone();
+        let mut source = self.source();
+        while let Some(error) = source {
+            text.push_str(": ");
+            text.push_str(&error.to_string());
+            source = error.source();
+        }
+        text
+    }
+}

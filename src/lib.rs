@@ -1,3 +1,4 @@
 //! servo: the agent that closes the loop between a running application and an optimizer.
 
 pub mod decode;
+pub mod table;

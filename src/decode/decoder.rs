@@ -50,7 +50,7 @@ impl<T: Decode> Decode for Box<T> {
     const TEXT_FORM: TextForm = T::TEXT_FORM;
 
     fn decode(node: &Node, cx: &mut Decoder<'_>) -> Option<Self> {
-        T::decode(node, cx).map(Box::new)
+        T::decode(node, cx).map(Self::new)
     }
 }
 

@@ -54,7 +54,6 @@ impl<'n, 'c, 'v> Fields<'n, 'c, 'v> {
     }
 
     /// As [`Self::get`], with the variable that fills the key when absent named outright.
-    #[expect(clippy::option_option, reason = "a problem, an absent key and a value are three outcomes")]
     pub fn get_from<T: Decode>(&mut self, key: &str, variable: Option<&str>) -> Option<Option<T>> {
         match self.node(key, variable, T::TEXT_FORM)? {
             Some(node) => self.cx.within(key, |cx| T::decode(&node, cx)).map(Some),
@@ -63,7 +62,6 @@ impl<'n, 'c, 'v> Fields<'n, 'c, 'v> {
     }
 
     /// The raw node of a key, merged with the environment; `None` after a problem.
-    #[expect(clippy::option_option, reason = "a problem, an absent key and a value are three outcomes")]
     pub fn node(&mut self, key: &str, variable: Option<&str>, form: TextForm) -> Option<Option<Cow<'n, Node>>> {
         self.known.push(key.to_owned());
         let written = self.map.get(key).map(|entry| &entry.value);

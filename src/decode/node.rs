@@ -122,13 +122,11 @@ pub struct Map(Vec<Entry>);
 impl Map {
     /// Adds an entry. An earlier one of the same key keeps its place, is given the new value and is returned.
     pub fn insert(&mut self, entry: Entry) -> Option<Entry> {
-        match self.0.iter_mut().find(|e| e.key == entry.key) {
-            Some(earlier) => Some(std::mem::replace(earlier, entry)),
-            None => {
-                self.0.push(entry);
-                None
-            }
+        if let Some(earlier) = self.0.iter_mut().find(|e| e.key == entry.key) {
+            return Some(std::mem::replace(earlier, entry));
         }
+        self.0.push(entry);
+        None
     }
 
     /// The entry of a key.

@@ -1,4 +1,6 @@
 //! servo: the agent that closes the loop between a running application and an optimizer.
 
 pub mod decode;
+pub mod http;
 pub mod table;
+pub mod telemetry;

@@ -3,5 +3,6 @@
 pub mod decode;
 pub mod exchange;
 pub mod http;
+pub mod logging;
 pub mod table;
 pub mod telemetry;

@@ -1,1 +1,3 @@
+//! The `servo` program.
+
 fn main() {}

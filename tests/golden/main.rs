@@ -1,1 +1,3 @@
+//! The walker over the golden cases.
+
 fn main() {}

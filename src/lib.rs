@@ -6,3 +6,4 @@ pub mod http;
 pub mod logging;
 pub mod table;
 pub mod telemetry;
+pub mod types;

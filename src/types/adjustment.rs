@@ -1,0 +1,160 @@
+//! Adjustments: a new value for one setting of one component.
+
+use std::fmt;
+
+use serde_json::{Map, Value as Json, json};
+
+use super::{Core, QuantityError, Scalar};
+use crate::decode::{Decode, Decoder, Node, Value};
+
+/// A new value for a setting.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Adjustment {
+    /// The component.
+    pub component_name: String,
+    /// Its setting.
+    pub setting_name: String,
+    /// The new value, kept as given.
+    pub value: Scalar,
+}
+
+/// Why a value cannot be given to a workload on Kubernetes.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AdjustmentError {
+    /// Not a number of cores.
+    #[error(transparent)]
+    Quantity(#[from] QuantityError),
+    /// Finer than a thousandth of a core.
+    #[error("Kubernetes does not support CPU precision lower than 1m (one millicore). Found {0}")]
+    CpuPrecision(String),
+    /// Not a number of replicas.
+    #[error("could not read '{0}' as a number of replicas")]
+    Replicas(String),
+}
+
+impl Adjustment {
+    /// A new value for a setting of a component.
+    pub fn new(component_name: impl Into<String>, setting_name: impl Into<String>, value: Scalar) -> Self {
+        Self { component_name: component_name.into(), setting_name: setting_name.into(), value }
+    }
+
+    /// `component.setting`.
+    pub fn selector(&self) -> String {
+        format!("{}.{}", self.component_name, self.setting_name)
+    }
+
+    /// Reads the adjustments of a state, `{"application": {"components": {…: {"settings": {…: {"value": …}}}}}}`,
+    /// in document order.
+    pub fn decode_state(node: &Node, cx: &mut Decoder<'_>) -> Option<Vec<Self>> {
+        let mut state = cx.fields(node)?;
+        let application = state.required::<Raw>("application")?.0;
+        let cx = state.decoder();
+        cx.within("application", |cx| {
+            let mut fields = cx.fields(&application)?;
+            let components = fields.required::<Raw>("components")?.0;
+            fields.decoder().within("components", |cx| decode_components(&components, cx))
+        })
+    }
+
+    /// The state that these adjustments ask for, as [`Self::decode_state`] reads it, in `{"state": …}`.
+    pub fn to_descriptor(adjustments: &[Self]) -> Json {
+        let mut components: Map<String, Json> = Map::new();
+        for adjustment in adjustments {
+            let component =
+                components.entry(adjustment.component_name.clone()).or_insert_with(|| json!({ "settings": {} }));
+            component["settings"][&adjustment.setting_name] = json!({ "value": adjustment.value.to_json() });
+        }
+        json!({ "state": { "application": { "components": components } } })
+    }
+
+    /// The name and value as Kubernetes has them: memory in GiB where no unit is given, cores as quantity text,
+    /// replicas as a whole number, everything else as it is.
+    ///
+    /// # Errors
+    /// The value is no quantity, finer than a millicore, or no number of replicas.
+    pub fn for_kubernetes(&self) -> Result<(&str, Scalar), AdjustmentError> {
+        let value = match self.setting_name.as_str() {
+            "mem" | "memory" => return Ok(("memory", memory(&self.value))),
+            "cpu" => cpu(&self.value)?,
+            "replicas" => replicas(&self.value)?,
+            _ => self.value.clone(),
+        };
+        Ok((&self.setting_name, value))
+    }
+}
+
+fn decode_components(node: &Node, cx: &mut Decoder<'_>) -> Option<Vec<Adjustment>> {
+    let per_component = map_entries(node, cx, |component, node, cx| {
+        let mut fields = cx.fields(node)?;
+        let settings = fields.required::<Raw>("settings")?.0;
+        fields.decoder().within("settings", |cx| {
+            map_entries(&settings, cx, |setting, node, cx| {
+                let mut fields = cx.fields(node)?;
+                let value = fields.required("value");
+                fields.ignore_unknown();
+                Some(Adjustment::new(component, setting, value?))
+            })
+        })
+    })?;
+    Some(per_component.into_iter().flatten().collect())
+}
+
+/// Decodes the value of every key of a mapping.
+fn map_entries<T>(
+    node: &Node,
+    cx: &mut Decoder<'_>,
+    mut decode: impl FnMut(&str, &Node, &mut Decoder<'_>) -> Option<T>,
+) -> Option<Vec<T>> {
+    let Value::Map(map) = &node.value else {
+        cx.invalid(node, "value is not a valid mapping");
+        return None;
+    };
+    let decoded: Vec<Option<T>> =
+        map.iter().map(|entry| cx.within(entry.key.as_str(), |cx| decode(&entry.key, &entry.value, cx))).collect();
+    decoded.into_iter().collect()
+}
+
+/// A node as it is, for a second look at its keys.
+struct Raw(Node);
+
+impl Decode for Raw {
+    fn decode(node: &Node, _cx: &mut Decoder<'_>) -> Option<Self> {
+        Some(Self(node.clone()))
+    }
+}
+
+fn memory(value: &Scalar) -> Scalar {
+    let text = value.to_string();
+    let digits = text.replacen('.', "", 1);
+    let bare = match value {
+        Scalar::Integer(_) | Scalar::Float(_) => true,
+        Scalar::Text(_) => !digits.is_empty() && digits.chars().all(|c| c.is_ascii_digit()),
+    };
+    if bare { Scalar::Text(format!("{text}Gi")) } else { value.clone() }
+}
+
+fn cpu(value: &Scalar) -> Result<Scalar, AdjustmentError> {
+    let core = Core::parse(&value.to_string())?;
+    match core.as_millis() {
+        Some(_) => Ok(Scalar::Text(core.to_string())),
+        None => Err(AdjustmentError::CpuPrecision(value.to_string())),
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "the cast saturates, and no cluster has so many")]
+fn replicas(value: &Scalar) -> Result<Scalar, AdjustmentError> {
+    let count = match value {
+        Scalar::Integer(count) => return Ok(Scalar::Integer(*count)),
+        Scalar::Float(count) => Some(*count),
+        Scalar::Text(text) => text.trim().parse().ok(),
+    };
+    let count = count.filter(|count| count.is_finite());
+    count.map(|count| Scalar::Integer(count as i64)).ok_or_else(|| AdjustmentError::Replicas(value.to_string()))
+}
+
+/// `web.cpu=1.25`.
+impl fmt::Display for Adjustment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}={}", self.component_name, self.setting_name, self.value)
+    }
+}

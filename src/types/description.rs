@@ -1,0 +1,52 @@
+//! What a servo can set and measure.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value as Json, json};
+
+use super::{Component, Metric, Setting};
+
+/// Components with their settings, and metrics.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Description {
+    /// What can be set.
+    pub components: Vec<Component>,
+    /// What can be measured.
+    pub metrics: Vec<Arc<Metric>>,
+}
+
+/// A name that is no `component.setting`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("setting name '{0}' must include component name and setting name, such as web.cpu")]
+pub struct SettingNameError(String);
+
+impl Description {
+    /// Adds what another connector describes.
+    pub fn merge(&mut self, other: Self) {
+        self.components.extend(other.components);
+        self.metrics.extend(other.metrics);
+    }
+
+    /// The first component of a name.
+    pub fn component(&self, name: &str) -> Option<&Component> {
+        self.components.iter().find(|component| component.name == name)
+    }
+
+    /// The setting called `component.setting`, split at the first dot; `None` when there is none.
+    ///
+    /// # Errors
+    /// The name has no dot.
+    pub fn setting(&self, name: &str) -> Result<Option<&Setting>, SettingNameError> {
+        let (component, setting) = name.split_once('.').ok_or_else(|| SettingNameError(name.to_owned()))?;
+        Ok(self.component(component).and_then(|component| component.setting(setting)))
+    }
+
+    /// The wire form, with both parts even when they are empty; of several of one name the last counts.
+    pub fn to_wire(&self) -> Json {
+        let components: Map<String, Json> =
+            self.components.iter().map(|component| (component.name.clone(), component.to_wire())).collect();
+        let metrics: Map<String, Json> =
+            self.metrics.iter().map(|metric| (metric.name.clone(), metric.to_wire())).collect();
+        json!({ "application": { "components": components }, "measurement": { "metrics": metrics } })
+    }
+}

@@ -1,0 +1,141 @@
+//! Metrics and the units they are counted in.
+
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+use serde_json::{Value as Json, json};
+
+use crate::decode::{Decode, Decoder, Node, Value};
+
+/// What a value counts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Unit {
+    /// A plain number: a count, a rate, anything without a unit.
+    #[default]
+    Float,
+    /// Hundredths.
+    Percentage,
+    /// Milliseconds.
+    Milliseconds,
+    /// Bytes.
+    Bytes,
+    /// 2^30 bytes.
+    Gibibytes,
+    /// Cores of a CPU.
+    Cores,
+    /// Requests per minute.
+    RequestsPerMinute,
+    /// Requests per second.
+    RequestsPerSecond,
+}
+
+impl Unit {
+    /// All units.
+    pub const ALL: [Self; 8] = [
+        Self::Float,
+        Self::Percentage,
+        Self::Milliseconds,
+        Self::Bytes,
+        Self::Gibibytes,
+        Self::Cores,
+        Self::RequestsPerMinute,
+        Self::RequestsPerSecond,
+    ];
+
+    /// The text in configuration and on the wire, such as `rps`; empty for plain numbers.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Float => "",
+            Self::Percentage => "%",
+            Self::Milliseconds => "ms",
+            Self::Bytes => "bytes",
+            Self::Gibibytes => "GiB",
+            Self::Cores => "cores",
+            Self::RequestsPerMinute => "rpm",
+            Self::RequestsPerSecond => "rps",
+        }
+    }
+
+    /// The name, such as `requests_per_second`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Float => "float",
+            Self::Percentage => "percentage",
+            Self::Milliseconds => "milliseconds",
+            Self::Bytes => "bytes",
+            Self::Gibibytes => "gibibytes",
+            Self::Cores => "cores",
+            Self::RequestsPerMinute => "requests_per_minute",
+            Self::RequestsPerSecond => "requests_per_second",
+        }
+    }
+}
+
+impl fmt::Display for Unit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl Serialize for Unit {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl Decode for Unit {
+    fn decode(node: &Node, cx: &mut Decoder<'_>) -> Option<Self> {
+        let known = match &node.value {
+            Value::Text(text) => Self::ALL.into_iter().find(|unit| unit.as_str() == text),
+            Value::Null => {
+                cx.invalid_unquoted(node, "none is not an allowed value");
+                return None;
+            }
+            _ => None,
+        };
+        if known.is_none() {
+            let permitted: Vec<String> = Self::ALL.iter().map(|unit| format!("'{unit}'")).collect();
+            let rule = format!("value is not a valid enumeration member; permitted: {}", permitted.join(", "));
+            cx.invalid(node, rule);
+        }
+        known
+    }
+}
+
+/// Something that is measured.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+pub struct Metric {
+    /// The name, on the wire too.
+    pub name: String,
+    /// What its values count.
+    pub unit: Unit,
+}
+
+impl Metric {
+    /// A metric of this name and unit.
+    pub fn new(name: impl Into<String>, unit: Unit) -> Self {
+        Self { name: name.into(), unit }
+    }
+
+    /// What a description says of it: `{"unit": "rps"}`.
+    pub fn to_wire(&self) -> Json {
+        json!({ "unit": self.unit.as_str() })
+    }
+}
+
+impl fmt::Display for Metric {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)?;
+        if self.unit == Unit::Float { Ok(()) } else { write!(f, " ({})", self.unit) }
+    }
+}
+
+impl Decode for Metric {
+    fn decode(node: &Node, cx: &mut Decoder<'_>) -> Option<Self> {
+        let mut fields = cx.fields(node)?;
+        let name = fields.required("name");
+        let unit = fields.or("unit", Unit::Float);
+        fields.ignore_unknown();
+        Some(Self { name: name?, unit: unit? })
+    }
+}

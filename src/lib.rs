@@ -1,9 +1,13 @@
 //! servo: the agent that closes the loop between a running application and an optimizer.
 
+pub mod checks;
+pub mod connector;
 pub mod decode;
 pub mod exchange;
 pub mod http;
 pub mod logging;
+pub mod network;
+pub mod retry;
 pub mod table;
 pub mod telemetry;
 pub mod types;

@@ -6,10 +6,11 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{ConnectorName, Event, EventContextText, EventError, Operation, Phase};
-use crate::config::CommonConfig;
+use super::{ConnectorName, Event, EventContextText, EventError, Phase};
 use crate::exchange::Exchange;
+use crate::network::Network;
 use crate::telemetry::Telemetry;
+use crate::types::Operation;
 
 /// Who decides what to try next, as far as connectors need to know: for names, labels and annotations.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,8 +30,8 @@ pub struct Services {
     pub telemetry: Telemetry,
     /// In-process channels.
     pub exchange: Exchange,
-    /// The `settings` section.
-    pub settings: Arc<CommonConfig>,
+    /// Proxies and certificate authorities of the surroundings.
+    pub network: Network,
 }
 
 /// One progress report of a running operation.

@@ -2,9 +2,10 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use crate::checks::Check;
-use crate::types::{Component, Description, Measurement, Metric};
+use crate::types::{Component, Description, Measurement, Metric, Operation};
 
 /// Everything that can be dispatched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -96,28 +97,6 @@ impl FromStr for Event {
     }
 }
 
-/// The name under which progress and completion of an event are posted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Operation {
-    /// Of `describe`.
-    Description,
-    /// Of `measure`.
-    Measurement,
-    /// Of `adjust`.
-    Adjustment,
-}
-
-impl Operation {
-    /// The wire text.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Description => "DESCRIPTION",
-            Self::Measurement => "MEASUREMENT",
-            Self::Adjustment => "ADJUSTMENT",
-        }
-    }
-}
-
 /// When a connector takes part in an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Phase {
@@ -177,7 +156,7 @@ pub enum Outcome<'a> {
     /// The event has no results.
     Nothing,
     /// Of `metrics`.
-    Metrics(&'a [Vec<Metric>]),
+    Metrics(&'a [Vec<Arc<Metric>>]),
     /// Of `components`.
     Components(&'a [Vec<Component>]),
     /// Of `check`.

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Connector, ConnectorName, Metadata, OptimizerIdentity, ProgressSender, Services};
 use crate::decode::{Decoder, Fields, Node};
+use crate::network::Network;
 
 /// A connector's section of the configuration.
 #[derive(Debug, Clone, Copy)]
@@ -37,6 +38,8 @@ impl<'a> Section<'a> {
 pub struct BuildContext {
     /// The optimizer, when one is configured.
     pub optimizer: Option<OptimizerIdentity>,
+    /// Proxies and certificate authorities of the surroundings.
+    pub network: Network,
 }
 
 /// Why a connector cannot be built from a valid configuration.

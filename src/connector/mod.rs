@@ -20,11 +20,13 @@ mod event;
 mod factory;
 mod metadata;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 
 pub use context::{EventContext, OptimizerIdentity, ProgressReport, ProgressSender, Services};
 pub use error::{ErrorKind, EventError};
-pub use event::{Event, EventContextText, Operation, Outcome, Phase};
+pub use event::{Event, EventContextText, Outcome, Phase, UnknownEvent};
 pub use factory::{
     BuildContext, BuildError, CommandContext, CommandOutput, ConnectorFactory, ErasedFactory, Prepared, Section,
 };
@@ -125,7 +127,7 @@ pub trait Describe: Send + Sync {
 #[async_trait]
 pub trait Metrics: Send + Sync {
     /// The metrics that a measurement of this connector can have.
-    async fn metrics(&self, cx: &EventContext) -> Result<Vec<Metric>, EventError>;
+    async fn metrics(&self, cx: &EventContext) -> Result<Vec<Arc<Metric>>, EventError>;
 }
 
 /// Lists components.

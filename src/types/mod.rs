@@ -12,10 +12,12 @@ mod description;
 mod duration;
 mod measurement;
 mod metric;
+mod operation;
 mod quantity;
 mod reading;
 mod scalar;
 mod setting;
+mod severity;
 mod slo;
 mod text;
 mod time;
@@ -28,6 +30,7 @@ pub use description::{Description, SettingNameError};
 pub use duration::{Duration, DurationError};
 pub use measurement::{Measurement, MeasurementError};
 pub use metric::{Metric, Unit};
+pub use operation::Operation;
 pub use quantity::{ByteSize, Core, QuantityError};
 pub use reading::{DataPoint, Point, Reading, TimeSeries};
 pub use scalar::{Number, Scalar};
@@ -36,6 +39,7 @@ pub use setting::{
     InstanceTypeSetting, KubernetesCpuSetting, KubernetesMemorySetting, KubernetesSetting, MemorySetting, RangeKind,
     RangeSetting, Ranged, ReplicasSetting, ResourceRequirement, Setting, step_aligned, step_suggestions,
 };
+pub use severity::Severity;
 pub use slo::{SloCondition, SloInput, SloKeep};
 pub use text::{command_name, quoted, series_text};
 pub use time::{TimeError, UnixTime};

@@ -1,0 +1,127 @@
+//! What the surroundings say about the network: proxies and certificate authorities, from variables that are passed in.
+//!
+//! Everything that speaks HTTP begins with a builder from here, so that `HTTPS_PROXY`, `NO_PROXY` and `SSL_CERT_FILE`
+//! mean the same for the optimizer and for every connector, also when they stand in a `.env` file.
+
+use std::path::Path;
+
+use reqwest::{ClientBuilder, NoProxy, Proxy};
+
+use crate::decode::Variables;
+use crate::http::{Authorities, AuthoritiesError, Verification, client_builder};
+
+/// Why a client cannot be made in these surroundings.
+#[derive(Debug, thiserror::Error)]
+pub enum NetworkError {
+    /// Certificate authorities cannot be used.
+    #[error(transparent)]
+    Authorities(#[from] AuthoritiesError),
+    /// The TLS library refuses its own defaults.
+    #[error("failed to set up TLS")]
+    Tls(#[from] rustls::Error),
+    /// A variable holds no proxy address. It may hold a password, so that it is not repeated.
+    #[error("the environment variable {variable} is not the address of a proxy, such as http://proxy.example:3128")]
+    Proxy {
+        /// Which one.
+        variable: &'static str,
+    },
+}
+
+/// The variables of the network.
+#[derive(Debug, Clone, Default)]
+pub struct Network {
+    certificate_file: Option<String>,
+    certificate_folders: Option<String>,
+    http_proxy: Option<String>,
+    https_proxy: Option<String>,
+    all_proxy: Option<String>,
+    no_proxy: Option<String>,
+}
+
+impl Network {
+    /// Reads `SSL_CERT_FILE`, `SSL_CERT_DIR`, and the proxy variables in lower or upper case. Empty is unset.
+    pub fn from_variables(variables: &dyn Variables) -> Self {
+        let get = |name: &str| variables.get(name).filter(|value| !value.is_empty()).map(str::to_owned);
+        let either = |name: &str| get(name).or_else(|| get(&name.to_uppercase()));
+        Self {
+            certificate_file: get("SSL_CERT_FILE"),
+            certificate_folders: get("SSL_CERT_DIR"),
+            http_proxy: either("http_proxy"),
+            https_proxy: either("https_proxy"),
+            all_proxy: either("all_proxy"),
+            no_proxy: either("no_proxy"),
+        }
+    }
+
+    /// A client that verifies certificates and uses the proxies of the environment.
+    ///
+    /// # Errors
+    /// When a variable cannot be used.
+    pub fn client_builder(&self) -> Result<ClientBuilder, NetworkError> {
+        let authorities =
+            Authorities::from_variables(self.certificate_file.as_deref(), self.certificate_folders.as_deref())?;
+        self.with_proxies(client_builder(&Verification::Against(authorities))?)
+    }
+
+    /// The same, trusting the authorities of one file only.
+    ///
+    /// # Errors
+    /// When the file or a variable cannot be used.
+    pub fn client_builder_with(&self, bundle: &Path) -> Result<ClientBuilder, NetworkError> {
+        self.with_proxies(client_builder(&Verification::Against(Authorities::from_file(bundle)?))?)
+    }
+
+    /// The same, trusting everybody.
+    ///
+    /// # Errors
+    /// When a variable cannot be used.
+    pub fn unverified_client_builder(&self) -> Result<ClientBuilder, NetworkError> {
+        self.with_proxies(client_builder(&Verification::Off)?)
+    }
+
+    fn with_proxies(&self, builder: ClientBuilder) -> Result<ClientBuilder, NetworkError> {
+        let direct = self.no_proxy.as_deref().and_then(NoProxy::from_string);
+        // The library would read the process environment, which lacks what a `.env` file says.
+        let mut builder = builder.no_proxy();
+        let proxies: [(_, _, fn(&str) -> reqwest::Result<Proxy>); 3] = [
+            ("HTTP_PROXY", &self.http_proxy, |url| Proxy::http(url)),
+            ("HTTPS_PROXY", &self.https_proxy, |url| Proxy::https(url)),
+            ("ALL_PROXY", &self.all_proxy, |url| Proxy::all(url)),
+        ];
+        for (variable, address, make) in proxies {
+            if let Some(address) = address {
+                let proxy = make(address).map_err(|_| NetworkError::Proxy { variable })?;
+                builder = builder.proxy(proxy.no_proxy(direct.clone()));
+            }
+        }
+        Ok(builder)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Pairs(&'static [(&'static str, &'static str)]);
+
+    impl Variables for Pairs {
+        fn get(&self, name: &str) -> Option<&str> {
+            self.0.iter().find(|(key, _)| *key == name).map(|(_, value)| *value)
+        }
+    }
+
+    #[test]
+    fn a_proxy_variable_that_is_no_address_is_named_without_its_value() {
+        let network = Network::from_variables(&Pairs(&[("HTTPS_PROXY", "http://user:pass word@[")]));
+        let error = network.client_builder().expect_err("no address").to_string();
+        assert!(error.contains("HTTPS_PROXY") && !error.contains("pass"), "{error}");
+    }
+
+    #[test]
+    fn empty_variables_are_unset_and_lower_case_wins() {
+        let network =
+            Network::from_variables(&Pairs(&[("http_proxy", "http://a:1"), ("HTTP_PROXY", "["), ("ALL_PROXY", "")]));
+        assert_eq!(network.http_proxy.as_deref(), Some("http://a:1"));
+        assert!(network.client_builder().is_ok());
+    }
+}

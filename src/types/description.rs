@@ -27,6 +27,13 @@ impl Description {
         self.metrics.extend(other.metrics);
     }
 
+    /// The descriptions of several connectors as one.
+    pub fn merged(parts: impl IntoIterator<Item = Self>) -> Self {
+        let mut whole = Self::default();
+        parts.into_iter().for_each(|part| whole.merge(part));
+        whole
+    }
+
     /// The first component of a name.
     pub fn component(&self, name: &str) -> Option<&Component> {
         self.components.iter().find(|component| component.name == name)

@@ -49,6 +49,13 @@ impl Measurement {
         self.annotations.extend(other.annotations);
     }
 
+    /// The measurements of several connectors as one.
+    pub fn merged(parts: impl IntoIterator<Item = Self>) -> Self {
+        let mut whole = Self::default();
+        parts.into_iter().for_each(|part| whole.merge(part));
+        whole
+    }
+
     /// The wire form, `{"metrics": …, "annotations": …}`, as sent at `now`.
     ///
     /// Every metric is keyed by its name. Of several data points the last counts. Of several series each is one

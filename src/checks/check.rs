@@ -14,8 +14,7 @@ use serde::ser::{Serialize, SerializeStruct, Serializer};
 
 use super::filter::CheckFilter;
 use crate::connector::ConnectorName;
-use crate::types;
-use crate::types::Severity;
+use crate::types::{self, Severity};
 
 /// Something that can be done about a failing check.
 #[async_trait]

@@ -1,7 +1,15 @@
 //! Checks: small questions about readiness, each with an id, a severity, and often a hint or a remedy.
+//!
+//! A connector lists its checks in a [`CheckSuite`] and runs those that a [`CheckRequest`] selects.
+//!
+//! Nothing here knows a connector, prints, or dispatches events.
 
 mod check;
+mod failure;
 mod filter;
+mod suite;
 
-pub use check::{Check, CheckRequest, Remedy};
+pub use check::{Check, CheckRequest, CheckStatus, ConnectorChecks, Remedy};
+pub use failure::{CheckFailure, CheckOutcome};
 pub use filter::{CheckFilter, FilterError, TextFilter};
+pub use suite::{CheckSuite, Definition, RunOneError, run_one};

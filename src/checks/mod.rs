@@ -1,6 +1,7 @@
 //! Checks: small questions about readiness, each with an id, a severity, and often a hint or a remedy.
 //!
 //! A connector lists its checks in a [`CheckSuite`] and runs those that a [`CheckRequest`] selects.
+//! [`table`] writes what was found.
 //!
 //! Nothing here knows a connector, prints, or dispatches events.
 
@@ -8,6 +9,7 @@ mod check;
 mod failure;
 mod filter;
 mod suite;
+pub mod table;
 
 pub use check::{Check, CheckRequest, CheckStatus, ConnectorChecks, Remedy};
 pub use failure::{CheckFailure, CheckOutcome};

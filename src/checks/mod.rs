@@ -1,17 +1,19 @@
 //! Checks: small questions about readiness, each with an id, a severity, and often a hint or a remedy.
 //!
-//! A connector lists its checks in a [`CheckSuite`] and runs those that a [`CheckRequest`] selects.
-//! [`table`] writes what was found.
+//! A connector lists its checks in a [`CheckSuite`] and runs those that a [`CheckRequest`] selects. [`run_flow`]
+//! repeats the checks of a whole servo until they pass or the time is up. [`table`] writes what was found.
 //!
 //! Nothing here knows a connector, prints, or dispatches events.
 
 mod check;
 mod failure;
 mod filter;
+mod flow;
 mod suite;
 pub mod table;
 
 pub use check::{Check, CheckRequest, CheckStatus, ConnectorChecks, Remedy};
 pub use failure::{CheckFailure, CheckOutcome};
 pub use filter::{CheckFilter, FilterError, TextFilter};
+pub use flow::{Delay, FlowObserver, FlowOptions, FlowOutcome, Readiness, run_flow};
 pub use suite::{CheckSuite, Definition, RunOneError, run_one};

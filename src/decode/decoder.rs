@@ -58,9 +58,16 @@ impl<T: Decode> Decode for Vec<T> {
     const TEXT_FORM: TextForm = TextForm::Json;
 
     fn decode(node: &Node, cx: &mut Decoder<'_>) -> Option<Self> {
-        let Value::List(items) = &node.value else {
-            cx.invalid(node, "value is not a valid list");
-            return None;
+        let items = match &node.value {
+            Value::List(items) => items,
+            Value::Null => {
+                cx.invalid_unquoted(node, "none is not an allowed value");
+                return None;
+            }
+            _ => {
+                cx.invalid(node, "value is not a valid list");
+                return None;
+            }
         };
         let decoded: Vec<Option<T>> = items
             .iter()
@@ -148,6 +155,24 @@ impl<'v> Decoder<'v> {
             self.invalid(node, "value is not a valid mapping");
             None
         }
+    }
+
+    /// Reads one of several texts, each standing for a value; upper and lower case count.
+    pub fn member<T: Copy>(&mut self, node: &Node, members: &[(&str, T)]) -> Option<T> {
+        let known = match &node.value {
+            Value::Text(text) => members.iter().find(|(name, _)| name == text),
+            Value::Null => {
+                self.invalid_unquoted(node, "none is not an allowed value");
+                return None;
+            }
+            _ => None,
+        };
+        if known.is_none() {
+            let permitted: Vec<String> = members.iter().map(|(name, _)| format!("'{name}'")).collect();
+            let permitted = permitted.join(", ");
+            self.invalid(node, format!("value is not a valid enumeration member; permitted: {permitted}"));
+        }
+        known.map(|(_, value)| *value)
     }
 
     /// Records that the value at the current path breaks a rule, quoting the value unless it must be hidden.

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 use serde_json::{Value as Json, json};
 
-use crate::decode::{Decode, Decoder, Node, Value};
+use crate::decode::{Decode, Decoder, Node};
 
 /// What a value counts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -85,20 +85,7 @@ impl Serialize for Unit {
 
 impl Decode for Unit {
     fn decode(node: &Node, cx: &mut Decoder<'_>) -> Option<Self> {
-        let known = match &node.value {
-            Value::Text(text) => Self::ALL.into_iter().find(|unit| unit.as_str() == text),
-            Value::Null => {
-                cx.invalid_unquoted(node, "none is not an allowed value");
-                return None;
-            }
-            _ => None,
-        };
-        if known.is_none() {
-            let permitted: Vec<String> = Self::ALL.iter().map(|unit| format!("'{unit}'")).collect();
-            let rule = format!("value is not a valid enumeration member; permitted: {}", permitted.join(", "));
-            cx.invalid(node, rule);
-        }
-        known
+        cx.member(node, &Self::ALL.map(|unit| (unit.as_str(), unit)))
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use bigdecimal::BigDecimal;
 
 use super::decimal::decimal_text;
-use crate::decode::{Decode, Decoder, Fields, Node, Value};
+use crate::decode::{Decode, Decoder, Fields, Node};
 
 /// The default of both minimums: values below it are noise.
 const DEFAULT_MINIMUM: f64 = 0.25;
@@ -38,18 +38,7 @@ impl fmt::Display for SloKeep {
 
 impl Decode for SloKeep {
     fn decode(node: &Node, cx: &mut Decoder<'_>) -> Option<Self> {
-        match &node.value {
-            Value::Text(text) if text == "above" => Some(Self::Above),
-            Value::Text(text) if text == "below" => Some(Self::Below),
-            Value::Null => {
-                cx.invalid_unquoted(node, "none is not an allowed value");
-                None
-            }
-            _ => {
-                cx.invalid(node, "value is not a valid enumeration member; permitted: 'above', 'below'");
-                None
-            }
-        }
+        cx.member(node, &[("above", Self::Above), ("below", Self::Below)])
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::{Map, Value as Json};
 
-use super::{EnumSetting, Kind, check_constant};
+use super::{EnumSetting, Kind};
 use crate::decode::{Decode, Decoder, Node};
 use crate::types::Scalar;
 
@@ -22,10 +22,20 @@ impl InstanceTypeSetting {
     }
 }
 
+/// The only unit.
+#[derive(Clone, Copy)]
+struct Ec2;
+
+impl Decode for Ec2 {
+    fn decode(node: &Node, cx: &mut Decoder<'_>) -> Option<Self> {
+        cx.member(node, &[(UNIT, Self)])
+    }
+}
+
 impl Decode for InstanceTypeSetting {
     fn decode(node: &Node, cx: &mut Decoder<'_>) -> Option<Self> {
         let mut fields = cx.fields(node)?;
-        let unit_fits = check_constant(&mut fields, "unit", UNIT);
+        let unit_fits = fields.or("unit", Ec2);
         let common = EnumSetting::decode_common(&mut fields, Some(NAME), Some(UNIT));
         let list = EnumSetting::decode_fields(&mut fields, common);
         fields.ignore_unknown();

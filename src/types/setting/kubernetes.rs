@@ -43,18 +43,7 @@ impl ResourceRequirement {
 
 impl Decode for ResourceRequirement {
     fn decode(node: &Node, cx: &mut Decoder<'_>) -> Option<Self> {
-        match &node.value {
-            Value::Text(text) if text == "request" => Some(Self::Request),
-            Value::Text(text) if text == "limit" => Some(Self::Limit),
-            Value::Null => {
-                cx.invalid_unquoted(node, "none is not an allowed value");
-                None
-            }
-            _ => {
-                cx.invalid(node, "value is not a valid enumeration member; permitted: 'request', 'limit'");
-                None
-            }
-        }
+        cx.member(node, &Self::ALL.map(|requirement| (requirement.as_str(), requirement)))
     }
 }
 

@@ -307,6 +307,23 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn items_borrow_and_fail_with_any_error() {
+        let texts = ["1".to_owned(), "one".to_owned()];
+        let mut suite = CheckSuite::new();
+        let items = texts.iter().map(|text| {
+            (format!("Read \"{text}\""), async move {
+                let number: u8 = text.parse()?;
+                Ok(Some(format!("read {number}")))
+            })
+        });
+        suite.multi("check_reading", Severity::Common, items).tags(["text"]);
+        let checks = suite.run(&context(CancellationToken::new()), &CheckRequest::default()).await.unwrap();
+        let found: Vec<_> = checks.iter().map(|check| (check.name.as_str(), check.message.as_deref())).collect();
+        assert_eq!(found, [("Read \"1\"", Some("read 1")), ("Read \"one\"", Some("invalid digit found in string")),]);
+        assert!(checks.iter().all(|check| check.tags.contains("text")));
+    }
+
     struct Nothing;
 
     #[async_trait]

@@ -26,7 +26,7 @@ const HANDLER_CHECK: &str = "Run checks";
 /// What a flow does.
 #[derive(Debug, Clone)]
 pub struct FlowOptions {
-    /// Which checks are run in each pass.
+    /// Which checks a pass is to run.
     pub request: CheckRequest,
     /// How long to repeat; `None` and no time are a single pass. A last pass begins at the end of it.
     pub wait: Option<types::Duration>,
@@ -111,6 +111,10 @@ pub enum Readiness {
     Cancelled,
 }
 
+/// What each connector answered in a pass, in order. An `Err` is its failure to check, which counts as a failing
+/// check of its own.
+pub type CheckAnswers = Vec<(ConnectorName, Result<Vec<Check>, String>)>;
+
 /// What a flow found.
 #[derive(Debug, Clone)]
 pub struct FlowOutcome {
@@ -122,14 +126,17 @@ pub struct FlowOutcome {
 
 /// Runs passes until no check keeps the servo from being ready, the time is up, or `cancellation` calls it off.
 ///
-/// `pass` dispatches the checks once and returns what each connector answered, in order; it is to end soon when
-/// cancelled. An `Err` is the failure of a connector to check, which counts as a failing check of its own.
-pub async fn run_flow(
+/// `pass` dispatches the request of the options once; it is to end soon when cancelled.
+pub async fn run_flow<P>(
     options: &FlowOptions,
     cancellation: &CancellationToken,
     observer: &mut dyn FlowObserver,
-    mut pass: impl AsyncFnMut(&CheckRequest) -> Vec<(ConnectorName, Result<Vec<Check>, String>)>,
-) -> FlowOutcome {
+    // No `AsyncFnMut`: its futures cannot be shown to be `Send`.
+    mut pass: impl FnMut() -> P,
+) -> FlowOutcome
+where
+    P: Future<Output = CheckAnswers>,
+{
     let mut flow = Flow { options, cancellation, observer, passing: HashSet::new() };
     let started = Instant::now();
     if let Some(limit) = options.limit() {
@@ -139,7 +146,7 @@ pub async fn run_flow(
     let mut number = 1;
     loop {
         flow.observer.pass_begun(number);
-        let answers = pass(&options.request).await;
+        let answers = pass().await;
         let results: Vec<_> = answers.into_iter().map(connector_checks).collect();
         if number == 1 {
             warn_of_nothing_selected(&options.request, &results);
@@ -292,6 +299,7 @@ fn seconds_text(time: Duration) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::future::ready;
     use std::sync::{Arc, Mutex};
 
     use async_trait::async_trait;
@@ -301,8 +309,7 @@ mod tests {
     use super::*;
     use crate::checks::CheckFilter;
     use crate::checks::table;
-
-    type Answers = Vec<(ConnectorName, Result<Vec<Check>, String>)>;
+    use crate::connector::{Checkable, EventContext};
 
     fn minutes(count: i64) -> types::Duration {
         types::Duration::from_secs(count * 60)
@@ -329,18 +336,20 @@ mod tests {
         (ConnectorName::new(connector), Ok(checks.to_vec()))
     }
 
-    async fn run(options: &FlowOptions, pass: impl AsyncFnMut(&CheckRequest) -> Answers) -> FlowOutcome {
-        run_flow(options, &CancellationToken::new(), &mut (), pass).await
+    async fn run(options: &FlowOptions, mut pass: impl FnMut() -> CheckAnswers) -> FlowOutcome {
+        run_flow(options, &CancellationToken::new(), &mut (), || ready(pass())).await
     }
 
     /// When passes of a servo that never gets ready begin, in seconds, and when the flow ends.
     async fn schedule(options: &FlowOptions, pass_time: Duration) -> (Vec<f64>, f64) {
         let started = Instant::now();
         let mut begun = Vec::new();
-        let outcome = run(options, async |_: &CheckRequest| {
+        let outcome = run_flow(options, &CancellationToken::new(), &mut (), || {
             begun.push(started.elapsed().as_secs_f64());
-            tokio::time::sleep(pass_time).await;
-            vec![answer("one", &[bad("a")])]
+            async {
+                tokio::time::sleep(pass_time).await;
+                vec![answer("one", &[bad("a")])]
+            }
         })
         .await;
         assert_eq!(outcome.readiness, Readiness::NotReady);
@@ -394,7 +403,7 @@ mod tests {
     async fn an_endless_wait_is_no_overflow() {
         let forever = types::Duration::from_micros(i128::MAX);
         let mut passes = 0;
-        let outcome = run(&options(Some(forever)), async |_: &CheckRequest| {
+        let outcome = run(&options(Some(forever)), || {
             passes += 1;
             vec![answer("one", &[if passes == 3 { good("a") } else { bad("a") }])]
         })
@@ -415,7 +424,7 @@ mod tests {
             let answers = vec![answer("one", &[nth(0), nth(1)]), answer("two", &[nth(2)]), answer("three", &[nth(3)])];
             for check_halting in [false, true] {
                 let options = FlowOptions { check_halting, ..options(None) };
-                let outcome = run(&options, async |_: &CheckRequest| answers.clone()).await;
+                let outcome = run(&options, || answers.clone()).await;
                 let ready = outcome.readiness == Readiness::Ready;
                 assert_eq!(ready, !table::plain(&outcome.results).contains("X FAILED"), "{:?}", outcome.results);
                 assert_eq!(ready, !table::verbose(&outcome.results).contains("X FAILED"), "{:?}", outcome.results);
@@ -426,7 +435,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_connector_that_cannot_check_is_asked_again() {
         let mut passes = 0;
-        let outcome = run(&options(Some(minutes(1))), async |_: &CheckRequest| {
+        let outcome = run(&options(Some(minutes(1))), || {
             passes += 1;
             let broken = (ConnectorName::new("two"), Err("no kubeconfig".to_owned()));
             vec![answer("one", &[good("a")]), if passes < 3 { broken } else { answer("two", &[good("b")]) }]
@@ -434,10 +443,7 @@ mod tests {
         .await;
         assert_eq!((outcome.readiness, passes), (Readiness::Ready, 3));
 
-        let outcome = run(&options(None), async |_: &CheckRequest| {
-            vec![(ConnectorName::new("two"), Err("no kubeconfig".to_owned()))]
-        })
-        .await;
+        let outcome = run(&options(None), || vec![(ConnectorName::new("two"), Err("no kubeconfig".to_owned()))]).await;
         assert_eq!(outcome.readiness, Readiness::NotReady);
         assert!(table::plain(&outcome.results).contains("no kubeconfig"));
     }
@@ -481,9 +487,9 @@ mod tests {
         }
     }
 
-    async fn seen(options: &FlowOptions, answers: Answers) -> String {
+    async fn seen(options: &FlowOptions, answers: CheckAnswers) -> String {
         let mut seen = Seen::default();
-        run_flow(options, &CancellationToken::new(), &mut seen, async |_: &CheckRequest| answers.clone()).await;
+        run_flow(options, &CancellationToken::new(), &mut seen, || ready(answers.clone())).await;
         seen.0.join(", ")
     }
 
@@ -548,7 +554,7 @@ mod tests {
             let started = Instant::now();
             let options = options(Some(minutes(30)));
             let mut nobody = ();
-            let flow = run_flow(&options, &cancellation, &mut nobody, async |_: &CheckRequest| {
+            let flow = run_flow(&options, &cancellation, &mut nobody, || async {
                 tokio::time::sleep(Duration::from_secs(1)).await;
                 vec![answer("one", &checks)]
             });
@@ -565,9 +571,15 @@ mod tests {
     #[test]
     fn a_flow_can_run_on_another_thread() {
         fn assert_send(_: impl Send) {}
-        let options = options(None);
-        let token = CancellationToken::new();
-        assert_send(run_flow(&options, &token, &mut (), async |_: &CheckRequest| Vec::new()));
+        async fn checked(connector: &dyn Checkable, cx: &EventContext) -> FlowOutcome {
+            let options = options(None);
+            run_flow(&options, cx.cancellation(), &mut (), || async {
+                let answer = connector.check(cx, &options.request).await.map_err(|error| error.chain());
+                vec![(cx.connector().clone(), answer)]
+            })
+            .await
+        }
+        let _ = |connector: &dyn Checkable, cx: &EventContext| assert_send(checked(connector, cx));
     }
 
     /// Keeps the text of what is logged, with its level.
@@ -590,7 +602,7 @@ mod tests {
         }
     }
 
-    async fn log(options: &FlowOptions, pass: impl AsyncFnMut(&CheckRequest) -> Answers) -> Vec<String> {
+    async fn log(options: &FlowOptions, pass: impl FnMut() -> CheckAnswers) -> Vec<String> {
         let log = Log::default();
         let subscriber = tracing_subscriber::registry().with(log.clone());
         let guard = tracing::subscriber::set_default(subscriber);
@@ -602,7 +614,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_passing_check_is_logged_once_per_connector_until_it_fails() {
         let mut passes = 0;
-        let lines = log(&options(Some(minutes(2))), async |_: &CheckRequest| {
+        let lines = log(&options(Some(minutes(2))), || {
             passes += 1;
             let hint = Some("look".to_owned());
             let message = Some("no answer".to_owned());
@@ -630,10 +642,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn running_out_of_time_is_logged() {
-        let lines = log(&options(Some(types::Duration::from_secs(1))), async |_: &CheckRequest| {
-            vec![answer("one", &[bad("a")])]
-        })
-        .await;
+        let lines = log(&options(Some(types::Duration::from_secs(1))), || vec![answer("one", &[bad("a")])]).await;
         assert_eq!(lines.last().map(String::as_str), Some("ERROR timed out waiting for checks to pass 1s"));
     }
 
@@ -651,7 +660,7 @@ mod tests {
         ] {
             let mut options = options(None);
             options.request.filter = filter;
-            let lines = log(&options, async |_: &CheckRequest| vec![answer("one", &checks)]).await;
+            let lines = log(&options, || vec![answer("one", &checks)]).await;
             assert_eq!(lines.iter().any(|line| line.starts_with("WARN no checks")), warned, "{checks:?} {lines:?}");
         }
     }

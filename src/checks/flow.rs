@@ -5,6 +5,7 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -67,6 +68,26 @@ impl Delay {
             Self::Expo => wait.saturating_mul(2),
             Self::Fixed(_) => wait,
         }
+    }
+}
+
+/// A text that is no delay.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("invalid delay '{text}': write expo, or a duration such as 10s")]
+pub struct DelayError {
+    text: String,
+    source: types::DurationError,
+}
+
+/// `expo`, or a duration.
+impl FromStr for Delay {
+    type Err = DelayError;
+
+    fn from_str(text: &str) -> Result<Self, DelayError> {
+        if text == "expo" {
+            return Ok(Self::Expo);
+        }
+        types::Duration::parse(text).map(Self::Fixed).map_err(|source| DelayError { text: text.to_owned(), source })
     }
 }
 
@@ -338,6 +359,16 @@ mod tests {
 
     async fn run(options: &FlowOptions, mut pass: impl FnMut() -> CheckAnswers) -> FlowOutcome {
         run_flow(options, &CancellationToken::new(), &mut (), || ready(pass())).await
+    }
+
+    #[test]
+    fn a_delay_is_expo_or_a_duration() {
+        for (text, delay) in [("expo", Delay::Expo), ("1m30s", Delay::Fixed(types::Duration::from_secs(90)))] {
+            assert_eq!(text.parse(), Ok(delay));
+            assert_eq!(delay.to_string(), text);
+        }
+        let error = "soon".parse::<Delay>().unwrap_err();
+        assert_eq!(error.to_string(), "invalid delay 'soon': write expo, or a duration such as 10s");
     }
 
     /// When passes of a servo that never gets ready begin, in seconds, and when the flow ends.

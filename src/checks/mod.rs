@@ -15,5 +15,5 @@ pub mod table;
 pub use check::{Check, CheckRequest, CheckStatus, ConnectorChecks, Remedy};
 pub use failure::{CheckFailure, CheckOutcome};
 pub use filter::{CheckFilter, FilterError, TextFilter};
-pub use flow::{CheckAnswers, Delay, FlowObserver, FlowOptions, FlowOutcome, Readiness, run_flow};
+pub use flow::{CheckAnswers, Delay, DelayError, FlowObserver, FlowOptions, FlowOutcome, Readiness, run_flow};
 pub use suite::{CheckSuite, Definition, RunOneError, run_one};

@@ -7,6 +7,9 @@
 mod control;
 mod duration_format;
 mod duration_parse;
+mod k8s_core;
+mod k8s_memory;
+mod k8s_normalize_adjustment;
 mod measurement_repr;
 mod numeric_formatting;
 mod prometheus_measurement_repr;
@@ -31,6 +34,9 @@ const HANDLERS: &[(&str, Handler)] = &[
     ("control", control::check),
     ("duration_format", duration_format::check),
     ("duration_parse", duration_parse::check),
+    ("k8s_core", k8s_core::check),
+    ("k8s_memory", k8s_memory::check),
+    ("k8s_normalize_adjustment", k8s_normalize_adjustment::check),
     ("measurement_repr", measurement_repr::check),
     ("numeric_formatting", numeric_formatting::check),
     ("prometheus_measurement_repr", prometheus_measurement_repr::check),
@@ -45,9 +51,6 @@ const STILL_TO_COME: &[&str] = &[
     "conversation_basic",
     "fast_fail",
     "generate",
-    "k8s_core",
-    "k8s_memory",
-    "k8s_normalize_adjustment",
     "k8s_setting_repr",
     "k8s_transcripts",
     "kube_metrics_aggregation",

@@ -171,3 +171,28 @@ pub(crate) fn texts(input: &Value) -> Result<BTreeMap<String, String>, String> {
     });
     texts.collect()
 }
+
+/// Compares a quantity of cores: the unit and the number, which we write without trailing zeros and exponents.
+pub(crate) fn expect_quantity(expected: &str, got: &str) -> Result<(), String> {
+    let (expected_number, expected_unit) = split_quantity(expected);
+    let (number, unit) = split_quantity(got);
+    expect_equal("unit", &expected_unit, &unit)?;
+    expect_equal("number", &parse_decimal(expected_number), &parse_decimal(number))?;
+    let has_zeros = number.contains('.') && number.ends_with(['0', '.']);
+    if has_zeros || number.contains('E') { Err(format!("{got} could be shorter")) } else { Ok(()) }
+}
+
+/// A number and the letters after it.
+fn split_quantity(text: &str) -> (&str, &str) {
+    let number = text.trim_end_matches(|c: char| c.is_ascii_lowercase());
+    (number, &text[number.len()..])
+}
+
+/// The number of a text of digits with one point and nothing else: as memory, the reference reads it as bytes, and
+/// later versions and the port as GiB.
+pub(crate) fn unitless_decimal(value: &Value) -> Option<BigDecimal> {
+    let text = value.as_str()?;
+    let (whole, fraction) = text.split_once('.')?;
+    let is_digits = |text: &str| text.chars().all(|c| c.is_ascii_digit());
+    if is_digits(whole) && is_digits(fraction) && !fraction.is_empty() { parse_decimal(text) } else { None }
+}

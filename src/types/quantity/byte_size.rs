@@ -102,16 +102,17 @@ impl ByteSize {
     }
 }
 
-/// The leading number and the unit after it; `None` for text of any other shape.
+/// The leading number and the unit after it; `None` for text of any other shape. Blanks at the end are only allowed
+/// after a unit that is spelled out with its `b`.
 fn split(text: &str) -> Option<(&str, &str)> {
     let text = text.trim_start();
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, rest) = text.split_at(end);
-    let well_formed = number.ends_with(|c: char| c.is_ascii_digit()) && number.matches('.').count() <= 1;
-    let unit = rest.trim_start();
+    let is_number = number.ends_with(|c: char| c.is_ascii_digit()) && number.matches('.').count() <= 1;
+    let unit = rest.trim();
     let is_word = unit.chars().all(|c| c.is_alphanumeric() || c == '_');
-    let dangling = unit.is_empty() && !rest.is_empty();
-    (well_formed && is_word && !dangling).then_some((number, unit))
+    let has_loose_end = rest.ends_with(char::is_whitespace) && !unit.ends_with(['b', 'B']);
+    (is_number && is_word && !has_loose_end).then_some((number, unit))
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "bounds are checked first")]

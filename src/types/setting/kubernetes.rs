@@ -67,10 +67,6 @@ impl RangeKind for KubernetesCpu {
     fn decode_bound(node: &Node, cx: &mut Decoder<'_>) -> Option<Core> {
         Core::decode(node, cx)
     }
-
-    fn min_problem(min: &Core) -> Option<&'static str> {
-        (min.as_f64() < 0.0).then_some("min must not be negative")
-    }
 }
 
 /// The kind of the range in [`KubernetesMemorySetting`].

@@ -8,6 +8,7 @@ pub mod http;
 pub mod logging;
 pub mod network;
 pub mod retry;
+pub mod subprocess;
 pub mod table;
 pub mod telemetry;
 pub mod types;

@@ -7,6 +7,7 @@ pub mod exchange;
 pub mod http;
 pub mod logging;
 pub mod network;
+pub mod progress;
 pub mod retry;
 pub mod subprocess;
 pub mod table;

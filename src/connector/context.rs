@@ -22,7 +22,7 @@ pub struct OptimizerIdentity {
 }
 
 /// What all connectors of a servo share.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Services {
     /// The optimizer, when one is configured.
     pub optimizer: Option<OptimizerIdentity>,

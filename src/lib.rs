@@ -2,6 +2,7 @@
 
 pub mod checks;
 pub mod connector;
+pub mod connectors;
 pub mod decode;
 pub mod exchange;
 pub mod http;

@@ -1,0 +1,47 @@
+//! The connectors that are built in, one folder each.
+//!
+//! The order of the registry is data: it is the order in which the connectors of a configuration without a
+//! `connectors` key are dispatched to, and in which they are listed. A folder knows neither the others nor the servo.
+
+mod wait;
+
+use crate::connector::ErasedFactory;
+
+/// THE REGISTRY: every built-in type of connector, in dispatch order.
+pub static CONNECTORS: &[&dyn ErasedFactory] = &[&wait::FACTORY];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::connector::{ConnectorName, Section};
+    use crate::decode::{Decoder, NoVariables, Node, Origin};
+
+    #[test]
+    fn default_and_class_names_are_unique_and_agree() {
+        let mut names = BTreeSet::new();
+        for factory in CONNECTORS {
+            let metadata = factory.metadata();
+            let plain = |name: &str| name.replace('_', "").to_lowercase();
+            assert_eq!(plain(&metadata.default_name), plain(metadata.display_name()));
+            assert_eq!(metadata.full_name, format!("{} Connector", metadata.display_name()));
+            assert!(names.insert(&metadata.default_name), "{} is there twice", metadata.default_name);
+        }
+    }
+
+    #[test]
+    fn every_sample_is_valid_and_is_shown_with_all_that_it_says() {
+        for factory in CONNECTORS {
+            let name = ConnectorName::new(&*factory.metadata().default_name);
+            let sample = factory.sample();
+            let node = Node::from_json(&sample, &Origin::whole("sample"));
+            let section = Section { name: &name, node: &node, prefix: "SERVO_TESTED_" };
+            let prepared = Decoder::run(&NoVariables, |cx| factory.parse(section, cx));
+            let dump = prepared.unwrap_or_else(|problems| panic!("{name}: {problems}")).dump();
+            for (key, value) in sample.as_object().expect("a section is a mapping") {
+                assert_eq!(dump.get(key), Some(value), "{name}.{key}");
+            }
+        }
+    }
+}

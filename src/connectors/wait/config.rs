@@ -1,0 +1,59 @@
+//! The section of a `wait` connector.
+
+use serde::Serialize;
+
+use crate::connector::Section;
+use crate::decode::Decoder;
+
+/// A valid section.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct WaitConfig {
+    /// Free text.
+    pub(super) description: Option<String>,
+    /// Whether a measurement is waited for. Required.
+    pub(super) measure_enabled: bool,
+}
+
+impl WaitConfig {
+    pub(super) fn parse(section: Section<'_>, cx: &mut Decoder<'_>) -> Option<Self> {
+        let mut fields = section.fields(cx)?;
+        let description = fields.or("description", None);
+        let measure_enabled = fields.required("measure_enabled");
+        fields.finish();
+        Some(Self { description: description?, measure_enabled: measure_enabled? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::connector::ConnectorName;
+    use crate::decode::{NoVariables, Node, Origin};
+
+    fn check(section: &serde_json::Value, expected: Result<(Option<&str>, bool), &str>) {
+        let node = Node::from_json(section, &Origin::whole("test"));
+        let name = ConnectorName::new("wait");
+        let parsed = Decoder::run(&NoVariables, |cx| {
+            cx.within("wait", |cx| WaitConfig::parse(Section { name: &name, node: &node, prefix: "SERVO_WAIT_" }, cx))
+        });
+        let found = parsed.map(|config| (config.description, config.measure_enabled));
+        let expected = expected.map(|(description, enabled)| (description.map(str::to_owned), enabled));
+        assert_eq!(found.map_err(|problems| problems.to_string()), expected.map_err(str::to_owned), "{section}");
+    }
+
+    #[test]
+    fn measure_enabled_is_required_and_unknown_keys_are_refused() {
+        check(&json!({ "measure_enabled": true }), Ok((None, true)));
+        check(&json!({ "measure_enabled": "no", "description": "d" }), Ok((Some("d"), false)));
+        check(&json!({}), Err("test: wait.measure_enabled: field required"));
+        check(
+            &json!({ "measure_enabled": null, "extra": 1 }),
+            Err(
+                "test: wait.measure_enabled: none is not an allowed value\ntest: wait.extra: extra fields not permitted",
+            ),
+        );
+        check(&json!([]), Err("test: wait: value is not a valid mapping"));
+    }
+}

@@ -3,12 +3,13 @@
 //! The order of the registry is data: it is the order in which the connectors of a configuration without a
 //! `connectors` key are dispatched to, and in which they are listed. A folder knows neither the others nor the servo.
 
+mod scripts;
 mod wait;
 
 use crate::connector::ErasedFactory;
 
 /// THE REGISTRY: every built-in type of connector, in dispatch order.
-pub static CONNECTORS: &[&dyn ErasedFactory] = &[&wait::FACTORY];
+pub static CONNECTORS: &[&dyn ErasedFactory] = &[&wait::FACTORY, &scripts::FACTORY];
 
 #[cfg(test)]
 mod tests {

@@ -5,7 +5,6 @@ use std::fmt;
 use serde_json::{Map, Value as Json, json};
 
 use super::{Core, QuantityError, Scalar};
-use crate::decode::{Decode, Decoder, Node, Value};
 
 /// A new value for a setting.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,20 +42,8 @@ impl Adjustment {
         format!("{}.{}", self.component_name, self.setting_name)
     }
 
-    /// Reads the adjustments of a state, `{"application": {"components": {…: {"settings": {…: {"value": …}}}}}}`,
-    /// in document order.
-    pub fn decode_state(node: &Node, cx: &mut Decoder<'_>) -> Option<Vec<Self>> {
-        let mut state = cx.fields(node)?;
-        let application = state.required::<Raw>("application")?.0;
-        let cx = state.decoder();
-        cx.within("application", |cx| {
-            let mut fields = cx.fields(&application)?;
-            let components = fields.required::<Raw>("components")?.0;
-            fields.decoder().within("components", |cx| decode_components(&components, cx))
-        })
-    }
-
-    /// The state that these adjustments ask for, as [`Self::decode_state`] reads it, in `{"state": …}`.
+    /// The state that these adjustments ask for, `{"state": {"application": …}}`, components in the order of their
+    /// first adjustment.
     pub fn to_descriptor(adjustments: &[Self]) -> Json {
         let mut components: Map<String, Json> = Map::new();
         for adjustment in adjustments {
@@ -80,46 +67,6 @@ impl Adjustment {
             _ => self.value.clone(),
         };
         Ok((&self.setting_name, value))
-    }
-}
-
-fn decode_components(node: &Node, cx: &mut Decoder<'_>) -> Option<Vec<Adjustment>> {
-    let per_component = map_entries(node, cx, |component, node, cx| {
-        let mut fields = cx.fields(node)?;
-        let settings = fields.required::<Raw>("settings")?.0;
-        fields.decoder().within("settings", |cx| {
-            map_entries(&settings, cx, |setting, node, cx| {
-                let mut fields = cx.fields(node)?;
-                let value = fields.required("value");
-                fields.ignore_unknown();
-                Some(Adjustment::new(component, setting, value?))
-            })
-        })
-    })?;
-    Some(per_component.into_iter().flatten().collect())
-}
-
-/// Decodes the value of every key of a mapping.
-fn map_entries<T>(
-    node: &Node,
-    cx: &mut Decoder<'_>,
-    mut decode: impl FnMut(&str, &Node, &mut Decoder<'_>) -> Option<T>,
-) -> Option<Vec<T>> {
-    let Value::Map(map) = &node.value else {
-        cx.invalid(node, "value is not a valid mapping");
-        return None;
-    };
-    let decoded: Vec<Option<T>> =
-        map.iter().map(|entry| cx.within(entry.key.as_str(), |cx| decode(&entry.key, &entry.value, cx))).collect();
-    decoded.into_iter().collect()
-}
-
-/// A node as it is, for a second look at its keys.
-struct Raw(Node);
-
-impl Decode for Raw {
-    fn decode(node: &Node, _cx: &mut Decoder<'_>) -> Option<Self> {
-        Some(Self(node.clone()))
     }
 }
 
@@ -156,5 +103,25 @@ fn replicas(value: &Scalar) -> Result<Scalar, AdjustmentError> {
 impl fmt::Display for Adjustment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}={}", self.component_name, self.setting_name, self.value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn adjustments_of_one_component_share_its_settings() {
+        let adjustments = [
+            Adjustment::new("web", "cpu", Scalar::Float(1.25)),
+            Adjustment::new("db", "mem", Scalar::Text("1Gi".to_owned())),
+            Adjustment::new("web", "replicas", Scalar::Integer(3)),
+        ];
+        let components = json!({
+            "web": {"settings": {"cpu": {"value": 1.25}, "replicas": {"value": 3}}},
+            "db": {"settings": {"mem": {"value": "1Gi"}}},
+        });
+        let expected = json!({"state": {"application": {"components": components}}});
+        assert_eq!(Adjustment::to_descriptor(&adjustments), expected);
     }
 }

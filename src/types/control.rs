@@ -126,3 +126,30 @@ impl Decode for UserData {
         Some(Self { slo: slo?, other })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::decode::{NoVariables, Origin, Problems};
+
+    fn control(fields: &Json) -> Result<Control, Problems> {
+        let node = Node::from_json(fields, &Origin::whole("test"));
+        Decoder::run(&NoVariables, |cx| Control::decode(&node, cx))
+    }
+
+    #[test]
+    fn nothing_said_is_the_default() {
+        assert_eq!(control(&json!({})), Ok(Control::default()));
+    }
+
+    #[test]
+    fn past_is_the_delay_in_any_spelling_of_the_same_time() {
+        for fields in [json!({"past": "5m"}), json!({"past": "5m", "delay": 300}), json!({"past": 300, "delay": "5m"})]
+        {
+            assert_eq!(control(&fields).map(|control| control.delay), Ok(Duration::from_secs(300)));
+        }
+        assert!(control(&json!({"past": "5m", "delay": "4m"})).is_err());
+    }
+}

@@ -57,3 +57,27 @@ impl Description {
         json!({ "application": { "components": components }, "measurement": { "metrics": metrics } })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::ReplicasSetting;
+
+    fn component(name: &str, max: u32) -> Component {
+        Component::new(name, vec![ReplicasSetting::up_to(max).into()])
+    }
+
+    #[test]
+    fn a_setting_is_found_by_component_and_name_the_first_of_several() {
+        let mut description = Description { components: vec![component("web", 2)], metrics: Vec::new() };
+        description
+            .merge(Description { components: vec![component("web", 9), component("db", 3)], metrics: Vec::new() });
+        let found = |name: &str| description.setting(name).map(|setting| setting.map(Setting::summary));
+        let summary = |max: u32| Some(Setting::from(ReplicasSetting::up_to(max)).summary());
+        assert_eq!(found("web.replicas"), Ok(summary(2)));
+        assert_eq!(found("db.replicas"), Ok(summary(3)));
+        assert_eq!(found("web.cpu"), Ok(None));
+        assert_eq!(found("cache.replicas"), Ok(None));
+        assert_eq!(found("web"), Err(SettingNameError("web".to_owned())));
+    }
+}

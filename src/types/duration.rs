@@ -318,3 +318,56 @@ impl Decode for Duration {
         decoded.map_err(|error| cx.invalid_unquoted(node, error.to_string())).ok()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_text_form_reads_back_as_the_same_span() {
+        for micros in
+            [0, 1, 999, 1_500, 999_999, 1_000_000, 90_500_000, -59_000_001, 31_536_000_000_000, i128::from(u32::MAX)]
+        {
+            let duration = Duration::from_micros(micros);
+            // Six digits of seconds are shown, so what is finer than that is not compared.
+            for text in [duration.to_string(), duration.plain()] {
+                let read = Duration::parse(&text).expect("a text form is duration text");
+                assert!((read - duration).as_micros().abs() < 100, "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn seconds_that_would_round_up_to_a_minute_are_shown_exactly() {
+        assert_eq!(Duration::from_micros(119_999_996).to_string(), "1m59.999996s");
+        assert_eq!(Duration::from_micros(119_999_900).to_string(), "1m59.9999s");
+    }
+
+    #[test]
+    fn spans_beyond_a_billion_days_are_refused() {
+        for text in ["999999999d", "-999999998d"] {
+            assert!(Duration::parse(text).is_ok(), "{text}");
+        }
+        for text in ["1000000000d", "-1000000000d", "3000000y", "99999999999999999999y"] {
+            assert_eq!(Duration::parse(text), Err(DurationError::OutOfRange(text.to_owned())));
+        }
+        for secs in [f64::NAN, f64::INFINITY, 1e20, -1e20] {
+            assert!(Duration::from_secs_f64(secs).is_err(), "{secs}");
+        }
+    }
+
+    #[test]
+    fn timers_take_a_negative_span_as_none() {
+        assert_eq!(Duration::from_secs(-5).to_std(), std::time::Duration::ZERO);
+        assert_eq!(Duration::from_micros(1_500_001).to_std(), std::time::Duration::from_micros(1_500_001));
+        assert_eq!(Duration::from_std(std::time::Duration::from_nanos(1_999)), Duration::from_micros(1));
+    }
+
+    #[test]
+    fn spans_add_up_and_are_serialized_as_text() {
+        let spans = [Duration::from_secs(60), Duration::from_micros(500_000), -Duration::from_secs(1)];
+        let sum: Duration = spans.into_iter().sum();
+        assert_eq!(sum, Duration::from_micros(59_500_000));
+        assert_eq!(serde_json::to_string(&sum).expect("text is JSON"), "\"59.5s\"");
+    }
+}

@@ -139,3 +139,64 @@ fn finite_points(series: &TimeSeries) -> Vec<Json> {
     }
     finite.iter().map(|point| json!([point.time.seconds(), point.value])).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::types::{Metric, Unit};
+
+    const NOW: UnixTime = UnixTime(1_700_000_000_750_000);
+
+    fn metric(name: &str, unit: Unit) -> Arc<Metric> {
+        Arc::new(Metric::new(name, unit))
+    }
+
+    fn series(unit: Unit, id: &str, values: &[f64]) -> Reading {
+        let points = values.iter().map(|value| Point::new(UnixTime::from_seconds(1), *value)).collect();
+        TimeSeries::new(metric("m", unit), points).with_id(id).into()
+    }
+
+    fn point(value: f64) -> Reading {
+        DataPoint { metric: metric("m", Unit::Float), time: NOW, value }.into()
+    }
+
+    fn metrics(readings: Vec<Reading>) -> Json {
+        Measurement { readings, ..Measurement::default() }.to_wire(NOW)["metrics"].take()
+    }
+
+    #[test]
+    fn several_series_have_their_own_ids_and_the_unit_of_the_last() {
+        let readings =
+            vec![series(Unit::Bytes, "a", &[1.0]), series(Unit::Cores, "", &[]), series(Unit::Gibibytes, "c", &[3.0])];
+        let values = json!([
+            {"id": "a", "data": [[1, 1.0]]},
+            {"id": "1700000000", "data": []},
+            {"id": "c", "data": [[1, 3.0]]},
+        ]);
+        assert_eq!(metrics(readings), json!({"m": {"unit": "GiB", "values": values}}));
+    }
+
+    #[test]
+    fn what_is_not_finite_is_left_out() {
+        let values = json!([{"id": "1700000000", "data": [[1, 2.0]]}]);
+        let of_series = metrics(vec![series(Unit::Float, "a", &[f64::NAN, 2.0, f64::INFINITY])]);
+        assert_eq!(of_series, json!({"m": {"unit": "", "values": values}}));
+        assert_eq!(metrics(vec![point(f64::NAN)]), json!({}));
+    }
+
+    #[test]
+    fn readings_of_several_connectors_may_be_of_different_kinds() {
+        let mixed = vec![point(1.0), series(Unit::Float, "a", &[2.0])];
+        let error = MeasurementError::Mixed { expected: "DataPoint", found: "TimeSeries" };
+        assert_eq!(Measurement::new(mixed.clone(), BTreeMap::new()), Err(error));
+
+        let notes = |text: &str| BTreeMap::from([("run".to_owned(), text.to_owned())]);
+        let mut merged = Measurement { readings: vec![mixed[0].clone()], annotations: notes("1") };
+        merged.merge(Measurement { readings: vec![mixed[1].clone()], annotations: notes("2") });
+        let values = json!([{"id": "1700000000", "data": [[1, 2.0]]}]);
+        let expected = json!({"metrics": {"m": {"unit": "", "values": values}}, "annotations": {"run": "2"}});
+        assert_eq!(merged.to_wire(NOW), expected);
+    }
+}

@@ -179,3 +179,36 @@ impl From<TimeSeries> for Reading {
         Self::TimeSeries(series)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::Unit;
+
+    fn series(points: &[(i64, f64)]) -> TimeSeries {
+        let points = points.iter().map(|(seconds, value)| Point::new(UnixTime::from_seconds(*seconds), *value));
+        TimeSeries::new(Arc::new(Metric::new("throughput", Unit::RequestsPerSecond)), points.collect())
+    }
+
+    #[test]
+    fn points_are_sorted_by_time_and_keep_their_order_where_it_is_the_same() {
+        let series = series(&[(2, 1.0), (1, 2.0), (2, 3.0), (1, 4.0)]);
+        let values: Vec<f64> = series.points().iter().map(|point| point.value).collect();
+        assert_eq!(values, [2.0, 4.0, 1.0, 3.0]);
+    }
+
+    #[test]
+    fn extremes_are_the_first_of_their_value() {
+        let series = series(&[(1, 5.0), (2, 1.0), (3, 5.0), (4, 1.0)]);
+        let seconds = |point: Option<&Point>| point.map(|point| point.time.seconds());
+        assert_eq!((seconds(series.min()), seconds(series.max())), (Some(2), Some(1)));
+        assert_eq!(series.duration(), Some(Duration::from_secs(3)));
+    }
+
+    #[test]
+    fn an_empty_series_has_neither_extremes_nor_a_timespan() {
+        let series = series(&[]);
+        assert!(series.is_empty());
+        assert_eq!((series.min(), series.max(), series.timespan(), series.duration()), (None, None, None, None));
+    }
+}

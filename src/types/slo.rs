@@ -200,3 +200,33 @@ fn redundant(conditions: &[SloCondition]) -> Vec<String> {
     }
     redundant
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::decode::{NoVariables, Origin, Problems};
+
+    fn conditions(input: &serde_json::Value) -> Result<Vec<String>, Problems> {
+        let node = Node::from_json(&json!({ "conditions": input }), &Origin::whole("test"));
+        let slo = Decoder::run(&NoVariables, |cx| SloInput::decode(&node, cx))?;
+        Ok(slo.conditions.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn a_threshold_of_zero_is_part_of_the_text() {
+        let input = json!([{"metric": "a", "threshold": 0}, {"metric": "a", "threshold": "0.0", "keep": "above"}]);
+        assert_eq!(conditions(&input), Ok(vec!["(a below 0)".to_owned(), "(a above 0.0)".to_owned()]));
+    }
+
+    #[test]
+    fn all_problems_of_all_conditions_are_reported() {
+        let input = json!([{"metric": "a", "threshold": "x", "bogus": 1}, {"threshold": 1, "trigger_count": 0}]);
+        let problems = conditions(&input).expect_err("the conditions break rules");
+        let mut paths: Vec<String> = problems.iter().map(|problem| problem.path.to_string()).collect();
+        paths.sort();
+        let expected = ["0", "0.bogus", "0.threshold", "1.metric", "1.trigger_count"];
+        assert_eq!(paths, expected.map(|path| format!("conditions.{path}")));
+    }
+}

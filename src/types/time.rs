@@ -113,3 +113,40 @@ impl From<UnixTime> for Timestamp {
         Self::from_microsecond(time.0).unwrap_or(if time.0 < 0 { Self::MIN } else { Self::MAX })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_read_and_print_as_iso_8601_in_utc() {
+        for (text, micros, shown) in [
+            ("2020-01-21T12:00:01Z", 1_579_608_001_000_000, "2020-01-21T12:00:01+00:00"),
+            ("2020-01-21 12:00:01.5+00:00", 1_579_608_001_500_000, "2020-01-21T12:00:01.500000+00:00"),
+            ("2020-01-21T14:00:01+02:00", 1_579_608_001_000_000, "2020-01-21T12:00:01+00:00"),
+            ("2020-01-21T12:00:01", 1_579_608_001_000_000, "2020-01-21T12:00:01+00:00"),
+            ("1969-12-31T23:59:58.5Z", -1_500_000, "1969-12-31T23:59:58.500000+00:00"),
+        ] {
+            let time = UnixTime::parse(text).expect(text);
+            assert_eq!((time, time.to_string().as_str()), (UnixTime(micros), shown));
+        }
+        assert_eq!(UnixTime::parse("garbage"), Err(TimeError("garbage".to_owned())));
+    }
+
+    #[test]
+    fn whole_seconds_are_cut_toward_zero() {
+        for (seconds, whole) in [(1.999_999, 1), (-1.5, -1), (0.0, 0), (1_595_142_421.188, 1_595_142_421)] {
+            assert_eq!(UnixTime::from_seconds_f64(seconds).seconds(), whole);
+        }
+    }
+
+    #[test]
+    fn a_time_survives_the_way_over_seconds_and_calendars() {
+        let time = UnixTime(1_595_142_421_188_123);
+        assert_eq!(UnixTime::from_seconds_f64(time.as_seconds_f64()), time);
+        assert_eq!(UnixTime::from(Timestamp::from(time)), time);
+        assert_eq!(time.plus(Duration::from_secs(2)).since(time), Duration::from_secs(2));
+        // Calendars end before 64 bits of microseconds do.
+        assert_eq!(Timestamp::from(UnixTime(i64::MAX)), Timestamp::MAX);
+    }
+}

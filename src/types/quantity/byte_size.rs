@@ -186,3 +186,39 @@ impl Decode for ByteSize {
         size.map_err(|error| cx.invalid_unquoted(node, error.to_string())).ok()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dump_is_the_same_size_again() {
+        for (bytes, dump) in [
+            (1 << 30, "1.0Gi"),
+            (128_000_000, "122.0703125Mi"),
+            (1_395_864_371, "1.3Gi"),
+            (1_395_864_372, "1.300000000745058059692382812Gi"),
+            (0, "0.0B"),
+            (9_007_199_254_740_991, "7.999999999999999111821580301Pi"),
+        ] {
+            let size = ByteSize(bytes);
+            assert_eq!(size.dump(), dump);
+            assert_eq!(ByteSize::parse(dump), Ok(size));
+        }
+    }
+
+    #[test]
+    fn a_number_with_a_point_and_no_unit_is_gib() {
+        for (text, bytes) in [("0.25", 1 << 28), ("2.0", 1 << 31), (".5", 1 << 29), ("2", 2)] {
+            assert_eq!(ByteSize::parse(text), Ok(ByteSize(bytes)));
+        }
+    }
+
+    #[test]
+    fn what_follows_the_unit_is_refused() {
+        for text in ["1,024", "1GiB!", "5.Gi", "1..5Gi", "1 Gi 2", "1Gi ", "", "Gi", "-1Gi"] {
+            assert!(ByteSize::parse(text).is_err(), "{text}");
+        }
+        assert_eq!(ByteSize::parse("16Ei"), Err(QuantityError::TooLarge("16Ei".to_owned())));
+    }
+}

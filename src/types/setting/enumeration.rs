@@ -129,6 +129,10 @@ impl Kind for EnumSetting {
         dump
     }
 
+    fn pin(&mut self, pinned: bool) {
+        self.common.pinned = pinned;
+    }
+
     fn store(&mut self, value: Option<&Scalar>) {
         self.value = value.cloned();
     }

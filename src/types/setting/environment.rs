@@ -208,6 +208,10 @@ impl Kind for EnvironmentRangeSetting {
         dump
     }
 
+    fn pin(&mut self, pinned: bool) {
+        self.range.pin(pinned);
+    }
+
     /// Without a type that says what the text should be, it stays text.
     fn store(&mut self, value: Option<&Scalar>) {
         self.range.value = value.map(|value| {
@@ -289,6 +293,10 @@ impl Kind for EnvironmentEnumSetting {
         let mut dump = self.list.dump();
         dump.insert("literal".to_owned(), self.literal.as_deref().into());
         dump
+    }
+
+    fn pin(&mut self, pinned: bool) {
+        self.list.pin(pinned);
     }
 
     fn store(&mut self, value: Option<&Scalar>) {

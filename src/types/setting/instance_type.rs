@@ -77,6 +77,10 @@ impl Kind for InstanceTypeSetting {
         self.0.dump()
     }
 
+    fn pin(&mut self, pinned: bool) {
+        self.0.pin(pinned);
+    }
+
     fn store(&mut self, value: Option<&Scalar>) {
         self.0.store(value);
     }

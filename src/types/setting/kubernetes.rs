@@ -219,6 +219,10 @@ where
         dump
     }
 
+    fn pin(&mut self, pinned: bool) {
+        self.range.pin(pinned);
+    }
+
     fn store(&mut self, value: Option<&Scalar>) {
         self.range.store(value);
     }

@@ -128,6 +128,13 @@ impl Setting {
         each_kind!(self, kind => assign_field(kind, field, value))
     }
 
+    /// The same setting, pinned or not; whatever its value is.
+    #[must_use]
+    pub fn with_pinned(mut self, pinned: bool) -> Self {
+        each_kind!(&mut self, kind => kind.pin(pinned));
+        self
+    }
+
     /// A copy with this value, inside the bounds or not, pinned or not: what is found on a live workload must be
     /// reported. A value that breaks a rule is logged.
     #[must_use]
@@ -141,7 +148,7 @@ impl Setting {
     }
 }
 
-/// `web (range 0-10, 1)`; kinds without bounds show their summary.
+/// `web (range 0-10, 1)`, or `gc ['serial', 'parallel']`.
 impl fmt::Display for Setting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         each_kind!(self, kind => kind.fmt(f))
@@ -192,6 +199,7 @@ pub(super) trait Kind: Decode + fmt::Display {
     fn summary(&self) -> String;
     fn to_wire(&self) -> Map<String, Json>;
     fn dump(&self) -> Map<String, Json>;
+    fn pin(&mut self, pinned: bool);
     /// Takes a value without looking at the rules.
     fn store(&mut self, value: Option<&Scalar>);
 }
@@ -319,6 +327,104 @@ impl Decode for Constant {
                 None
             }
             _ => Some(Self(None)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    pub(super) fn decoded<T: Decode>(fields: &Json) -> Result<T, Problems> {
+        let node = Node::from_json(fields, &Origin::whole("test"));
+        Decoder::run(&NoVariables, |cx| T::decode(&node, cx))
+    }
+
+    fn memory() -> Setting {
+        let fields = json!({"min": "128Mi", "max": "4Gi", "step": "128Mi", "value": "1Gi"});
+        decoded::<KubernetesMemorySetting>(&fields).expect("the fields are valid").into()
+    }
+
+    fn paths(problems: &Problems) -> Vec<String> {
+        problems.iter().map(|problem| problem.path.to_string()).collect()
+    }
+
+    #[test]
+    fn a_dump_decodes_to_an_equal_setting() {
+        let fields = json!({"name": "a", "min": 0.0, "max": 1.0, "step": 0.1, "value": 1, "unit": "x", "pinned": true});
+        let range: RangeSetting = decoded(&fields).expect("the fields are valid");
+        assert_eq!(decoded(&Json::Object(range.dump())), Ok(range));
+        // One decimal of a unit cannot say 1000003 bytes.
+        let fields = json!({"min": 1_000_003, "max": 2_000_006, "step": 1_000_003, "get": ["limit"], "limit": "9Gi"});
+        let memory: KubernetesMemorySetting = decoded(&fields).expect("the fields are valid");
+        assert_eq!(decoded(&Json::Object(memory.dump())), Ok(memory));
+    }
+
+    #[test]
+    fn a_refused_change_leaves_the_setting_as_it_was() {
+        let mut setting = memory();
+        for (field, value, path) in [
+            ("value", json!("8Gi"), ""),
+            ("value", json!("much"), "value"),
+            ("min", json!("8Gi"), "max"),
+            ("bogus", json!(1), "bogus"),
+        ] {
+            let problems = setting.assign_field(field, &value).expect_err("the change breaks a rule");
+            assert_eq!(paths(&problems), [path]);
+            assert_eq!(setting, memory());
+        }
+        assert_eq!(setting.assign(Some(&Scalar::Float(2.0))), Ok(()));
+        assert_eq!(setting.value(), Some(Scalar::Float(2.0)));
+    }
+
+    #[test]
+    fn a_live_value_is_reported_wherever_it_lies() {
+        let pinned = memory().with_pinned(true);
+        for (live, wire, human) in [
+            (Scalar::Text("8Gi".to_owned()), Scalar::Float(8.0), "8.0Gi"),
+            (Scalar::Text("64Mi".to_owned()), Scalar::Float(0.0625), "64.0Mi"),
+            (Scalar::Text("much".to_owned()), Scalar::Text("much".to_owned()), "much"),
+        ] {
+            let copy = pinned.safe_set(Some(&live));
+            assert_eq!((copy.value(), copy.human_readable_value().as_str()), (Some(wire), human));
+            assert!(copy.with_pinned(false).with_pinned(true).pinned());
+        }
+        assert_eq!(pinned.safe_set(None).value(), None);
+        assert_eq!(pinned.value(), Some(Scalar::Float(1.0)));
+    }
+
+    #[test]
+    fn a_range_has_finite_numbers_and_a_step_upward() {
+        let number = |x: f64| Node::new(Value::Float(x), Origin::whole("test"));
+        for (field, value, path) in [
+            ("min", f64::NAN, "min"),
+            ("max", f64::INFINITY, "max"),
+            ("step", -0.5, "step"),
+            ("value", f64::NAN, "value"),
+        ] {
+            let fields = json!({"name": "a", "min": 0.0, "max": 1.0, "step": 0.5});
+            let mut node = Node::from_json(&fields, &Origin::whole("test"));
+            if let Value::Map(map) = &mut node.value {
+                let (key, key_origin) = (field.to_owned(), Origin::whole("test"));
+                map.insert(crate::decode::Entry { key, key_origin, value: number(value) });
+            }
+            let problems = Decoder::run(&NoVariables, |cx| RangeSetting::decode(&node, cx)).expect_err(field);
+            assert_eq!(paths(&problems), [path]);
+        }
+    }
+
+    #[test]
+    fn settings_of_variables_are_told_apart_by_their_type() {
+        for (fields, path) in [
+            (json!([{"name": "a"}]), "0"),
+            (json!([{"name": "a", "type": "list"}]), "0.type"),
+            (json!([1]), "0"),
+            (json!([{"name": "a", "type": "enum"}]), "0.values"),
+        ] {
+            let problems = decoded::<Vec<EnvironmentSetting>>(&fields).expect_err("the list breaks a rule");
+            assert_eq!(paths(&problems), [path]);
         }
     }
 }

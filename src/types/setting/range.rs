@@ -133,6 +133,12 @@ impl<K: RangeKind> Ranged<K> {
         }
     }
 
+    /// A range without a value; the bounds must keep the rules.
+    pub(super) fn unset(name: &str, bounds: Bounds<K::Bound>) -> Self {
+        let common = Common { name: name.to_owned(), pinned: false, unit: K::UNIT.map(str::to_owned) };
+        Self { common, bounds, value: None }
+    }
+
     /// Reads the fields of every range; `default_step` is taken when none is given.
     pub(super) fn decode_fields(fields: &mut Fields<'_, '_, '_>, default_step: Option<K::Bound>) -> Option<Self> {
         let common = Common::decode(fields, TYPE, K::NAME, K::UNIT);
@@ -243,10 +249,9 @@ impl<K: RangeKind> Kind for Ranged<K> {
 
     fn to_wire(&self) -> Map<String, Json> {
         let mut wire = self.common.to_wire(TYPE);
-        match self.value() {
-            Some(value) => drop(wire.insert("value".to_owned(), value.to_json())),
-            None if K::SENDS_NULL => drop(wire.insert("value".to_owned(), Json::Null)),
-            None => {}
+        let missing = K::SENDS_NULL.then_some(Json::Null);
+        if let Some(value) = self.value().map(|value| value.to_json()).or(missing) {
+            wire.insert("value".to_owned(), value);
         }
         let Bounds { min, max, step } = &self.bounds;
         for (field, bound) in [("min", min), ("max", max), ("step", step)] {
@@ -263,6 +268,10 @@ impl<K: RangeKind> Kind for Ranged<K> {
             dump.insert(field.to_owned(), bound.dump());
         }
         dump
+    }
+
+    fn pin(&mut self, pinned: bool) {
+        self.common.pinned = pinned;
     }
 
     fn store(&mut self, value: Option<&Scalar>) {

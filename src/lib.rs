@@ -1,6 +1,7 @@
 //! servo: the agent that closes the loop between a running application and an optimizer.
 
 pub mod checks;
+pub mod config;
 pub mod connector;
 pub mod connectors;
 pub mod decode;

@@ -1,5 +1,6 @@
 //! The value tree: what a YAML or JSON text says, with the position of every value.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -170,13 +171,28 @@ impl<'a> IntoIterator for &'a Map {
     }
 }
 
+impl IntoIterator for Map {
+    type Item = Entry;
+    type IntoIter = std::vec::IntoIter<Entry>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+/// As [`Map::insert`] one by one, in linear time.
 impl FromIterator<Entry> for Map {
     fn from_iter<T: IntoIterator<Item = Entry>>(entries: T) -> Self {
-        let mut map = Self::default();
+        let mut places: HashMap<String, usize> = HashMap::new();
+        let mut kept: Vec<Entry> = Vec::new();
         for entry in entries {
-            map.insert(entry);
+            let place = *places.entry(entry.key.clone()).or_insert(kept.len());
+            match kept.get_mut(place) {
+                Some(earlier) => *earlier = entry,
+                None => kept.push(entry),
+            }
         }
-        map
+        Self(kept)
     }
 }
 

@@ -8,7 +8,12 @@
 //! here knows a connector: their sections are kept as trees, for the connectors' own factories.
 
 pub mod file;
+pub mod variables;
 
+mod dotenv;
+mod environment;
 mod yaml_scalar;
 mod yaml_tree;
 mod yaml_writer;
+
+pub use environment::{DotenvFile, Environment};

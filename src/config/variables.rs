@@ -1,0 +1,66 @@
+//! Every environment variable that the program reads, declared once.
+//!
+//! Three families are formed from keys instead of being listed: `SERVO_<KEY>` for the top-level keys of a servo.yaml
+//! and its connector sections, `SERVO_<SECTION>_<KEY>` for the keys of a connector's section, and the prefixes below.
+
+/// Path of the configuration file; default `servo.yaml`.
+pub const SERVO_CONFIG_FILE: &str = "SERVO_CONFIG_FILE";
+/// Name of the servo, also the default of `--name`.
+pub const SERVO_NAME: &str = "SERVO_NAME";
+/// Least level of log lines; default `INFO`.
+pub const SERVO_LOG_LEVEL: &str = "SERVO_LOG_LEVEL";
+/// Path of the log file of `servo run`; default `logs/servo.log`.
+pub const SERVO_LOG_FILE: &str = "SERVO_LOG_FILE";
+/// True turns colours off.
+pub const SERVO_NO_COLOR: &str = "SERVO_NO_COLOR";
+/// Anything but nothing turns colours off, as <https://no-color.org> asks.
+pub const NO_COLOR: &str = "NO_COLOR";
+/// True runs the checks before `servo run` begins.
+pub const SERVO_RUN_CHECK: &str = "SERVO_RUN_CHECK";
+/// True turns the debugging output of `servo run` on.
+pub const SERVO_RUN_DEBUG: &str = "SERVO_RUN_DEBUG";
+/// Font of the banner.
+pub const SERVO_BANNER_FONT: &str = "SERVO_BANNER_FONT";
+/// Colour of the banner.
+pub const SERVO_BANNER_COLOR: &str = "SERVO_BANNER_COLOR";
+
+/// `optimizer.id` of an Opsani optimizer.
+pub const OPSANI_OPTIMIZER: &str = "OPSANI_OPTIMIZER";
+/// `optimizer.token` of an Opsani optimizer; empty counts as unset.
+pub const OPSANI_TOKEN: &str = "OPSANI_TOKEN";
+/// Path of a file that holds the token; wins over [`OPSANI_TOKEN`].
+pub const OPSANI_TOKEN_FILE: &str = "OPSANI_TOKEN_FILE";
+/// `optimizer.base_url` of an Opsani optimizer.
+pub const OPSANI_BASE_URL: &str = "OPSANI_BASE_URL";
+/// `optimizer.url` of an Opsani optimizer.
+pub const OPSANI_URL: &str = "OPSANI_URL";
+/// Prefix of the keys of an AppDynamics optimizer, such as `APPD_CLIENT_ID`.
+pub const APPD_PREFIX: &str = "APPD_";
+/// `optimizer.optimizer_id` of an AppDynamics optimizer.
+pub const APPD_OPTIMIZER_ID: &str = "APPD_OPTIMIZER_ID";
+
+/// Prefix of the top-level keys and sections of a servo.yaml.
+pub const SERVO_PREFIX: &str = "SERVO_";
+/// The whole `optimizer` section as JSON.
+pub const SERVO_OPTIMIZER: &str = "SERVO_OPTIMIZER";
+/// Prefix of the keys of `settings`.
+pub const COMMON_PREFIX: &str = "COMMON_";
+/// Prefix of the keys of every entry of `settings.backoff`.
+pub const BACKOFF_PREFIX: &str = "BACKOFF_SETTINGS_";
+/// Prefix of the keys of `checks`.
+pub const CHECKS_PREFIX: &str = "CHECKS_";
+
+/// Paths of kubeconfig files, joined by colons.
+pub const KUBECONFIG: &str = "KUBECONFIG";
+/// Host of the API server, set in every pod.
+pub const KUBERNETES_SERVICE_HOST: &str = "KUBERNETES_SERVICE_HOST";
+/// Port of the API server, set in every pod.
+pub const KUBERNETES_SERVICE_PORT: &str = "KUBERNETES_SERVICE_PORT";
+/// Name of the pod that the program runs in.
+pub const POD_NAME: &str = "POD_NAME";
+/// Namespace of the pod that the program runs in.
+pub const POD_NAMESPACE: &str = "POD_NAMESPACE";
+/// Path of a file of certificate authorities.
+pub const SSL_CERT_FILE: &str = "SSL_CERT_FILE";
+/// Paths of folders of certificate authorities, joined by colons.
+pub const SSL_CERT_DIR: &str = "SSL_CERT_DIR";

@@ -193,8 +193,8 @@ impl<'v> Decoder<'v> {
         self.push(node, None, rule.into(), None);
     }
 
-    /// Records a complete problem below the current path.
-    pub(super) fn push_problem(&mut self, mut problem: Problem) {
+    /// Records a complete problem, whose path begins at the current one.
+    pub fn report(&mut self, mut problem: Problem) {
         let mut path = self.path.clone();
         for segment in problem.path.segments() {
             path.push(segment.clone());

@@ -19,6 +19,11 @@ impl<'n, 'c, 'v> Fields<'n, 'c, 'v> {
         Self { map, origin, cx, known: Vec::new(), prefix: None }
     }
 
+    /// Whether a key is in the mapping itself, also with a null value.
+    pub fn has_written(&self, key: &str) -> bool {
+        self.map.contains(key)
+    }
+
     /// Fills absent keys from variables named `prefix` and the key in upper case.
     #[must_use]
     pub fn with_environment(mut self, prefix: impl Into<String>) -> Self {
@@ -33,14 +38,17 @@ impl<'n, 'c, 'v> Fields<'n, 'c, 'v> {
 
     /// The value of a key that must be there.
     pub fn required<T: Decode>(&mut self, key: &str) -> Option<T> {
-        match self.get(key) {
-            None => None,
-            Some(None) => {
-                self.fail_at(key, "field required");
-                None
-            }
-            Some(Some(value)) => Some(value),
+        self.required_from(key, self.variable(key).as_deref())
+    }
+
+    /// As [`Self::required`], with the variable that fills the key when absent named outright.
+    pub fn required_from<T: Decode>(&mut self, key: &str, variable: Option<&str>) -> Option<T> {
+        let value = self.get_from(key, variable)?;
+        if value.is_none() {
+            let hint = variable.map(|name| format!("the environment variable {name} can also give it"));
+            self.record(KeyPath::new([key]), self.origin(key), "field required".to_owned(), hint);
         }
+        value
     }
 
     /// The value of a key, or `default` when it is absent. An explicit null is only accepted by optional types.
@@ -73,12 +81,11 @@ impl<'n, 'c, 'v> Fields<'n, 'c, 'v> {
         let origin = Origin::whole(format!("environment variable {name}"));
         let from_environment = match (form, serde_json::from_str::<serde_json::Value>(text)) {
             (TextForm::Json | TextForm::JsonOrText, Ok(json)) => Node::from_json(&json, &origin),
-            (TextForm::Json, Err(_)) if written.is_none() => {
+            (TextForm::Json, Err(_)) => {
                 let node = Node::new(super::Value::Null, origin);
                 self.cx.within(key, |cx| cx.invalid_unquoted(&node, "the variable must be JSON"));
                 return None;
             }
-            (TextForm::Json, Err(_)) => return Some(written.map(Cow::Borrowed)),
             (TextForm::Text | TextForm::JsonOrText, _) => Node::new(super::Value::Text(text.to_owned()), origin),
         };
         Some(Some(match written {
@@ -99,8 +106,12 @@ impl<'n, 'c, 'v> Fields<'n, 'c, 'v> {
 
     /// Records a problem at one key, without quoting its value.
     pub fn fail_at(&mut self, key: &str, rule: impl Into<String>) {
-        let origin = self.map.get(key).map_or(&self.origin, |entry| &entry.value.origin).clone();
-        self.record(KeyPath::new([key]), origin, rule.into(), None);
+        self.record(KeyPath::new([key]), self.origin(key), rule.into(), None);
+    }
+
+    /// As [`Self::fail_at`], with a hint.
+    pub fn fail_at_with_hint(&mut self, key: &str, rule: impl Into<String>, hint: impl Into<String>) {
+        self.record(KeyPath::new([key]), self.origin(key), rule.into(), Some(hint.into()));
     }
 
     /// The origin of a key's value, or of the mapping when it is absent.
@@ -118,7 +129,8 @@ impl<'n, 'c, 'v> Fields<'n, 'c, 'v> {
         let known = std::mem::take(&mut self.known);
         for entry in self.map {
             if !known.contains(&entry.key) {
-                let hint = nearest(&entry.key, &known).map(|near| format!("did you mean '{near}'?"));
+                let hint =
+                    nearest(&entry.key, known.iter().map(String::as_str)).map(|near| format!("did you mean '{near}'?"));
                 let path = KeyPath::new([entry.key.as_str()]);
                 self.record(path, entry.key_origin.clone(), "extra fields not permitted".to_owned(), hint);
             }
@@ -133,17 +145,17 @@ impl<'n, 'c, 'v> Fields<'n, 'c, 'v> {
     }
 
     fn record(&mut self, path: KeyPath, origin: Origin, rule: String, hint: Option<String>) {
-        self.cx.push_problem(Problem { origin, path, value: None, rule, hint });
+        self.cx.report(Problem { origin, path, value: None, rule, hint });
     }
 }
 
 /// The known word that is closest to `word`, when one is close enough to be meant.
-fn nearest<'a>(word: &str, known: &'a [String]) -> Option<&'a str> {
+pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     // A third of the letters may differ, as rustc and cargo allow.
     let limit = word.chars().count().max(3) / 3;
     known
-        .iter()
-        .map(|candidate| (distance(word, candidate), candidate.as_str()))
+        .into_iter()
+        .map(|candidate| (distance(word, candidate), candidate))
         .filter(|(distance, _)| *distance <= limit)
         .min()
         .map(|(_, candidate)| candidate)
@@ -172,8 +184,8 @@ mod tests {
 
     #[test]
     fn a_near_key_is_suggested_and_a_far_one_is_not() {
-        let known = ["measure_enabled".to_owned(), "description".to_owned()];
-        assert_eq!(nearest("measure-enabld", &known), Some("measure_enabled"));
-        assert_eq!(nearest("replicas", &known), None);
+        let known = ["measure_enabled", "description"];
+        assert_eq!(nearest("measure-enabld", known), Some("measure_enabled"));
+        assert_eq!(nearest("replicas", known), None);
     }
 }

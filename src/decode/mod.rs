@@ -14,7 +14,7 @@ mod problem;
 mod scalar;
 
 pub use decoder::{Decode, Decoder, NoVariables, TextForm, Variables};
-pub use fields::Fields;
+pub use fields::{Fields, nearest};
 pub use node::{Entry, Map, Node, Origin, Value};
 pub use problem::{KeyPath, Problem, Problems};
 pub use scalar::{FilePath, HttpUrl, Secret, StrictInteger, plain_float};

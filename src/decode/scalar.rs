@@ -209,6 +209,28 @@ impl HttpUrl {
         Self::parse(self.text.trim_end_matches('/'))
     }
 
+    /// The address of a path below this one: `http://a/b/` and `c/d` give `http://a/b/c/d`. Characters of the path
+    /// that would end it are percent-encoded.
+    #[must_use]
+    pub fn below(&self, path: &str) -> Self {
+        let encoded: String = path.bytes().map(path_byte).collect();
+        let mut parsed = self.parsed.clone();
+        parsed.set_path(&format!("{}/{encoded}", parsed.path().trim_end_matches('/')));
+        Self { text: format!("{}/{encoded}", self.text.trim_end_matches('/')), parsed }
+    }
+
+    /// The address as text, with what stands before an `@` of its host replaced by `REDACTED`.
+    pub fn redacted(&self) -> String {
+        let authority_end = self.text.find("://").map_or(0, |at| {
+            let start = at + 3;
+            self.text[start..].find(['/', '?', '#']).map_or(self.text.len(), |end| start + end)
+        });
+        match (self.text.find("://"), self.text[..authority_end].rfind('@')) {
+            (Some(scheme), Some(at)) => format!("{}://REDACTED{}", &self.text[..scheme], &self.text[at..]),
+            _ => self.text.clone(),
+        }
+    }
+
     /// The address as text.
     pub fn as_str(&self) -> &str {
         &self.text
@@ -218,6 +240,11 @@ impl HttpUrl {
     pub fn url(&self) -> &url::Url {
         &self.parsed
     }
+}
+
+fn path_byte(byte: u8) -> String {
+    let is_allowed = byte.is_ascii_alphanumeric() || b"/-._~!$&'()*+,;=:@%".contains(&byte);
+    if is_allowed { char::from(byte).to_string() } else { format!("%{byte:02X}") }
 }
 
 impl fmt::Display for HttpUrl {
@@ -326,6 +353,25 @@ mod tests {
             (f64::NAN, "nan"),
         ] {
             assert_eq!(plain_float(x), text);
+        }
+    }
+
+    #[test]
+    fn a_path_below_an_address_keeps_it_valid() {
+        let below = |base: &str, path: &str| HttpUrl::parse(base).unwrap().below(path);
+        assert_eq!(below("https://Foo.bar/x//", "a/b").as_str(), "https://Foo.bar/x/a/b");
+        let odd = below("http://a", "é ?#");
+        assert_eq!((odd.as_str(), odd.url().as_str()), ("http://a/%C3%A9%20%3F%23", "http://a/%C3%A9%20%3F%23"));
+    }
+
+    #[test]
+    fn user_and_password_of_an_address_can_be_hidden() {
+        for (url, shown) in [
+            ("http://me:s3cr3t@host:80/a@b", "http://REDACTED@host:80/a@b"),
+            ("http://a@b@host", "http://REDACTED@host"),
+            ("http://host/a@b?c@d", "http://host/a@b?c@d"),
+        ] {
+            assert_eq!(HttpUrl::parse(url).unwrap().redacted(), shown);
         }
     }
 

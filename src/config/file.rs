@@ -78,7 +78,7 @@ pub fn parse_documents(text: &str, source: &str) -> Result<ParsedFile, Problems>
             Value::Map(_) => {}
             Value::Null => problems.append(whole(&document.origin, "the document is empty: it must be a mapping")),
             other => problems
-                .append(whole(&document.origin, format!("a document must be a mapping, not a {}", other.kind()))),
+                .append(whole(&document.origin, format!("a document must be a mapping, found {}", other.kind()))),
         }
     }
     if problems.is_empty() { Ok(ParsedFile { documents, warnings }) } else { Err(problems) }
@@ -112,8 +112,8 @@ mod tests {
         check_fails(
             b"a: 1\n---\n- b\n---\n42\n---\n",
             &[
-                "f:3:1: a document must be a mapping, not a list",
-                "f:5:1: a document must be a mapping, not a integer",
+                "f:3:1: a document must be a mapping, found list",
+                "f:5:1: a document must be a mapping, found integer",
                 &format!("f:7:1: {null}"),
             ],
         );

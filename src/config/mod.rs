@@ -10,10 +10,30 @@
 pub mod file;
 pub mod variables;
 
+mod appdynamics;
+mod backoff;
+mod checks;
+mod common;
+mod connection_file;
 mod dotenv;
+mod dump;
 mod environment;
+mod opsani;
+mod optimizer;
+mod routes;
+mod servo;
 mod yaml_scalar;
 mod yaml_tree;
 mod yaml_writer;
 
+pub use appdynamics::{AppDynamicsOptimizer, ResolvedAppDynamics};
+pub use backoff::{BackoffSettings, CONNECT_BACKOFF, DEFAULT_BACKOFF};
+pub use checks::{ChecksConfig, Delay, Wait};
+pub use common::{CommonConfig, Proxies, SslVerify, Timeouts};
+pub use connection_file::ConnectionFile;
+pub use dump::{Detail, Dump, Secrets};
 pub use environment::{DotenvFile, Environment};
+pub use opsani::OpsaniOptimizer;
+pub use optimizer::OptimizerConfig;
+pub use routes::KnownConnector;
+pub use servo::{LoadOptions, LoadedFile, OptimizerRequirement, SectionConfig, ServoConfig, load};

@@ -1,4 +1,5 @@
-//! Every environment variable that the program reads, declared once.
+//! Every environment variable that the program reads, declared once; those of proxies and certificate authorities are
+//! in [`network`](crate::network).
 //!
 //! Three families are formed from keys instead of being listed: `SERVO_<KEY>` for the top-level keys of a servo.yaml
 //! and its connector sections, `SERVO_<SECTION>_<KEY>` for the keys of a connector's section, and the prefixes below.
@@ -7,6 +8,8 @@
 pub const SERVO_CONFIG_FILE: &str = "SERVO_CONFIG_FILE";
 /// Name of the servo, also the default of `--name`.
 pub const SERVO_NAME: &str = "SERVO_NAME";
+/// `servo_uid`: sent with every message to the optimizer.
+pub const SERVO_UID: &str = "SERVO_UID";
 /// Least level of log lines; default `INFO`.
 pub const SERVO_LOG_LEVEL: &str = "SERVO_LOG_LEVEL";
 /// Path of the log file of `servo run`; default `logs/servo.log`.
@@ -60,7 +63,3 @@ pub const KUBERNETES_SERVICE_PORT: &str = "KUBERNETES_SERVICE_PORT";
 pub const POD_NAME: &str = "POD_NAME";
 /// Namespace of the pod that the program runs in.
 pub const POD_NAMESPACE: &str = "POD_NAMESPACE";
-/// Path of a file of certificate authorities.
-pub const SSL_CERT_FILE: &str = "SSL_CERT_FILE";
-/// Paths of folders of certificate authorities, joined by colons.
-pub const SSL_CERT_DIR: &str = "SSL_CERT_DIR";

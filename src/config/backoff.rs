@@ -1,0 +1,129 @@
+//! The `settings.backoff` table: how long and how often requests are repeated.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value as Json, json};
+
+use super::dump::{Detail, Dump, Members};
+use super::variables::BACKOFF_PREFIX;
+use crate::decode::{Decode, Decoder, Node, TextForm, Value};
+use crate::types::Duration;
+
+/// The entry for everything that has none of its own.
+pub const DEFAULT_BACKOFF: &str = "__default__";
+
+/// The entry for the first contact with the optimizer.
+pub const CONNECT_BACKOFF: &str = "connect";
+
+/// Long enough to sit out the restart of an optimizer.
+const DEFAULT_MAX_TIME: Duration = Duration::from_secs(10 * 60);
+
+/// Long enough for an optimizer that is deployed after the servo.
+const CONNECT_MAX_TIME: Duration = Duration::from_secs(60 * 60);
+
+/// How long to go on with one kind of request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BackoffSettings {
+    /// Time after which no further try begins; `None` is no limit.
+    pub max_time: Option<Duration>,
+    /// Number of tries; `None` is no limit.
+    pub max_tries: Option<u64>,
+}
+
+/// The table as configured, above the built-in one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct BackoffTable(Option<BTreeMap<String, Entry>>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Entry {
+    max_time: Limit,
+    max_tries: Option<i64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Limit {
+    /// The key is absent: the next table below decides.
+    Inherited,
+    /// The key is null.
+    None,
+    At(Duration),
+}
+
+impl BackoffTable {
+    /// The built-in table.
+    pub(super) const BUILT_IN: Self = Self(None);
+
+    /// The limits for requests of this kind: its entry, else the default one, else the built-in entries. An entry
+    /// without `max_time` takes that of the next; one without `max_tries` has no limit.
+    pub(super) fn lookup(&self, name: &str) -> BackoffSettings {
+        let entry = |name: &str| self.0.as_ref().and_then(|entries| entries.get(name));
+        let configured = [entry(name), entry(DEFAULT_BACKOFF)];
+        let max_time = configured.iter().flatten().find_map(|entry| match entry.max_time {
+            Limit::Inherited => None,
+            Limit::None => Some(None),
+            Limit::At(time) => Some(Some(time)),
+        });
+        let max_tries = configured.iter().flatten().next().and_then(|entry| entry.max_tries);
+        BackoffSettings {
+            max_time: max_time.unwrap_or(Some(built_in(name))),
+            max_tries: max_tries.map(|tries| u64::try_from(tries).unwrap_or(0)),
+        }
+    }
+
+    pub(super) fn to_json(&self, dump: Dump) -> Json {
+        let Some(entries) = &self.0 else {
+            return match dump.detail {
+                Detail::Set => json!({}),
+                Detail::Full => json!({
+                    DEFAULT_BACKOFF: {"max_time": DEFAULT_MAX_TIME, "max_tries": null},
+                    CONNECT_BACKOFF: {"max_time": CONNECT_MAX_TIME, "max_tries": null},
+                }),
+            };
+        };
+        let shown = entries.iter().map(|(name, entry)| {
+            let mut members = Members::new(dump);
+            let max_time = if let Limit::At(time) = entry.max_time { Some(time) } else { None };
+            // A null is not the same as an absent key.
+            members.unless_default("max_time", max_time, entry.max_time == Limit::Inherited);
+            members.optional("max_tries", entry.max_tries);
+            (name.clone(), members.finish())
+        });
+        Json::Object(shown.collect::<Map<_, _>>())
+    }
+}
+
+fn built_in(name: &str) -> Duration {
+    if name == CONNECT_BACKOFF { CONNECT_MAX_TIME } else { DEFAULT_MAX_TIME }
+}
+
+impl Decode for BackoffTable {
+    const TEXT_FORM: TextForm = TextForm::Json;
+
+    fn decode(node: &Node, cx: &mut Decoder<'_>) -> Option<Self> {
+        let Value::Map(map) = &node.value else {
+            let rule = if node.is_null() { "none is not an allowed value" } else { "value is not a valid mapping" };
+            cx.invalid_unquoted(node, rule);
+            return None;
+        };
+        let entries: Vec<_> = map
+            .iter()
+            .map(|entry| Some((entry.key.clone(), cx.within(&entry.key, |cx| Entry::decode(&entry.value, cx))?)))
+            .collect();
+        Some(Self(Some(entries.into_iter().collect::<Option<_>>()?)))
+    }
+}
+
+impl Decode for Entry {
+    fn decode(node: &Node, cx: &mut Decoder<'_>) -> Option<Self> {
+        let mut fields = cx.fields(node)?.with_environment(BACKOFF_PREFIX);
+        let max_time = fields.get::<Option<Duration>>("max_time");
+        let max_tries = fields.or::<Option<i64>>("max_tries", None);
+        fields.finish();
+        let max_time = match max_time? {
+            None => Limit::Inherited,
+            Some(None) => Limit::None,
+            Some(Some(time)) => Limit::At(time),
+        };
+        Some(Self { max_time, max_tries: max_tries? })
+    }
+}

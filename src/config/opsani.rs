@@ -68,7 +68,7 @@ impl Decode for OpsaniOptimizer {
 
     fn decode(node: &Node, cx: &mut Decoder<'_>) -> Option<Self> {
         let mut fields = cx.fields(node)?;
-        let id = fields.required_from::<OpsaniId>("id", Some(OPSANI_OPTIMIZER));
+        let id = fields.required_from::<OpsaniId>("id", OPSANI_OPTIMIZER);
         let token = token(&mut fields);
         let base_url = base_url(&mut fields);
         let url = fields.get_from::<Option<HttpUrl>>("url", Some(OPSANI_URL)).map(Option::flatten);

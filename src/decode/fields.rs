@@ -38,15 +38,22 @@ impl<'n, 'c, 'v> Fields<'n, 'c, 'v> {
 
     /// The value of a key that must be there.
     pub fn required<T: Decode>(&mut self, key: &str) -> Option<T> {
-        self.required_from(key, self.variable(key).as_deref())
+        let value = self.get(key)?;
+        if value.is_none() {
+            self.fail_at(key, "field required");
+        }
+        value
     }
 
-    /// As [`Self::required`], with the variable that fills the key when absent named outright.
-    pub fn required_from<T: Decode>(&mut self, key: &str, variable: Option<&str>) -> Option<T> {
-        let value = self.get_from(key, variable)?;
+    /// As [`Self::required`], with the variable that fills the key when absent named outright, also to the reader.
+    pub fn required_from<T: Decode>(&mut self, key: &str, variable: &str) -> Option<T> {
+        let value = self.get_from(key, Some(variable))?;
         if value.is_none() {
-            let hint = variable.map(|name| format!("the environment variable {name} can also give it"));
-            self.record(KeyPath::new([key]), self.origin(key), "field required".to_owned(), hint);
+            self.fail_at_with_hint(
+                key,
+                "field required",
+                format!("the environment variable {variable} can also give it"),
+            );
         }
         value
     }

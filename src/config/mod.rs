@@ -4,7 +4,7 @@
 //! what a `.env` file says comes last), the built-in default. Mappings that are given in a file and as JSON in a
 //! variable are merged key by key; lists are replaced as a whole.
 //!
-//! A file becomes value trees ([`file`]), these become typed values, with all problems reported at once. Nothing
+//! A file becomes value trees ([`mod@file`]), these become typed values, with all problems reported at once. Nothing
 //! here knows a connector: their sections are kept as trees, for the connectors' own factories.
 
 pub mod file;

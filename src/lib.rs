@@ -1,4 +1,39 @@
 //! servo: the agent that closes the loop between a running application and an optimizer.
+//!
+//! It describes the application, measures it under load, adjusts its resources, checks that it is still healthy, and
+//! reports. A *servo* is a set of *connectors* that serve one *optimizer*; a process may run several.
+//!
+//! # Map
+//!
+//! Imports go down only:
+//!
+//! ```text
+//! main ─► cli ─► assembly ─► servo ─► connector (contract) ◄─ connectors/* (rooms)
+//!           └──► runner ──────┘                                   │
+//!                  └─► optimizer     subprocess · progress · checks · fast_fail · exchange
+//!                         └────────► config ─► types ─► decode ◄──┘
+//! ```
+//!
+//! - [`decode`]: value trees with origins, and a decoder that reports every problem at once.
+//! - [`types`]: the words of the domain and their exact wire forms.
+//! - [`config`]: a servo.yaml, the environment and `.env` as typed values.
+//! - [`connector`]: what a connector is: capabilities, events, errors, factories.
+//! - [`connectors`]: the registry, and a room for each connector.
+//! - [`optimizer`]: the seam behind which the optimizer is, and its implementor over HTTP.
+//! - `servo`: owns connectors and dispatches events to them.
+//! - `runner`: hello, commands until told to stop, goodbye.
+//! - `assembly`: from configuration and registry to servos.
+//! - [`checks`], [`exchange`], [`progress`], [`subprocess`], [`retry`], [`http`], [`network`], [`table`],
+//!   [`telemetry`], [`logging`]: what several of these stand on.
+//!
+//! # Invariants
+//!
+//! - `types` and `decode` do no I/O; `connector` knows no connector; `servo` knows the contract and never a room; a room
+//!   knows no other room, no servo, no runner. `tests/it/architecture.rs` enforces this.
+//! - What a command starts ends before its completion is posted: handlers are cancelled and awaited, child processes
+//!   have groups of their own and are always reaped.
+//! - Secrets are of type [`decode::Secret`]; nothing prints them.
+//! - The order of connectors is data: that of the configuration, else that of the registry.
 
 pub mod checks;
 pub mod config;
@@ -9,6 +44,7 @@ pub mod exchange;
 pub mod http;
 pub mod logging;
 pub mod network;
+pub mod optimizer;
 pub mod progress;
 pub mod retry;
 pub mod subprocess;

@@ -83,14 +83,14 @@ impl Network {
         let direct = self.no_proxy.as_deref().and_then(NoProxy::from_string);
         // The library would read the process environment, which lacks what a `.env` file says.
         let mut builder = builder.no_proxy();
-        let proxies: [(_, _, fn(&str) -> reqwest::Result<Proxy>); 3] = [
-            ("HTTP_PROXY", &self.http_proxy, |url| Proxy::http(url)),
-            ("HTTPS_PROXY", &self.https_proxy, |url| Proxy::https(url)),
-            ("ALL_PROXY", &self.all_proxy, |url| Proxy::all(url)),
+        let proxies = [
+            ("HTTP_PROXY", self.http_proxy.as_deref().map(Proxy::http)),
+            ("HTTPS_PROXY", self.https_proxy.as_deref().map(Proxy::https)),
+            ("ALL_PROXY", self.all_proxy.as_deref().map(Proxy::all)),
         ];
-        for (variable, address, make) in proxies {
-            if let Some(address) = address {
-                let proxy = make(address).map_err(|_| NetworkError::Proxy { variable })?;
+        for (variable, proxy) in proxies {
+            if let Some(proxy) = proxy {
+                let proxy = proxy.map_err(|_| NetworkError::Proxy { variable })?;
                 builder = builder.proxy(proxy.no_proxy(direct.clone()));
             }
         }

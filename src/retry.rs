@@ -36,10 +36,10 @@ impl Limits {
 ///
 /// # Cancel safety
 /// Dropping the future drops the try in flight.
-pub async fn retry<T, E>(
+pub async fn retry<T, E, Try: Future<Output = Result<T, Attempt<E>>>>(
     limits: Limits,
     mut on_wait: impl FnMut(&E, Duration),
-    mut attempt: impl AsyncFnMut() -> Result<T, Attempt<E>>,
+    mut attempt: impl FnMut() -> Try,
 ) -> Result<T, E> {
     let start = Instant::now();
     let mut tries = 0;
@@ -81,9 +81,9 @@ mod tests {
         let result: Result<(), &str> = retry(
             limits,
             |_, _| {},
-            async || {
+            || {
                 tries += 1;
-                Err(Attempt::transient("down"))
+                std::future::ready(Err(Attempt::transient("down")))
             },
         )
         .await;
@@ -110,9 +110,10 @@ mod tests {
         let result: Result<(), &str> = retry(
             NO_LIMIT,
             |_, _| {},
-            async || {
+            || {
                 tries += 1;
-                if tries < 3 { Err(Attempt::transient("later")) } else { Err(Attempt::permanent("never")) }
+                let error = if tries < 3 { Attempt::transient("later") } else { Attempt::permanent("never") };
+                std::future::ready(Err(error))
             },
         )
         .await;

@@ -1,0 +1,166 @@
+//! Credentials: what a request carries, and how a token is fetched that expires.
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
+use serde::Deserialize;
+use tokio::sync::Mutex;
+
+use super::client::read_json;
+use crate::decode::{HttpUrl, Secret};
+use crate::optimizer::OptimizerError;
+use crate::types::UnixTime;
+
+/// What the optimizer wants to see.
+pub(super) enum Auth {
+    /// The same header in every request.
+    Header(HeaderName, HeaderValue),
+    /// A token from a token endpoint, fetched again when it has expired.
+    ClientCredentials(ClientCredentials),
+}
+
+impl Auth {
+    /// The header for a token: `Authorization: Bearer …`, unless the token brings its own scheme.
+    ///
+    /// # Errors
+    /// When the token has characters that no header can have.
+    pub(super) fn token(token: &Secret) -> Result<Self, &'static str> {
+        let text = token.expose();
+        let (name, text) = match text.strip_prefix("X-SF-Token ") {
+            Some(token) => (HeaderName::from_static("x-sf-token"), token.to_owned()),
+            None if text.contains("Bearer") => (AUTHORIZATION, text.to_owned()),
+            None => (AUTHORIZATION, format!("Bearer {text}")),
+        };
+        Ok(Self::Header(name, header_value(&text)?))
+    }
+
+    /// The header for the next request.
+    ///
+    /// # Errors
+    /// When a token is needed and cannot be had.
+    pub(super) async fn header(&self, http: &reqwest::Client) -> Result<(HeaderName, HeaderValue), OptimizerError> {
+        match self {
+            Self::Header(name, value) => Ok((name.clone(), value.clone())),
+            Self::ClientCredentials(credentials) => Ok((AUTHORIZATION, credentials.header(http).await?)),
+        }
+    }
+
+    /// Forgets a token that was refused.
+    pub(super) async fn refused(&self) {
+        if let Self::ClientCredentials(credentials) = self {
+            credentials.held.lock().await.take();
+        }
+    }
+}
+
+/// A header value that `Debug` does not print.
+fn header_value(text: &str) -> Result<HeaderValue, &'static str> {
+    let mut value = HeaderValue::from_str(text).map_err(|_| "the token has characters that no HTTP header can have")?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// OAuth2 client credentials (RFC 6749, section 4.4).
+pub(super) struct ClientCredentials {
+    token_url: HttpUrl,
+    basic: HeaderValue,
+    /// Locked while a token is being fetched, so that there is one fetch at a time.
+    held: Mutex<Option<Token>>,
+}
+
+struct Token {
+    header: HeaderValue,
+    refresh: Option<Secret>,
+    /// Unix second after which it is no longer used.
+    expires_at: Option<i64>,
+}
+
+/// The answer of a token endpoint; it is never printed.
+#[derive(Deserialize)]
+struct TokenResponse {
+    access_token: String,
+    refresh_token: Option<String>,
+    expires_in: Option<f64>,
+    expires_at: Option<f64>,
+}
+
+impl ClientCredentials {
+    /// # Errors
+    /// When the credentials have characters that no header can have.
+    pub(super) fn new(token_url: HttpUrl, client_id: &str, client_secret: &Secret) -> Result<Self, &'static str> {
+        let pair = BASE64_STANDARD.encode(format!("{client_id}:{}", client_secret.expose()));
+        let basic = header_value(&format!("Basic {pair}"))?;
+        Ok(Self { token_url, basic, held: Mutex::new(None) })
+    }
+
+    async fn header(&self, http: &reqwest::Client) -> Result<HeaderValue, OptimizerError> {
+        let mut held = self.held.lock().await;
+        let expired = |token: &Token| token.expires_at.is_some_and(|at| at <= UnixTime::now().seconds());
+        let refresh = match held.as_ref() {
+            Some(token) if !expired(token) => return Ok(token.header.clone()),
+            Some(token) => token.refresh.clone(),
+            None => None,
+        };
+        // A refresh token may have expired as well; the credentials themselves always do.
+        *held = None;
+        let token = match refresh {
+            Some(refresh) => {
+                let form = [("grant_type", "refresh_token"), ("refresh_token", refresh.expose())];
+                match self.fetch(http, &form).await {
+                    Ok(token) => token,
+                    Err(_) => self.fetch(http, &[("grant_type", "client_credentials")]).await?,
+                }
+            }
+            None => self.fetch(http, &[("grant_type", "client_credentials")]).await?,
+        };
+        let header = token.header.clone();
+        *held = Some(token);
+        Ok(header)
+    }
+
+    async fn fetch(&self, http: &reqwest::Client, form: &[(&str, &str)]) -> Result<Token, OptimizerError> {
+        let request = http
+            .post(self.token_url.url().clone())
+            .form(form)
+            .header(AUTHORIZATION, self.basic.clone())
+            .header(ACCEPT, "application/json")
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded;charset=UTF-8");
+        let body = read_json(request, "the token request").await?;
+        let unusable = |problem: &str| OptimizerError::Unintelligible {
+            url: super::client::shown(self.token_url.url()),
+            event: "the token request",
+            problem: problem.to_owned(),
+        };
+        let response: TokenResponse =
+            serde_json::from_value(body).map_err(|_| unusable("it has no usable 'access_token'"))?;
+        let header = header_value(&format!("Bearer {}", response.access_token)).map_err(unusable)?;
+        #[expect(clippy::cast_possible_truncation, reason = "whole seconds are meant, and casts of floats saturate")]
+        let expires_at = match (response.expires_in, response.expires_at) {
+            (Some(seconds), _) => Some(UnixTime::now().seconds().saturating_add(seconds as i64)),
+            (None, Some(at)) => Some(at as i64),
+            (None, None) => None,
+        };
+        Ok(Token { header, refresh: response.refresh_token.map(Secret::new), expires_at })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_brings_its_own_scheme_or_is_a_bearer() {
+        for (token, name, value) in [
+            ("abc", "authorization", "Bearer abc"),
+            ("Bearer abc", "authorization", "Bearer abc"),
+            ("Token Bearer", "authorization", "Token Bearer"),
+            ("bearer abc", "authorization", "Bearer bearer abc"),
+            ("X-SF-Token abc", "x-sf-token", "abc"),
+        ] {
+            let Ok(Auth::Header(header, text)) = Auth::token(&Secret::new(token)) else { panic!("{token}") };
+            assert_eq!((header.as_str(), text.to_str().unwrap()), (name, value));
+            assert!(!format!("{text:?}").contains("abc"));
+        }
+        assert!(Auth::token(&Secret::new("a\nb")).is_err());
+    }
+}

@@ -1,0 +1,313 @@
+//! The HTTP client: posts, retries, and the side channel for diagnostics.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use reqwest::header::CONTENT_TYPE;
+use reqwest::{Method, RequestBuilder, StatusCode};
+use serde_json::{Value, json};
+
+use super::connection::Connections;
+use super::proxies;
+use crate::config::{CommonConfig, OptimizerConfig, SslVerify};
+use crate::network::{Network, NetworkError};
+use crate::optimizer::wire;
+use crate::optimizer::{
+    Answer, Command, Completion, Diagnostics, DiagnosticsRequest, Optimizer, OptimizerError, Report,
+};
+use crate::retry::{Attempt, Limits, retry};
+use crate::types::UnixTime;
+
+/// Time to connect when the configuration does not say.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Time without a byte of an answer when the configuration does not say. Generous: an optimizer may think.
+const READ_TIMEOUT: Duration = Duration::from_mins(5);
+
+/// How long an idle connection is kept.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The largest answer that is read. Commands have a few kilobytes.
+const LARGEST_ANSWER: usize = 16 << 20;
+
+/// How much of the body of an error is shown.
+const SHOWN_BODY: usize = 300;
+
+/// Limits of a round of diagnostics, which comes again in a minute anyway.
+const DIAGNOSTICS_LIMITS: Limits = Limits { max_time: Some(Duration::from_mins(10)), max_tries: Some(20) };
+
+/// Why a client cannot be made from a valid configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// The surroundings do not allow it.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    /// A proxy address cannot be used.
+    #[error("the proxy for {pattern:?} cannot be used")]
+    Proxy {
+        /// The key of `settings.proxies`.
+        pattern: String,
+        /// Why.
+        #[source]
+        source: reqwest::Error,
+    },
+    /// A proxy address is none. It may hold a password, so that it is not repeated.
+    #[error("the proxy for {pattern:?} is not an address such as http://proxy.example:3128")]
+    ProxyAddress {
+        /// The key of `settings.proxies`.
+        pattern: String,
+    },
+    /// The HTTP library refuses the options.
+    #[error("failed to make an HTTP client")]
+    Client(#[source] reqwest::Error),
+    /// The credentials cannot be sent.
+    #[error("the credentials of the optimizer cannot be used: {0}")]
+    Credentials(&'static str),
+}
+
+/// An optimizer that speaks the protocol over HTTP.
+pub struct RemoteOptimizer {
+    http: reqwest::Client,
+    connections: Connections,
+    servo_uid: Option<String>,
+    limits: Limits,
+    hello_limits: Limits,
+}
+
+impl RemoteOptimizer {
+    /// Makes a client; talks to nobody yet.
+    ///
+    /// # Errors
+    /// When the configuration cannot be used in these surroundings.
+    pub fn new(
+        config: &OptimizerConfig,
+        settings: &CommonConfig,
+        servo_uid: Option<&str>,
+        network: &Network,
+    ) -> Result<Self, BuildError> {
+        let limits = |name| {
+            let backoff = settings.backoff(name);
+            Limits { max_time: backoff.max_time.map(crate::types::Duration::to_std), max_tries: backoff.max_tries }
+        };
+        Ok(Self {
+            http: http_client(settings, network)?,
+            connections: Connections::new(config).map_err(BuildError::Credentials)?,
+            servo_uid: servo_uid.map(str::to_owned),
+            limits: limits("__default__"),
+            hello_limits: limits("connect"),
+        })
+    }
+
+    /// Posts an event and reads its answer, within limits.
+    async fn post<T>(
+        &self,
+        event: &'static str,
+        param: Value,
+        limits: Limits,
+        parse: fn(&Value) -> Result<T, String>,
+    ) -> Result<T, OptimizerError> {
+        let body = wire::request(event, param, self.servo_uid.as_deref());
+        tracing::trace!(event, %body, "request to the optimizer");
+        let on_wait = |error: &OptimizerError, wait: Duration| {
+            let error: &dyn std::error::Error = error;
+            tracing::warn!(event, error, ?wait, "the request failed: trying again");
+        };
+        let attempt = || async { self.exchange(event, &body).await.map_err(|error| classify(event, error)) };
+        let answer = retry(limits, on_wait, attempt).await?;
+        tracing::trace!(event, %answer, "answer of the optimizer");
+        parse(&answer).map_err(|problem| OptimizerError::Unintelligible {
+            url: self.connections.shown_endpoint(),
+            event,
+            problem,
+        })
+    }
+
+    /// One try of a post.
+    async fn exchange(&self, event: &'static str, body: &Value) -> Result<Value, OptimizerError> {
+        let request = self.request(Method::POST, "servo").await?.header(CONTENT_TYPE, "application/json");
+        let result = read_json(request.body(body.to_string()), event).await;
+        if let Err(OptimizerError::HttpStatus { status: 401, .. }) = &result {
+            self.connections.current().await?.auth.refused().await;
+        }
+        result
+    }
+
+    async fn request(&self, method: Method, path: &str) -> Result<RequestBuilder, OptimizerError> {
+        let connection = self.connections.current().await?;
+        let (name, value) = connection.auth.header(&self.http).await?;
+        Ok(self.http.request(method, connection.address(path)).header(name, value))
+    }
+
+    /// One exchange of the side channel, repeated on 5xx and transport errors.
+    async fn asset(&self, method: Method, path: &str, body: &Value) -> Result<Value, OptimizerError> {
+        let on_wait = |_: &OptimizerError, _: Duration| {};
+        let exchange = || async {
+            let request = self.request(method.clone(), path).await?.header(CONTENT_TYPE, "application/json");
+            read_json(request.body(body.to_string()), "diagnostics").await
+        };
+        let attempt = || async {
+            exchange().await.map_err(|error| match error {
+                OptimizerError::HttpStatus { status: 500.., .. } | OptimizerError::Transport { .. } => {
+                    Attempt::transient(error)
+                }
+                other => Attempt::permanent(other),
+            })
+        };
+        retry(DIAGNOSTICS_LIMITS, on_wait, attempt).await
+    }
+}
+
+fn http_client(settings: &CommonConfig, network: &Network) -> Result<reqwest::Client, BuildError> {
+    let mut builder = match settings.ssl_verify() {
+        SslVerify::Default => network.client_builder()?,
+        SslVerify::Off => {
+            tracing::warn!("TLS certificates of the optimizer are not verified (settings.ssl_verify: false)");
+            network.unverified_client_builder()?
+        }
+        SslVerify::Bundle(path) => network.client_builder_with(path)?,
+    };
+    builder = proxies::apply(builder, settings.proxies())?;
+    let timeouts = settings.timeouts();
+    let or = |timeout: Option<crate::types::Duration>, default| timeout.map_or(default, crate::types::Duration::to_std);
+    builder = builder
+        .connect_timeout(or(timeouts.connect, CONNECT_TIMEOUT))
+        .read_timeout(or(timeouts.read, READ_TIMEOUT))
+        .pool_idle_timeout(IDLE_TIMEOUT)
+        .redirect(reqwest::redirect::Policy::none());
+    if let Some(write) = timeouts.write {
+        builder = builder.tcp_user_timeout(write.to_std());
+    }
+    builder.build().map_err(BuildError::Client)
+}
+
+/// Whether another try may help. HELLO is tried again whatever happens: credentials and routes may still be on their way
+/// when the agent starts.
+fn classify(event: &str, error: OptimizerError) -> Attempt<OptimizerError> {
+    match error {
+        OptimizerError::Transport { .. }
+        | OptimizerError::Unintelligible { .. }
+        | OptimizerError::HttpStatus { status: 404 | 500.., .. } => Attempt::transient(error),
+        OptimizerError::HttpStatus { .. } if event == "HELLO" => Attempt::transient(error),
+        OptimizerError::HttpStatus { .. } | OptimizerError::ConnectionFile { .. } | OptimizerError::UnexpectedServo => {
+            Attempt::permanent(error)
+        }
+    }
+}
+
+/// An address for messages: without user, password and query.
+pub(super) fn shown(url: &url::Url) -> String {
+    let mut url = url.clone();
+    let cleared = url.set_username("").and_then(|()| url.set_password(None));
+    url.set_query(None);
+    // Only an address that cannot have credentials refuses to lose them.
+    cleared.map_or_else(|()| url.origin().ascii_serialization(), |()| url.to_string())
+}
+
+/// Sends a request and reads a successful answer as JSON.
+pub(super) async fn read_json(request: RequestBuilder, event: &'static str) -> Result<Value, OptimizerError> {
+    let (client, request) = request.build_split();
+    let request = request.map_err(|error| transport(String::new(), error))?;
+    let url = shown(request.url());
+    let failed = |error| transport(url.clone(), error);
+    let mut response = client.execute(request).await.map_err(failed)?;
+    let status = response.status();
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(failed)? {
+        if body.len() + chunk.len() > LARGEST_ANSWER {
+            let problem = format!("it is larger than {} MiB", LARGEST_ANSWER >> 20);
+            return Err(OptimizerError::Unintelligible { url, event, problem });
+        }
+        body.extend_from_slice(&chunk);
+    }
+    if status.is_success() {
+        let not_json = |error: serde_json::Error| OptimizerError::Unintelligible {
+            url,
+            event,
+            problem: if body.is_empty() { "it is empty".to_owned() } else { format!("it is not JSON ({error})") },
+        };
+        return serde_json::from_slice(&body).map_err(not_json);
+    }
+    if status == StatusCode::GONE && detail(&body).as_deref() == Some("unexpected servo_uid") {
+        return Err(OptimizerError::UnexpectedServo);
+    }
+    let body = String::from_utf8_lossy(&body).trim().chars().take(SHOWN_BODY).collect();
+    Err(OptimizerError::HttpStatus { url, event, status: status.as_u16(), body })
+}
+
+fn detail(body: &[u8]) -> Option<String> {
+    let body: Value = serde_json::from_slice(body).ok()?;
+    body.get("detail")?.as_str().map(str::to_owned)
+}
+
+fn transport(url: String, error: reqwest::Error) -> OptimizerError {
+    OptimizerError::Transport { url, source: Box::new(error.without_url()) }
+}
+
+#[async_trait]
+impl Optimizer for RemoteOptimizer {
+    async fn hello(&self, telemetry: &BTreeMap<String, String>) -> Result<(), OptimizerError> {
+        self.post("HELLO", wire::hello(telemetry), self.hello_limits, wire::parse_greeting).await
+    }
+
+    async fn next_command(&self) -> Result<Command, OptimizerError> {
+        self.post("WHATS_NEXT", Value::Null, self.limits, wire::parse_command).await
+    }
+
+    async fn report(&self, report: &Report) -> Result<Answer, OptimizerError> {
+        self.post(report.operation.as_str(), wire::report(report), self.limits, wire::parse_answer).await
+    }
+
+    async fn complete(&self, completion: &Completion) -> Result<Answer, OptimizerError> {
+        let (operation, param) = wire::completion(completion, UnixTime::now());
+        self.post(operation.as_str(), param, self.limits, wire::parse_answer).await
+    }
+
+    async fn goodbye(&self, reason: &str) -> Result<(), OptimizerError> {
+        self.post("GOODBYE", json!({"reason": reason}), self.limits, wire::parse_greeting).await
+    }
+
+    async fn reachable(&self) -> Result<String, String> {
+        let body = wire::request("HELLO", Value::Null, self.servo_uid.as_deref());
+        match self.exchange("HELLO", &body).await {
+            // Only the status counts: whatever is said with 200 comes from an optimizer.
+            Ok(_) | Err(OptimizerError::Unintelligible { .. }) => Ok("Response status code: 200".to_owned()),
+            Err(OptimizerError::HttpStatus { status, .. }) => Err(format!("Response status code: {status}")),
+            Err(error) => Err(crate::connector::EventError::failed(error.to_string()).with_source(error).chain()),
+        }
+    }
+
+    async fn maintain(&self) {
+        self.connections.follow().await;
+    }
+
+    fn diagnostics(&self) -> Option<&dyn Diagnostics> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl Diagnostics for RemoteOptimizer {
+    async fn poll(&self) -> Result<DiagnosticsRequest, OptimizerError> {
+        let path = "assets/opsani.com/diagnostics-check";
+        let answer = match self.asset(Method::GET, path, &json!({"data": null})).await {
+            Err(OptimizerError::HttpStatus { status: ..500, .. }) => return Ok(DiagnosticsRequest::Withhold),
+            answer => answer?,
+        };
+        match answer.get("data").unwrap_or(&answer).as_str() {
+            Some("WITHHOLD") => Ok(DiagnosticsRequest::Withhold),
+            Some("SEND") => Ok(DiagnosticsRequest::Send),
+            Some("STOP") => Ok(DiagnosticsRequest::Stop),
+            _ => {
+                tracing::error!(%answer, "the answer to a diagnostics check cannot be understood: sending nothing");
+                Ok(DiagnosticsRequest::Withhold)
+            }
+        }
+    }
+
+    async fn send(&self, output: &Value) -> Result<(), OptimizerError> {
+        self.asset(Method::PUT, "assets/opsani.com/diagnostics-output", &json!({"data": output})).await?;
+        self.asset(Method::PUT, "assets/opsani.com/diagnostics-check", &json!({"data": "WITHHOLD"})).await?;
+        Ok(())
+    }
+}

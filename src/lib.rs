@@ -20,7 +20,7 @@
 //! - [`connector`]: what a connector is: capabilities, events, errors, factories.
 //! - [`connectors`]: the registry, and a room for each connector.
 //! - [`optimizer`]: the seam behind which the optimizer is, and its implementor over HTTP.
-//! - `servo`: owns connectors and dispatches events to them.
+//! - [`servo`]: owns connectors and dispatches events to them.
 //! - `runner`: hello, commands until told to stop, goodbye.
 //! - `assembly`: from configuration and registry to servos.
 //! - [`checks`], [`exchange`], [`progress`], [`subprocess`], [`retry`], [`http`], [`network`], [`table`],
@@ -47,6 +47,7 @@ pub mod network;
 pub mod optimizer;
 pub mod progress;
 pub mod retry;
+pub mod servo;
 pub mod subprocess;
 pub mod table;
 pub mod telemetry;

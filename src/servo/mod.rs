@@ -1,0 +1,160 @@
+//! A servo: a set of connectors that serve one optimizer.
+//!
+//! It owns the connectors in dispatch order: those of the configuration, then the servo's own checks, then those that
+//! connectors added when they were attached. It knows the contract, never a particular connector, and it decides nothing:
+//! commands come from the [runner](crate::runner) or the command line.
+
+mod dispatch;
+mod own;
+
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+
+pub use dispatch::{Answers, Dispatch};
+pub use own::METADATA;
+
+use crate::config::{Detail, Dump, Secrets, ServoConfig};
+use crate::connector::{Connector, ConnectorName, Event, EventContext, EventError, Outcome, Services};
+use crate::optimizer::Optimizer;
+
+/// One servo of an assembly.
+pub struct Servo {
+    name: String,
+    config: ServoConfig,
+    sections: Vec<(String, serde_json::Value)>,
+    optimizer: Option<Arc<dyn Optimizer>>,
+    services: Arc<Services>,
+    connectors: Vec<Arc<dyn Connector>>,
+}
+
+/// What a servo is made of.
+pub struct Parts {
+    /// Its name.
+    pub name: String,
+    /// Its configuration.
+    pub config: ServoConfig,
+    /// The connectors' sections, every key with its value, secrets redacted.
+    pub sections: Vec<(String, serde_json::Value)>,
+    /// Its optimizer; none for ad hoc use.
+    pub optimizer: Option<Arc<dyn Optimizer>>,
+    /// What its connectors share.
+    pub services: Arc<Services>,
+    /// The connectors of the configuration, in dispatch order.
+    pub connectors: Vec<Box<dyn Connector>>,
+}
+
+impl Servo {
+    /// Puts the parts together.
+    pub fn new(parts: Parts) -> Self {
+        let Parts { name, config, sections, optimizer, services, connectors } = parts;
+        let mut connectors: Vec<Arc<dyn Connector>> = connectors.into_iter().map(Arc::from).collect();
+        if let Some(optimizer) = &optimizer {
+            let own = own::OwnChecks::new(ConnectorName::new(name.as_str()), Arc::clone(optimizer));
+            connectors.push(Arc::new(own));
+        }
+        Self { name, config, sections, optimizer, services, connectors }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its configuration.
+    pub fn config(&self) -> &ServoConfig {
+        &self.config
+    }
+
+    /// The connectors' sections, every key with its value, secrets redacted.
+    pub fn sections(&self) -> &[(String, serde_json::Value)] {
+        &self.sections
+    }
+
+    /// The configuration as it is shown: values that differ from the default, secrets redacted.
+    pub fn redacted_config(&self) -> serde_json::Value {
+        let dump = Dump { secrets: Secrets::Redacted, detail: Detail::Set };
+        self.config.to_json(dump, self.sections.iter().cloned())
+    }
+
+    /// Its optimizer.
+    pub fn optimizer(&self) -> Option<&Arc<dyn Optimizer>> {
+        self.optimizer.as_ref()
+    }
+
+    /// What its connectors share.
+    pub fn services(&self) -> &Arc<Services> {
+        &self.services
+    }
+
+    /// All connectors in dispatch order.
+    pub fn connectors(&self) -> &[Arc<dyn Connector>] {
+        &self.connectors
+    }
+
+    /// The connector of this name.
+    pub fn connector(&self, name: &str) -> Option<&Arc<dyn Connector>> {
+        self.connectors.iter().find(|connector| connector.name().as_str() == name)
+    }
+
+    /// Tells all connectors that the servo is assembled, and adopts those that they add. To be called once, before any
+    /// other event.
+    ///
+    /// # Errors
+    /// That of a connector or a hook.
+    pub async fn attach(&mut self, dispatch: &Dispatch) -> Result<(), EventError> {
+        let mut added = self.attach_to(dispatch).await?;
+        while !added.is_empty() {
+            let names = added.iter().map(|connector| connector.name().clone()).collect();
+            self.connectors.append(&mut added);
+            added = self.attach_to(&dispatch.clone().only(names)).await?;
+        }
+        Ok(())
+    }
+
+    async fn attach_to(&self, dispatch: &Dispatch) -> Result<Vec<Arc<dyn Connector>>, EventError> {
+        let call = async |connector: &dyn Connector, cx: &EventContext| match connector.as_lifecycle() {
+            Some(lifecycle) => Some(lifecycle.attach(cx).await),
+            None => None,
+        };
+        let added = self.dispatch(Event::Attach, dispatch, call, |_| Outcome::Nothing).await?;
+        Ok(added.into_iter().flat_map(|(_, children)| children).map(Arc::from).collect())
+    }
+
+    /// Tells all connectors that the servo begins to run. Hooks of other phases do not see it.
+    ///
+    /// # Errors
+    /// That of a connector.
+    pub async fn startup(&self, dispatch: &Dispatch) -> Result<(), EventError> {
+        let targets: Vec<_> = self.connectors.iter().collect();
+        let call = async |connector: &dyn Connector, cx: &EventContext| match connector.as_lifecycle() {
+            Some(lifecycle) => Some(lifecycle.startup(cx).await),
+            None => None,
+        };
+        self.on(Event::Startup, &targets, dispatch, call).await.map(drop)
+    }
+
+    /// Tells each connector that the servo stops, then that it leaves. Failures are logged: every connector is told.
+    pub async fn shutdown(&self, dispatch: &Dispatch) {
+        join_all(self.connectors.iter().map(|connector| self.dismiss(connector, dispatch))).await;
+    }
+
+    async fn dismiss(&self, connector: &Arc<dyn Connector>, dispatch: &Dispatch) {
+        let name = connector.name();
+        let alone = dispatch.clone().only(vec![name.clone()]);
+        let shutdown = async |connector: &dyn Connector, cx: &EventContext| match connector.as_lifecycle() {
+            Some(lifecycle) => Some(lifecycle.shutdown(cx).await),
+            None => None,
+        };
+        if let Err(error) = self.on(Event::Shutdown, &[connector], &alone, shutdown).await {
+            tracing::error!(connector = %name, error = error.chain(), "failed to shut down a connector");
+        }
+        let detach = async |connector: &dyn Connector, cx: &EventContext| match connector.as_lifecycle() {
+            Some(lifecycle) => Some(lifecycle.detach(cx).await),
+            None => None,
+        };
+        if let Err(error) = self.dispatch(Event::Detach, &alone, detach, |_| Outcome::Nothing).await {
+            tracing::error!(connector = %name, error = error.chain(), "failed to detach a connector");
+        }
+    }
+}

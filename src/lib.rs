@@ -21,7 +21,7 @@
 //! - [`connectors`]: the registry, and a room for each connector.
 //! - [`optimizer`]: the seam behind which the optimizer is, and its implementor over HTTP.
 //! - [`servo`]: owns connectors and dispatches events to them.
-//! - `runner`: hello, commands until told to stop, goodbye.
+//! - [`runner`]: hello, commands until told to stop, goodbye.
 //! - `assembly`: from configuration and registry to servos.
 //! - [`checks`], [`exchange`], [`progress`], [`subprocess`], [`retry`], [`http`], [`network`], [`table`],
 //!   [`telemetry`], [`logging`]: what several of these stand on.
@@ -47,6 +47,7 @@ pub mod network;
 pub mod optimizer;
 pub mod progress;
 pub mod retry;
+pub mod runner;
 pub mod servo;
 pub mod subprocess;
 pub mod table;

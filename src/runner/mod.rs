@@ -1,0 +1,292 @@
+//! The life of servos under their optimizers: hello, commands until told to stop, goodbye.
+//!
+//! Each servo runs by itself: whatever happens to one optimizer does not disturb the servos of the others. A servo ends
+//! when it is stopped, or when it cannot begin: a connector that does not start up, an optimizer that does not answer
+//! HELLO within its limits. Everything else is logged, and the servo pauses and asks again.
+
+mod command;
+mod diagnostics;
+mod progress;
+mod shutdown;
+mod status;
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::future::join_all;
+use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+
+pub use diagnostics::LogSource;
+pub use shutdown::Signals;
+
+use crate::connector::ProgressSender;
+use crate::optimizer::{Optimizer, OptimizerError};
+use crate::retry::jitter;
+use crate::servo::{Dispatch, Servo};
+
+/// Time for all goodbyes together. Kubernetes kills a pod 30 s after it asked it to stop.
+const FAREWELL: Duration = Duration::from_secs(30);
+
+/// How long a completion that is being posted may delay the goodbye.
+const COMPLETION_IN_FLIGHT: Duration = Duration::from_secs(10);
+
+/// How long an optimizer that has put another servo in our place is left alone; this one is about to be removed.
+const DEPROVISIONING: Duration = Duration::from_hours(1);
+
+/// The pause after this many failing turns is at most 64 s: short enough to be back soon after an outage.
+const LONGEST_PAUSE_DOUBLINGS: u64 = 7;
+
+/// How long to wait after a person has declined to ask for a command.
+const DECLINED_PAUSE: Duration = Duration::from_mins(1);
+
+/// Asks a person.
+#[async_trait]
+pub trait Confirm: Send + Sync {
+    /// Whether the person agrees.
+    async fn confirm(&self, question: &str) -> bool;
+}
+
+/// How to run.
+#[derive(Clone, Default)]
+pub struct RunOptions {
+    /// Say hello and wait, without asking for commands.
+    pub no_poll: bool,
+    /// Asked before each step that talks to the optimizer.
+    pub confirm: Option<Arc<dyn Confirm>>,
+    /// The recent log, for diagnostics.
+    pub log: Option<Arc<dyn LogSource>>,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunOutcome {
+    /// Stopped by a signal, everything cleaned up.
+    Stopped,
+    /// No servo could go on.
+    NoneLeft,
+    /// A second signal came before everything was cleaned up.
+    Forced,
+}
+
+/// Why a servo ended by itself.
+#[derive(Debug, thiserror::Error)]
+enum RunError {
+    #[error("failed to start up: {0}")]
+    Startup(String),
+    #[error("gave up on connecting to the optimizer")]
+    Hello(#[source] OptimizerError),
+    #[error("no optimizer is configured")]
+    NoOptimizer,
+}
+
+/// The request to stop, and why.
+#[derive(Debug, Default)]
+struct Stop {
+    token: CancellationToken,
+    reason: OnceLock<&'static str>,
+}
+
+impl Stop {
+    fn begin(&self, reason: &'static str) {
+        // Only the first reason counts: it is the one that began the stop.
+        self.reason.get_or_init(|| reason);
+        self.token.cancel();
+    }
+
+    fn reason(&self) -> &'static str {
+        self.reason.get().copied().unwrap_or("shutdown")
+    }
+}
+
+/// Runs servos until a signal stops them or none is left.
+pub async fn run(servos: &[Servo], options: &RunOptions, mut signals: Signals) -> RunOutcome {
+    let stop = Stop::default();
+    let runs = join_all(servos.iter().map(|servo| {
+        let span = tracing::info_span!("servo", servo = servo.name());
+        run_servo(servo, options, &stop).instrument(span)
+    }));
+    tokio::pin!(runs);
+    tokio::select! {
+        _ = &mut runs => return RunOutcome::NoneLeft,
+        signal = signals.next() => {
+            tracing::info!(signal, "stopping; a second signal forces the end");
+            stop.begin(signal);
+        }
+    }
+    tokio::select! {
+        _ = &mut runs => {
+            tracing::info!("stopped");
+            RunOutcome::Stopped
+        }
+        signal = signals.next() => {
+            tracing::warn!(signal, "forced to end before everything was cleaned up");
+            RunOutcome::Forced
+        }
+    }
+}
+
+/// One servo from startup to shutdown. Its failure is logged here.
+async fn run_servo(servo: &Servo, options: &RunOptions, stop: &Stop) {
+    let dispatch = Dispatch::new(ProgressSender::default(), stop.token.child_token());
+    let result = match servo.startup(&dispatch).await {
+        Ok(()) => converse(servo, options, stop).await,
+        Err(error) => Err(RunError::Startup(error.chain())),
+    };
+    if let Err(error) = result
+        && !stop.token.is_cancelled()
+    {
+        let error: &dyn std::error::Error = &error;
+        tracing::error!(critical = true, error, "this servo stops");
+    }
+    // A stopped servo still cleans up, so this work is not under the token that stopped it.
+    servo.shutdown(&Dispatch::default()).await;
+}
+
+async fn converse(servo: &Servo, options: &RunOptions, stop: &Stop) -> Result<(), RunError> {
+    let optimizer = servo.optimizer().ok_or(RunError::NoOptimizer)?.as_ref();
+    if !confirmed(options, "Connect to the optimizer?", stop).await {
+        tracing::warn!("not connected to the optimizer, as asked: waiting for a signal");
+        stop.token.cancelled().await;
+        return Ok(());
+    }
+    let telemetry = servo.services().telemetry.snapshot();
+    tokio::select! {
+        () = stop.token.cancelled() => return Ok(()),
+        hello = optimizer.hello(&telemetry) => hello.map_err(RunError::Hello)?,
+    }
+    tracing::info!(success = true, connectors = servo.connectors().len(), "connected to the optimizer");
+
+    let session = Session { servo, optimizer, options, stop, completing: Mutex::new(()) };
+    tokio::join!(session.serve(), session.say_goodbye());
+    Ok(())
+}
+
+async fn confirmed(options: &RunOptions, question: &str, stop: &Stop) -> bool {
+    let Some(confirm) = &options.confirm else { return true };
+    tokio::select! {
+        () = stop.token.cancelled() => false,
+        agreed = confirm.confirm(question) => agreed,
+    }
+}
+
+/// A connected servo.
+struct Session<'a> {
+    servo: &'a Servo,
+    optimizer: &'a dyn Optimizer,
+    options: &'a RunOptions,
+    stop: &'a Stop,
+    /// Held while a command runs from the end of its work on, so that goodbye does not overtake its completion.
+    completing: Mutex<()>,
+}
+
+impl Session<'_> {
+    /// Everything that goes on between hello and goodbye.
+    async fn serve(&self) {
+        if self.options.no_poll {
+            tracing::warn!("not asking the optimizer for commands, as asked: waiting for a signal");
+            self.stop.token.cancelled().await;
+            return;
+        }
+        let beside = async {
+            tokio::select! {
+                () = self.stop.token.cancelled() => {}
+                () = self.optimizer.maintain() => {}
+            }
+        };
+        let diagnostics = async {
+            tokio::select! {
+                () = self.stop.token.cancelled() => {}
+                () = diagnostics::poll(self.servo, self.optimizer, self.options.log.as_deref()) => {}
+            }
+        };
+        tokio::join!(self.command_loop(), beside, diagnostics);
+    }
+
+    async fn command_loop(&self) {
+        let mut failures = 0;
+        while !self.stop.token.is_cancelled() {
+            if !confirmed(self.options, "Poll for next command?", self.stop).await {
+                tracing::info!("sleeping for 1m before asking again");
+                self.pause(DECLINED_PAUSE).await;
+                continue;
+            }
+            let Err(error) = self.turn().await else {
+                failures = 0;
+                continue;
+            };
+            failures += 1;
+            let pause = match error {
+                OptimizerError::UnexpectedServo => DEPROVISIONING,
+                _ => pause_after(failures),
+            };
+            let error: &dyn std::error::Error = &error;
+            tracing::warn!(error, ?pause, "the turn failed: asking the optimizer again after a pause");
+            self.pause(pause).await;
+        }
+    }
+
+    /// One command: asked for, executed, answered.
+    async fn turn(&self) -> Result<(), OptimizerError> {
+        let command = tokio::select! {
+            () = self.stop.token.cancelled() => return Ok(()),
+            command = self.optimizer.next_command() => command?,
+        };
+        let Some(completion) = command::execute(self.servo, self.optimizer, command, &self.stop.token).await else {
+            return Ok(());
+        };
+        let _guard = self.completing.lock().await;
+        tokio::select! {
+            result = command::complete(self.optimizer, &completion) => result,
+            () = async { self.stop.token.cancelled().await; tokio::time::sleep(COMPLETION_IN_FLIGHT).await } => Ok(()),
+        }
+    }
+
+    async fn pause(&self, duration: Duration) {
+        tokio::select! {
+            () = self.stop.token.cancelled() => {}
+            () = tokio::time::sleep(duration) => {}
+        }
+    }
+
+    /// Says goodbye once the stop has begun, while the running command is being ended.
+    async fn say_goodbye(&self) {
+        self.stop.token.cancelled().await;
+        let goodbye = async {
+            let _guard = self.completing.lock().await;
+            self.optimizer.goodbye(self.stop.reason()).await
+        };
+        match tokio::time::timeout(FAREWELL, goodbye).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                let error: &dyn std::error::Error = &error;
+                tracing::error!(error, "failed to say goodbye to the optimizer");
+            }
+            Err(_) => tracing::error!(critical = true, "the optimizer did not answer the goodbye within 30s"),
+        }
+    }
+}
+
+/// Half of a doubling bound, plus as much again at random: never none, never all agents at once.
+fn pause_after(failures: u64) -> Duration {
+    let doublings = failures.min(LONGEST_PAUSE_DOUBLINGS);
+    let bound = Duration::from_secs(1 << (doublings - 1));
+    bound / 2 + jitter(doublings) / 2
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_to_about_a_minute_and_are_never_none() {
+        for (failures, bound) in [(1, 1), (2, 2), (3, 4), (7, 64), (8, 64), (1_000_000, 64)] {
+            for _ in 0..100 {
+                let pause = pause_after(failures);
+                assert!(pause >= Duration::from_secs(bound) / 2 && pause <= Duration::from_secs(bound), "{pause:?}");
+            }
+        }
+    }
+}

@@ -22,7 +22,7 @@
 //! - [`optimizer`]: the seam behind which the optimizer is, and its implementor over HTTP.
 //! - [`servo`]: owns connectors and dispatches events to them.
 //! - [`runner`]: hello, commands until told to stop, goodbye.
-//! - `assembly`: from configuration and registry to servos.
+//! - [`assembly`]: from configuration and registry to servos.
 //! - [`checks`], [`exchange`], [`progress`], [`subprocess`], [`retry`], [`http`], [`network`], [`table`],
 //!   [`telemetry`], [`logging`]: what several of these stand on.
 //!
@@ -35,6 +35,7 @@
 //! - Secrets are of type [`decode::Secret`]; nothing prints them.
 //! - The order of connectors is data: that of the configuration, else that of the registry.
 
+pub mod assembly;
 pub mod checks;
 pub mod config;
 pub mod connector;

@@ -1,0 +1,172 @@
+//! From configuration to servos: each section to the factory of its type, each servo to its optimizer.
+//!
+//! Two steps, so that a command takes no more than it needs. [`load`] is pure: it validates every section of every servo
+//! and reports all problems together. [`PreparedServo::build`] makes connectors and clients, and still talks to
+//! nobody.
+
+use std::sync::Arc;
+
+use crate::config::file::ParsedFile;
+use crate::config::{
+    self, ConnectionFile, Environment, KnownConnector, LoadOptions, OptimizerConfig, OptimizerRequirement,
+    SectionConfig, ServoConfig,
+};
+use crate::connector::{
+    BuildContext, BuildError, ConnectorName, ErasedFactory, Metadata, OptimizerIdentity, Prepared, Section, Services,
+};
+use crate::decode::{Decoder, Problems, Variables as _};
+use crate::exchange::Exchange;
+use crate::network::Network;
+use crate::optimizer::Optimizer;
+use crate::optimizer::remote::{self, RemoteOptimizer};
+use crate::servo::{Parts, Servo};
+use crate::telemetry::Telemetry;
+
+/// All connector types, in dispatch order.
+pub type Registry = &'static [&'static dyn ErasedFactory];
+
+/// Why servos cannot be built from a valid configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum AssemblyError {
+    /// A connector cannot be used in these surroundings.
+    #[error(transparent)]
+    Connector(#[from] BuildError),
+    /// The optimizer's client cannot be made.
+    #[error("failed to make the client of optimizer '{id}'")]
+    Optimizer {
+        /// The optimizer.
+        id: String,
+        /// Why.
+        #[source]
+        source: remote::BuildError,
+    },
+}
+
+/// A servo whose configuration is valid.
+pub struct PreparedServo {
+    /// Its configuration.
+    pub config: ServoConfig,
+    /// Its active connectors, in dispatch order.
+    pub routes: Vec<Route>,
+}
+
+/// A connector under its name.
+pub struct Route {
+    /// The name.
+    pub name: ConnectorName,
+    /// Its type.
+    pub factory: &'static dyn ErasedFactory,
+    /// Its section, valid.
+    pub section: Box<dyn Prepared>,
+}
+
+/// The servos of a configuration file.
+pub struct Loaded {
+    /// One for each document, in the order of the file.
+    pub servos: Vec<PreparedServo>,
+    /// Complete sentences about what is legal but hardly meant.
+    pub warnings: Vec<String>,
+}
+
+/// Validates a configuration file with all its sections.
+///
+/// # Errors
+/// All problems of the file.
+pub fn load(
+    file: ParsedFile,
+    registry: Registry,
+    environment: &Environment,
+    optimizer: OptimizerRequirement,
+) -> Result<Loaded, Problems> {
+    let known: Vec<KnownConnector<'_>> = registry.iter().map(|factory| known(factory.metadata())).collect();
+    let check_section = |section: &SectionConfig, cx: &mut Decoder<'_>| {
+        parse(section, registry, cx);
+    };
+    let options = LoadOptions { known: &known, environment, optimizer, check_section: &check_section };
+    let loaded = config::load(file, &options)?;
+    let servos = loaded.servos.into_iter().map(|config| prepare(config, registry, environment));
+    Ok(Loaded { servos: servos.collect::<Result<_, _>>()?, warnings: loaded.warnings })
+}
+
+fn known(metadata: &Metadata) -> KnownConnector<'_> {
+    KnownConnector { default_name: &metadata.default_name, class_name: &metadata.class_name, reserved: true }
+}
+
+/// Parses a section by the factory of its type.
+fn parse(section: &SectionConfig, registry: Registry, cx: &mut Decoder<'_>) -> Option<Route> {
+    let factory = *registry.iter().find(|factory| factory.metadata().default_name == section.connector)?;
+    let name = ConnectorName::new(section.name.as_str());
+    let section = factory.parse(Section { name: &name, node: &section.node, prefix: &section.prefix }, cx)?;
+    Some(Route { name, factory, section })
+}
+
+/// The sections have been checked with the whole document; here their values are kept.
+fn prepare(config: ServoConfig, registry: Registry, environment: &Environment) -> Result<PreparedServo, Problems> {
+    let routes = Decoder::run(environment, |cx| {
+        config.sections().iter().map(|section| parse(section, registry, cx)).collect::<Option<Vec<_>>>()
+    })?;
+    Ok(PreparedServo { config, routes })
+}
+
+impl PreparedServo {
+    /// The name of the configuration, else the optimizer's id, else `servo`.
+    pub fn name(&self) -> String {
+        let id = || self.identity().map(|identity| identity.id);
+        self.config.name.clone().or_else(id).unwrap_or_else(|| "servo".to_owned())
+    }
+
+    /// The optimizer's identity. That of an optimizer with a connection file needs the file; without it the configured
+    /// part is all there is.
+    pub fn identity(&self) -> Option<OptimizerIdentity> {
+        let config = self.config.optimizer.as_ref()?;
+        let connected = connection_file(config).map(|file| config.connected(&file));
+        let config = connected.as_ref().unwrap_or(config);
+        Some(OptimizerIdentity { id: config.display_id(), name: config.name().to_owned() })
+    }
+
+    /// What the connectors of the servo will share.
+    pub fn services(&self, environment: &Environment) -> Services {
+        Services {
+            optimizer: self.identity(),
+            telemetry: Telemetry::new(environment.get("POD_NAMESPACE")),
+            exchange: Exchange::default(),
+            network: Network::from_variables(environment),
+        }
+    }
+
+    /// Makes the servo with its connectors and its client.
+    ///
+    /// # Errors
+    /// When a connector or the client cannot be used in these surroundings.
+    pub fn build(self, environment: &Environment) -> Result<Servo, AssemblyError> {
+        let name = self.name();
+        let services = Arc::new(self.services(environment));
+        let optimizer =
+            self.config.optimizer.as_ref().map(|config| client(config, &self.config, &services)).transpose()?;
+        let context = BuildContext { optimizer: services.optimizer.clone(), network: services.network.clone() };
+        let sections = self.routes.iter().map(|route| (route.name.as_str().to_owned(), route.section.dump())).collect();
+        let connectors = self
+            .routes
+            .into_iter()
+            .map(|route| route.section.build(route.name, &context))
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(Servo::new(Parts { name, config: self.config, sections, optimizer, services, connectors }))
+    }
+}
+
+fn client(
+    optimizer: &OptimizerConfig,
+    config: &ServoConfig,
+    services: &Services,
+) -> Result<Arc<dyn Optimizer>, AssemblyError> {
+    let client = RemoteOptimizer::new(optimizer, &config.settings, config.servo_uid.as_deref(), &services.network)
+        .map_err(|source| AssemblyError::Optimizer { id: optimizer.display_id(), source })?;
+    Ok(Arc::new(client))
+}
+
+/// The connection file as it is now. It may come later, and may be half written: its client waits and complains.
+fn connection_file(config: &OptimizerConfig) -> Option<ConnectionFile> {
+    let path = config.connection_file()?;
+    let text = std::fs::read_to_string(path).ok()?;
+    ConnectionFile::parse(&text, &path.display().to_string()).ok()
+}

@@ -278,18 +278,18 @@ fn sleep(body: &Value) -> Instruction {
 mod tests {
     use super::*;
 
-    fn instruction(body: Value) -> Instruction {
-        parse_command(&body).expect("a command").instruction
+    fn instruction(body: &Value) -> Instruction {
+        parse_command(body).expect("a command").instruction
     }
 
-    fn task(body: Value) -> Task {
+    fn task(body: &Value) -> Task {
         match instruction(body) {
             Instruction::Perform(task) => *task,
             other => panic!("{other:?} is no task"),
         }
     }
 
-    fn paths(body: Value) -> Vec<String> {
+    fn paths(body: &Value) -> Vec<String> {
         match instruction(body) {
             Instruction::Malformed { problems, .. } => problems.iter().map(|p| p.path.to_string()).collect(),
             other => panic!("{other:?} is well formed"),
@@ -304,14 +304,17 @@ mod tests {
             json!({"cmd": "SLEEP", "param": {"duration": "soon", "data": null}}),
         ] {
             let expected = Instruction::Sleep { duration: DEFAULT_SLEEP, reason: "unknown reason".to_owned() };
-            assert_eq!(instruction(body), expected);
+            assert_eq!(instruction(&body), expected);
         }
     }
 
     #[test]
     fn a_sleep_of_null_is_no_sleep_and_names_status_and_reason() {
         let body = json!({"cmd": "SLEEP", "param": {"duration": null, "data": {"status": "idle", "reason": "done"}}});
-        assert_eq!(instruction(body), Instruction::Sleep { duration: Duration::ZERO, reason: "idle: done".to_owned() });
+        assert_eq!(
+            instruction(&body),
+            Instruction::Sleep { duration: Duration::ZERO, reason: "idle: done".to_owned() }
+        );
     }
 
     #[test]
@@ -319,7 +322,7 @@ mod tests {
         let body = json!({"cmd": "ADJUST", "param": {"state": {"application": {"components": {
             "web": {"settings": {"mem": {"value": 1.0, "unit": "GiB"}, "replicas": {"value": 3}}},
             "db": {"settings": {"gc": {"value": "ZGC"}}}}}}, "control": null, "metrics": {}}});
-        let Task::Adjust { adjustments, control } = task(body) else { panic!("no ADJUST") };
+        let Task::Adjust { adjustments, control } = task(&body) else { panic!("no ADJUST") };
         let texts: Vec<_> = adjustments.iter().map(ToString::to_string).collect();
         assert_eq!(texts, ["web.mem=1.0", "web.replicas=3", "db.gc=ZGC"]);
         assert_eq!(control, Control::default());
@@ -330,15 +333,15 @@ mod tests {
         let settings = json!({"cpu": {}, "mem": {"value": null}, "gc": {"value": [1]}});
         let body = json!({"cmd": "ADJUST", "param": {"state": {"application": {"components": {"web": {"settings": settings}}}}}});
         let base = "param.state.application.components.web.settings";
-        assert_eq!(paths(body), ["cpu", "mem", "gc"].map(|setting| format!("{base}.{setting}.value")));
-        assert_eq!(paths(json!({"cmd": "ADJUST"})), ["param.state"]);
+        assert_eq!(paths(&body), ["cpu", "mem", "gc"].map(|setting| format!("{base}.{setting}.value")));
+        assert_eq!(paths(&json!({"cmd": "ADJUST"})), ["param.state"]);
     }
 
     #[test]
     fn a_measure_needs_metrics_and_control() {
-        assert_eq!(paths(json!({"cmd": "MEASURE", "param": {}})), ["param.metrics", "param.control"]);
+        assert_eq!(paths(&json!({"cmd": "MEASURE", "param": {}})), ["param.metrics", "param.control"]);
         let body = json!({"cmd": "MEASURE", "param": {"metrics": ["a", 1], "control": {"duration": 5}}});
-        let Task::Measure { metrics, control } = task(body) else { panic!("no MEASURE") };
+        let Task::Measure { metrics, control } = task(&body) else { panic!("no MEASURE") };
         assert_eq!((metrics, control.duration), (vec!["a".to_owned(), "1".to_owned()], Duration::from_secs(5)));
     }
 
@@ -354,7 +357,7 @@ mod tests {
 
     #[test]
     fn answers_are_told_apart() {
-        let answer = |body| parse_answer(&body).expect("an answer");
+        let answer = |body: Value| parse_answer(&body).expect("an answer");
         assert_eq!(answer(json!({"status": "ok"})), Answer::Ok);
         assert_eq!(
             answer(json!({"status": "cancel", "reason": "user"})),

@@ -64,6 +64,7 @@ const STILL_TO_COME: &[&str] = &[
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
+    #[expect(clippy::disallowed_methods, reason = "a test program has no `cli` that reads it")]
     let given = std::env::var_os("SERVO_GOLDEN_DIR");
     let trials = trials(given);
     libtest_mimic::run(&arguments, trials).exit_code()

@@ -42,6 +42,7 @@ pub mod connector;
 pub mod connectors;
 pub mod decode;
 pub mod exchange;
+pub mod fast_fail;
 pub mod http;
 pub mod logging;
 pub mod network;

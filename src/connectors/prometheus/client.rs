@@ -1,0 +1,139 @@
+//! The HTTP client of one Prometheus server.
+//!
+//! Connections are kept and reused. Answers are read as they arrive and never held as text. It neither retries nor
+//! follows redirects, and knows no metrics: a failure names the address, without user and password.
+
+use std::time::Duration;
+
+use reqwest::StatusCode;
+
+use super::config::BaseUrl;
+use super::json::JsonReader;
+use super::query::ApiRequest;
+use super::response::{Envelope, ResponseData, ResponseError};
+use crate::network::{Network, NetworkError};
+
+/// The longest wait for a connection, and for the next bytes of an answer.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The largest answer that is read: far more than a sensible query has, and a bound for what a mistaken one costs.
+const LARGEST_ANSWER: u64 = 512 << 20;
+
+/// The largest answer of a server that refuses; only its reason is of interest.
+const LARGEST_REFUSAL: u64 = 1 << 20;
+
+/// Why no client can be made.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ClientBuildError {
+    /// The surroundings cannot be used.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    /// The library refuses.
+    #[error("failed to make an HTTP client")]
+    Client(#[from] reqwest::Error),
+}
+
+/// A request that failed.
+#[derive(Debug, thiserror::Error)]
+#[error("failed to ask Prometheus at {url}")]
+pub(super) struct ClientError {
+    /// The address, without parameters and credentials.
+    url: String,
+    source: RequestError,
+}
+
+/// What went wrong.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum RequestError {
+    /// The server is silent.
+    #[error("no answer within {} s", TIMEOUT.as_secs())]
+    Timeout,
+    /// There is no connection, or it broke.
+    #[error("no connection")]
+    Connection(#[source] reqwest::Error),
+    /// Something else than success, perhaps with the server's reason.
+    #[error("the answer is {status}{reason}")]
+    Status {
+        /// The HTTP status.
+        status: StatusCode,
+        /// Empty, or beginning with `: `.
+        reason: String,
+    },
+    /// An answer that is of no use.
+    #[error(transparent)]
+    Response(#[from] ResponseError),
+}
+
+impl From<reqwest::Error> for RequestError {
+    fn from(error: reqwest::Error) -> Self {
+        // The address is named once, without parameters.
+        if error.is_timeout() { Self::Timeout } else { Self::Connection(error.without_url()) }
+    }
+}
+
+/// A client of one server.
+#[derive(Debug)]
+pub(super) struct Client {
+    http: reqwest::Client,
+    base_url: BaseUrl,
+}
+
+impl Client {
+    /// A client; nothing is sent yet.
+    pub(super) fn new(base_url: &BaseUrl, network: &Network) -> Result<Self, ClientBuildError> {
+        let http = network
+            .client_builder()?
+            .connect_timeout(TIMEOUT)
+            .read_timeout(TIMEOUT)
+            .redirect(reqwest::redirect::Policy::none())
+            .build()?;
+        Ok(Self { http, base_url: base_url.clone() })
+    }
+
+    /// Sends a request and reads the answer, whatever its `status` says.
+    pub(super) async fn send<T: ResponseData>(&self, request: &ApiRequest) -> Result<Envelope<T>, ClientError> {
+        self.exchange(request).await.map_err(|source| self.error(request, source))
+    }
+
+    /// Sends a request and returns the data of a success.
+    pub(super) async fn get<T: ResponseData>(&self, request: &ApiRequest) -> Result<T, ClientError> {
+        let data = self.exchange::<T>(request).await.and_then(|envelope| Ok(envelope.success()?));
+        data.map_err(|source| self.error(request, source))
+    }
+
+    /// The failure of a request to this server.
+    pub(super) fn error(&self, request: &ApiRequest, source: impl Into<RequestError>) -> ClientError {
+        ClientError { url: format!("{}{}", self.base_url.as_str(), request.path), source: source.into() }
+    }
+
+    async fn exchange<T: ResponseData>(&self, request: &ApiRequest) -> Result<Envelope<T>, RequestError> {
+        let url = request.url(self.base_url.expose());
+        let response = self.http.get(url).header(reqwest::header::ACCEPT, "*/*").send().await?;
+        let status = response.status();
+        if !status.is_success() {
+            return Err(RequestError::Status { status, reason: refusal(response).await });
+        }
+        Ok(Envelope::read(&mut JsonReader::new(Box::pin(response.bytes_stream()), LARGEST_ANSWER)).await?)
+    }
+}
+
+/// What the server says of its refusal, or nothing: proxies answer with pages of HTML.
+async fn refusal(response: reqwest::Response) -> String {
+    let mut reader = JsonReader::new(Box::pin(response.bytes_stream()), LARGEST_REFUSAL);
+    let envelope = Envelope::<Anything>::read(&mut reader).await;
+    match envelope.map(Envelope::success) {
+        Ok(Err(ResponseError::Refused { error_type, error })) => format!(": {error_type}: {error}"),
+        _ => String::new(),
+    }
+}
+
+/// Data of which nothing is wanted.
+struct Anything;
+
+impl ResponseData for Anything {
+    async fn read<S: super::response::Body<B>, B: AsRef<[u8]> + Send>(
+        reader: &mut JsonReader<S, B>,
+    ) -> Result<Self, super::json::ReadError> {
+        reader.skip().await.map(|()| Self)
+    }
+}

@@ -1,0 +1,173 @@
+//! The connector: its capabilities, and what runs in the background.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use tokio::task::JoinSet;
+
+use super::METADATA;
+use super::client::Client;
+use super::config::{MetricConfig, PrometheusConfig};
+use super::query::{QueryError, Window};
+use super::readings::{MetricQuery, read_all};
+use super::{checks, slo, streaming};
+use crate::checks::{Check, CheckRequest};
+use crate::connector::{
+    Checkable, Connector, ConnectorName, Describe, DescribeRequest, EventContext, EventError, Lifecycle, Measure,
+    MeasureRequest, Metadata, Metrics,
+};
+use crate::progress::{self, DurationProgress};
+use crate::types::{Description, Duration, Measurement, Metric, UnixTime, series_text};
+
+pub(super) struct PrometheusConnector {
+    name: ConnectorName,
+    config: PrometheusConfig,
+    client: Arc<Client>,
+    /// What was begun with `startup` and ends with `shutdown`.
+    background: Mutex<JoinSet<()>>,
+}
+
+impl PrometheusConnector {
+    pub(super) fn new(name: ConnectorName, config: PrometheusConfig, client: Client) -> Self {
+        Self { name, config, client: Arc::new(client), background: Mutex::default() }
+    }
+
+    fn described(&self) -> Vec<Arc<Metric>> {
+        let described = |metric: &MetricConfig| Arc::new(Metric::new(&metric.name, metric.unit));
+        self.config.metrics.iter().map(described).collect()
+    }
+
+    fn background(&self) -> MutexGuard<'_, JoinSet<()>> {
+        // A set of tasks is whole at every moment, so a panic elsewhere leaves nothing half done.
+        self.background.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for the time of the measurement and reads the metrics over it.
+    async fn observe(&self, cx: &EventContext, request: &MeasureRequest) -> Result<Measurement, EventError> {
+        let metrics: Vec<&MetricConfig> =
+            self.config.metrics.iter().filter(|metric| request.wants(&metric.name)).collect();
+        let control = &request.control;
+        let total = control.warmup + control.duration;
+        // What cannot be queried is known before the time is spent.
+        let queries = queries(&metrics, UnixTime::now().plus(control.warmup), control.duration)?;
+        let names: Vec<&str> = metrics.iter().map(|metric| metric.name.as_str()).collect();
+        tracing::info!("Measuring {} metrics for {total}: {}", metrics.len(), series_text(&names, "and"));
+        let wait = wait(cx, total);
+        let slo = control.userdata.as_ref().and_then(|userdata| userdata.slo.as_ref());
+        match slo.filter(|slo| !slo.conditions.is_empty() && !self.config.fast_fail.disabled) {
+            Some(slo) => {
+                let watch = slo::watch(&self.client, &metrics, &self.config.fast_fail, slo, total);
+                tokio::try_join!(wait, watch)?;
+            }
+            None => wait.await?,
+        }
+        tracing::info!("Querying Prometheus for {} metrics...", metrics.len());
+        let readings = read_all(&self.client, &queries).await?;
+        Measurement::new(readings, BTreeMap::new()).map_err(|error| EventError::measurement_failed(error.to_string()))
+    }
+}
+
+/// The queries of a measurement that begins at `start`; none need no time.
+fn queries<'a>(
+    metrics: &[&'a MetricConfig],
+    start: UnixTime,
+    duration: Duration,
+) -> Result<Vec<MetricQuery<'a>>, EventError> {
+    if metrics.is_empty() {
+        return Ok(Vec::new());
+    }
+    let no_time = |error: QueryError| EventError::measurement_failed("there is nothing to measure").with_source(error);
+    let window = Window::new(start, start.plus(duration)).map_err(no_time)?;
+    Ok(MetricQuery::all(metrics, window)?)
+}
+
+async fn wait(cx: &EventContext, total: Duration) -> Result<(), EventError> {
+    let text = format!("measuring Prometheus metrics for {total}");
+    let report = |progress: &DurationProgress| cx.progress(progress.percent(), &progress.describe(&text));
+    progress::wait(cx, total.to_std(), progress::EVENT_INTERVAL, report).await
+}
+
+impl Connector for PrometheusConnector {
+    fn name(&self) -> &ConnectorName {
+        &self.name
+    }
+
+    fn metadata(&self) -> &Metadata {
+        &METADATA
+    }
+
+    fn as_describe(&self) -> Option<&dyn Describe> {
+        Some(self)
+    }
+
+    fn as_metrics(&self) -> Option<&dyn Metrics> {
+        Some(self)
+    }
+
+    fn as_measure(&self) -> Option<&dyn Measure> {
+        Some(self)
+    }
+
+    fn as_check(&self) -> Option<&dyn Checkable> {
+        Some(self)
+    }
+
+    fn as_lifecycle(&self) -> Option<&dyn Lifecycle> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl Describe for PrometheusConnector {
+    async fn describe(&self, _cx: &EventContext, _request: &DescribeRequest) -> Result<Description, EventError> {
+        Ok(Description { components: Vec::new(), metrics: self.described() })
+    }
+}
+
+#[async_trait]
+impl Metrics for PrometheusConnector {
+    async fn metrics(&self, _cx: &EventContext) -> Result<Vec<Arc<Metric>>, EventError> {
+        Ok(self.described())
+    }
+}
+
+#[async_trait]
+impl Measure for PrometheusConnector {
+    async fn measure(&self, cx: &EventContext, request: &MeasureRequest) -> Result<Measurement, EventError> {
+        // Dropping the measurement drops its requests; it leaves nothing behind.
+        tokio::select! {
+            error = cx.cancelled() => Err(error),
+            measurement = self.observe(cx, request) => measurement,
+        }
+    }
+}
+
+#[async_trait]
+impl Checkable for PrometheusConnector {
+    async fn check(&self, cx: &EventContext, request: &CheckRequest) -> Result<Vec<Check>, EventError> {
+        checks::suite(&self.client, &self.config).run(cx, request).await
+    }
+}
+
+#[async_trait]
+impl Lifecycle for PrometheusConnector {
+    async fn startup(&self, cx: &EventContext) -> Result<(), EventError> {
+        if let Some(interval) = self.config.streaming_interval {
+            tracing::info!("Streaming Prometheus metrics every {interval}");
+            let exchange = cx.services().exchange.clone();
+            let metrics = self.config.metrics.clone();
+            let publish = streaming::publish(Arc::clone(&self.client), metrics, exchange, interval.to_std());
+            // Whatever an earlier start left ends here.
+            *self.background() = JoinSet::new();
+            self.background().spawn(publish);
+        }
+        Ok(())
+    }
+
+    async fn shutdown(&self, _cx: &EventContext) -> Result<(), EventError> {
+        let mut background = std::mem::take(&mut *self.background());
+        background.shutdown().await;
+        Ok(())
+    }
+}

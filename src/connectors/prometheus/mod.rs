@@ -1,0 +1,118 @@
+//! Connector `prometheus`: measures by the queries of its metrics.
+//!
+//! It needs a Prometheus server, or anything that speaks its HTTP API, and only ever reads from it: it changes
+//! nothing, stores nothing, and keeps no answer longer than a measurement.
+
+mod checks;
+mod client;
+mod config;
+mod connector;
+mod json;
+mod query;
+mod readings;
+mod response;
+mod result;
+mod slo;
+mod streaming;
+mod targets;
+
+use std::borrow::Cow;
+use std::error::Error;
+
+use async_trait::async_trait;
+use serde_json::json;
+
+pub use config::{AbsentPolicy, BaseUrl, DEFAULT_BASE_URL, MetricConfig, PrometheusConfig};
+pub use query::{ApiRequest, QueryError, Window, check_name};
+pub use streaming::CHANNEL;
+
+use crate::connector::{
+    BuildContext, BuildError, CommandContext, CommandOutput, Connector, ConnectorFactory, ConnectorName, License,
+    Maturity, Metadata, Section,
+};
+use crate::decode::Decoder;
+use client::Client;
+use connector::PrometheusConnector;
+
+pub(super) static FACTORY: PrometheusFactory = PrometheusFactory;
+
+static METADATA: Metadata = Metadata {
+    default_name: Cow::Borrowed("prometheus"),
+    class_name: Cow::Borrowed("PrometheusConnector"),
+    full_name: Cow::Borrowed("Prometheus Connector"),
+    version: Cow::Borrowed("1.5.0"),
+    description: Some(Cow::Borrowed("Prometheus Connector for Opsani")),
+    homepage: Some(Cow::Borrowed("https://github.com/opsani/prometheus-connector")),
+    license: Some(License::Apache2),
+    maturity: Some(Maturity::Stable),
+};
+
+/// Makes connectors of this type.
+pub struct PrometheusFactory;
+
+#[async_trait]
+impl ConnectorFactory for PrometheusFactory {
+    type Config = PrometheusConfig;
+
+    fn metadata(&self) -> &Metadata {
+        &METADATA
+    }
+
+    fn parse(&self, section: Section<'_>, cx: &mut Decoder<'_>) -> Option<PrometheusConfig> {
+        PrometheusConfig::parse(section, cx)
+    }
+
+    fn build(
+        &self,
+        name: ConnectorName,
+        config: PrometheusConfig,
+        cx: &BuildContext,
+    ) -> Result<Box<dyn Connector>, BuildError> {
+        match Client::new(&config.base_url, &cx.network) {
+            Ok(client) => Ok(Box::new(PrometheusConnector::new(name, config, client))),
+            Err(error) => Err(BuildError { connector: name, message: chain(&error) }),
+        }
+    }
+
+    fn sample(&self) -> serde_json::Value {
+        json!({
+            "description": "Update the base_url and metrics to match your Prometheus configuration",
+            "metrics": [
+                { "name": "throughput", "unit": "rps", "query": "rate(http_requests_total[5m])" },
+                { "name": "error_rate", "unit": "%", "query": "rate(errors[5m])" },
+            ],
+        })
+    }
+
+    fn command(&self) -> Option<clap::Command> {
+        let targets = clap::Command::new("targets").about("Show what Prometheus scrapes");
+        Some(clap::Command::new("prometheus").about("Ask the Prometheus server").subcommand(targets))
+    }
+
+    async fn run_command(
+        &self,
+        config: &PrometheusConfig,
+        _matches: &clap::ArgMatches,
+        cx: &CommandContext,
+    ) -> Result<CommandOutput, String> {
+        let client = Client::new(&config.base_url, &cx.services.network).map_err(|error| chain(&error))?;
+        let request = ApiRequest::targets();
+        let answer = tokio::select! {
+            () = cx.cancellation.cancelled() => return Err("interrupted".to_owned()),
+            answer = client.get(&request) => answer,
+        };
+        answer.map(|found| targets::output(&found, jiff::Timestamp::now())).map_err(|error| chain(&error))
+    }
+}
+
+/// An error with those underneath, joined by `: `.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    text
+}

@@ -7,12 +7,24 @@
 mod control;
 mod duration_format;
 mod duration_parse;
+mod fast_fail;
+#[expect(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "shared with the other tests, which use all of it; a test may panic"
+)]
+#[path = "../support/http_server.rs"]
+mod http_server;
 mod k8s_core;
 mod k8s_memory;
 mod k8s_normalize_adjustment;
 mod measurement_repr;
 mod numeric_formatting;
 mod prometheus_measurement_repr;
+mod prometheus_query;
+mod prometheus_response;
 mod settings_repr;
 mod settings_validation;
 mod slo;
@@ -34,12 +46,15 @@ const HANDLERS: &[(&str, Handler)] = &[
     ("control", control::check),
     ("duration_format", duration_format::check),
     ("duration_parse", duration_parse::check),
+    ("fast_fail", fast_fail::check),
     ("k8s_core", k8s_core::check),
     ("k8s_memory", k8s_memory::check),
     ("k8s_normalize_adjustment", k8s_normalize_adjustment::check),
     ("measurement_repr", measurement_repr::check),
     ("numeric_formatting", numeric_formatting::check),
     ("prometheus_measurement_repr", prometheus_measurement_repr::check),
+    ("prometheus_query", prometheus_query::check),
+    ("prometheus_response", prometheus_response::check),
     ("settings_repr", settings_repr::check),
     ("settings_validation", settings_validation::check),
     ("slo", slo::check),
@@ -49,14 +64,11 @@ const HANDLERS: &[(&str, Handler)] = &[
 const STILL_TO_COME: &[&str] = &[
     "config_validation",
     "conversation_basic",
-    "fast_fail",
     "generate",
     "k8s_setting_repr",
     "k8s_transcripts",
     "kube_metrics_aggregation",
     "opsani_dev_generated",
-    "prometheus_query",
-    "prometheus_response",
     "schema",
     "vegeta_command",
     "vegeta_report",

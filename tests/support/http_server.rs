@@ -98,7 +98,11 @@ impl HttpServer {
                 connections.spawn(async move {
                     let service = service_fn(|request| answer(request, &script, &sender));
                     // A dropped connection is part of the script, so the error says nothing.
-                    drop(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await);
+                    drop(
+                        hyper::server::conn::http1::Builder::new()
+                            .serve_connection(TokioIo::new(stream), service)
+                            .await,
+                    );
                 });
             }
         });

@@ -1,0 +1,168 @@
+//! How fast fail is configured, and when it checks.
+
+use serde::{Serialize, Serializer};
+
+use crate::decode::{Decode, Decoder, Node, TextForm};
+use crate::types::Duration;
+
+/// The time between two checks when none is configured.
+const DEFAULT_PERIOD: Duration = Duration::from_secs(60);
+
+/// The least time between two checks: a period of 0 means "as often as possible", not "all the time".
+const LEAST_PERIOD: Duration = Duration::from_micros(100_000);
+
+/// The section `fast_fail`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FastFailConfig {
+    /// Whether nothing is judged; 0 or 1 in configuration.
+    #[serde(serialize_with = "as_integer")]
+    pub disabled: bool,
+    /// Time between two checks.
+    pub period: Duration,
+    /// Length of the window that each check looks at; that of the period when not said.
+    pub span: Duration,
+    /// No check before this time has passed.
+    pub skip: Duration,
+    /// Whether a value of exactly 0 counts as no value.
+    pub treat_zero_as_missing: bool,
+}
+
+impl Default for FastFailConfig {
+    fn default() -> Self {
+        Self {
+            disabled: false,
+            period: DEFAULT_PERIOD,
+            span: DEFAULT_PERIOD,
+            skip: Duration::ZERO,
+            treat_zero_as_missing: false,
+        }
+    }
+}
+
+impl Decode for FastFailConfig {
+    const TEXT_FORM: TextForm = TextForm::Json;
+
+    fn decode(node: &Node, cx: &mut Decoder<'_>) -> Option<Self> {
+        let mut fields = cx.fields(node)?;
+        let disabled = fields.or("disabled", ZeroOrOne(false));
+        let period = fields.or("period", DEFAULT_PERIOD);
+        let span: Option<Option<Duration>> = fields.or("span", None);
+        let skip = fields.or("skip", Duration::ZERO);
+        let treat_zero_as_missing = fields.or("treat_zero_as_missing", false);
+        fields.finish();
+        let period = period?;
+        Some(Self {
+            disabled: disabled?.0,
+            period,
+            span: span?.unwrap_or(period),
+            skip: skip?,
+            treat_zero_as_missing: treat_zero_as_missing?,
+        })
+    }
+}
+
+/// A switch that is written as a number.
+struct ZeroOrOne(bool);
+
+impl Decode for ZeroOrOne {
+    fn decode(node: &Node, cx: &mut Decoder<'_>) -> Option<Self> {
+        match i64::decode(node, cx)? {
+            0 => Some(Self(false)),
+            1 => Some(Self(true)),
+            other => {
+                let (order, bound) = if other < 0 { ("greater", 0) } else { ("less", 1) };
+                cx.invalid(node, format!("ensure this value is {order} than or equal to {bound}"));
+                None
+            }
+        }
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+fn as_integer<S: Serializer>(switch: &bool, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u8(u8::from(*switch))
+}
+
+/// When to check during one measurement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Schedule {
+    period: Duration,
+    skip: Duration,
+    total: Duration,
+}
+
+impl Schedule {
+    /// The checks of a measurement that takes `total`, warmup included.
+    pub fn new(config: &FastFailConfig, total: Duration) -> Self {
+        Self { period: config.period.max(LEAST_PERIOD), skip: config.skip, total }
+    }
+
+    /// When, counted from the start, the first check after `elapsed` is due: at the next whole period that is not
+    /// skipped and not after the end. `None` when there is no further one.
+    pub fn next_after(&self, elapsed: Duration) -> Option<Duration> {
+        let period = self.period.as_micros();
+        let after = elapsed.max(Duration::ZERO).as_micros() / period + 1;
+        let unskipped = (self.skip.as_micros() + period - 1).div_euclid(period);
+        let due = Duration::from_micros(period.saturating_mul(after.max(unskipped)));
+        (due <= self.total).then_some(due)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::{NoVariables, Origin};
+
+    fn config(json: &serde_json::Value) -> Result<FastFailConfig, String> {
+        let node = Node::from_json(json, &Origin::whole("test"));
+        Decoder::run(&NoVariables, |cx| FastFailConfig::decode(&node, cx)).map_err(|problems| problems.to_string())
+    }
+
+    #[test]
+    fn the_span_is_the_period_unless_said() {
+        for (json, period, span) in [
+            (serde_json::json!({}), 60, 60),
+            (serde_json::json!({"period": "5m"}), 300, 300),
+            (serde_json::json!({"period": "5m", "span": null}), 300, 300),
+            (serde_json::json!({"period": "5m", "span": 0}), 300, 0),
+        ] {
+            let config = config(&json).unwrap();
+            assert_eq!((config.period, config.span), (Duration::from_secs(period), Duration::from_secs(span)));
+        }
+    }
+
+    #[test]
+    fn every_problem_of_the_section_is_named() {
+        let json = serde_json::json!({"disabled": 2, "period": null, "skip": "soon", "Span": 1});
+        let problems = config(&json).unwrap_err();
+        for key in ["disabled", "period", "skip", "Span"] {
+            assert!(problems.contains(&format!("{key}: ")), "{key} in {problems}");
+        }
+    }
+
+    #[test]
+    fn checks_are_due_at_whole_periods_after_the_skipped_time_and_not_after_the_end() {
+        fn check(period: &str, skip: &str, total: &str, due: &[&str]) {
+            let config = config(&serde_json::json!({"period": period, "skip": skip})).unwrap();
+            let schedule = Schedule::new(&config, total.parse().unwrap());
+            let next = |elapsed: &Duration| schedule.next_after(*elapsed);
+            let all: Vec<_> = std::iter::successors(next(&Duration::ZERO), next).map(|at| at.to_string()).collect();
+            assert_eq!(all, due, "{period} {skip} {total}");
+        }
+        check("300ms", "0", "900ms", &["300ms", "600ms", "900ms"]);
+        check("300ms", "0", "1s", &["300ms", "600ms", "900ms"]);
+        check("300ms", "500ms", "1s", &["600ms", "900ms"]);
+        check("300ms", "600ms", "1s", &["600ms", "900ms"]);
+        check("300ms", "-5s", "500ms", &["300ms"]);
+        check("1m", "0", "2s", &[]);
+        check("0", "0", "250ms", &["100ms", "200ms"]);
+    }
+
+    #[test]
+    fn a_check_that_takes_long_skips_those_that_it_missed() {
+        let schedule = Schedule::new(&FastFailConfig::default(), Duration::from_secs(600));
+        assert_eq!(schedule.next_after(Duration::from_secs(130)), Some(Duration::from_secs(180)));
+        assert_eq!(schedule.next_after(Duration::from_secs(180)), Some(Duration::from_secs(240)));
+        assert_eq!(schedule.next_after(Duration::from_secs(600)), None);
+    }
+}

@@ -8,9 +8,9 @@ use std::time::Duration;
 use reqwest::StatusCode;
 
 use super::config::BaseUrl;
-use super::json::JsonReader;
+use super::json::{JsonReader, ReadError};
 use super::query::ApiRequest;
-use super::response::{Envelope, ResponseData, ResponseError};
+use super::response::{Body, Envelope, ResponseData, ResponseError};
 use crate::network::{Network, NetworkError};
 
 /// The longest wait for a connection, and for the next bytes of an answer.
@@ -49,7 +49,7 @@ pub(super) enum RequestError {
     #[error("no answer within {} s", TIMEOUT.as_secs())]
     Timeout,
     /// There is no connection, or it broke.
-    #[error("no connection")]
+    #[error("the connection failed")]
     Connection(#[source] reqwest::Error),
     /// Something else than success, perhaps with the server's reason.
     #[error("the answer is {status}{reason}")]
@@ -61,7 +61,16 @@ pub(super) enum RequestError {
     },
     /// An answer that is of no use.
     #[error(transparent)]
-    Response(#[from] ResponseError),
+    Response(ResponseError),
+}
+
+impl From<ResponseError> for RequestError {
+    fn from(error: ResponseError) -> Self {
+        match error {
+            ResponseError::Read(ReadError::Body(error)) => error.into(),
+            other => Self::Response(other),
+        }
+    }
 }
 
 impl From<reqwest::Error> for RequestError {
@@ -131,9 +140,7 @@ async fn refusal(response: reqwest::Response) -> String {
 struct Anything;
 
 impl ResponseData for Anything {
-    async fn read<S: super::response::Body<B>, B: AsRef<[u8]> + Send>(
-        reader: &mut JsonReader<S, B>,
-    ) -> Result<Self, super::json::ReadError> {
+    async fn read<S: Body<B>, B: AsRef<[u8]> + Send>(reader: &mut JsonReader<S, B>) -> Result<Self, ReadError> {
         reader.skip().await.map(|()| Self)
     }
 }

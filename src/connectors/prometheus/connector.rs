@@ -171,3 +171,114 @@ impl Lifecycle for PrometheusConnector {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use tokio::time::Instant;
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+    use crate::connector::{ErrorKind, Event, EventContextText, Phase, ProgressSender, Section, Services};
+    use crate::decode::{Decoder, NoVariables, Node, Origin};
+    use crate::exchange::Delivery;
+    use crate::network::Network;
+    use crate::types::Control;
+
+    /// A connector of metrics `a` with a query and `b` without, whose server does not exist.
+    fn connector() -> PrometheusConnector {
+        let section = json!({
+            "base_url": "http://user:secret@127.0.0.1:1",
+            "streaming_interval": "10s",
+            "metrics": [{"name": "a", "unit": "ms", "query": "up"}, {"name": "b"}],
+        });
+        let node = Node::from_json(&section, &Origin::whole("test"));
+        let name = ConnectorName::new("prometheus");
+        let section = Section { name: &name, node: &node, prefix: "SERVO_PROMETHEUS_" };
+        let config = Decoder::run(&NoVariables, |cx| PrometheusConfig::parse(section, cx)).unwrap();
+        let client = Client::new(&config.base_url, &Network::default()).unwrap();
+        PrometheusConnector::new(name, config, client)
+    }
+
+    fn context(event: Event, services: &Arc<Services>, cancellation: &CancellationToken) -> EventContext {
+        EventContext::new(
+            ConnectorName::new("prometheus"),
+            EventContextText(Phase::On, event),
+            Arc::clone(services),
+            ProgressSender::default(),
+            cancellation.clone(),
+        )
+    }
+
+    /// Measures for so many seconds and returns what came of it and the seconds that it took.
+    async fn measure(metrics: &[&str], duration: i64) -> (Result<Measurement, EventError>, u64) {
+        let control = Control { duration: Duration::from_secs(duration), ..Control::default() };
+        let request = MeasureRequest { metrics: metrics.iter().map(|&name| name.to_owned()).collect(), control };
+        let started_at = Instant::now();
+        let cx = context(Event::Measure, &Arc::default(), &CancellationToken::new());
+        (connector().measure(&cx, &request).await, started_at.elapsed().as_secs())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn unknown_metrics_are_waited_for_and_have_no_readings() {
+        let (measurement, seconds) = measure(&["unknown"], 90).await;
+        assert_eq!(measurement.unwrap(), Measurement::default());
+        assert_eq!(seconds, 90);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_cannot_be_queried_fails_before_the_time_is_spent() {
+        for (metrics, duration, reason) in [(&["a"], 0, "earlier than the end"), (&["b"], 90, "no query")] {
+            let (measurement, seconds) = measure(metrics, duration).await;
+            let error = measurement.unwrap_err();
+            assert_eq!((error.kind(), error.reason()), (ErrorKind::MeasurementFailed, None));
+            assert!(error.chain().contains(reason), "{}", error.chain());
+            assert_eq!(seconds, 0);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_is_not_there_is_named_without_its_credentials() {
+        let (measurement, _) = measure(&["a"], 90).await;
+        let error = measurement.unwrap_err().chain();
+        assert!(
+            error.starts_with("failed to measure 'a': failed to ask Prometheus at http://127.0.0.1:1/api"),
+            "{error}"
+        );
+        assert!(!error.contains("secret"), "{error}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_cancelled_measurement_is_over_at_once() {
+        let cancellation = CancellationToken::new();
+        cancellation.cancel();
+        let cx = context(Event::Measure, &Arc::default(), &cancellation);
+        let error = connector().measure(&cx, &MeasureRequest::default()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Cancelled);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn values_are_published_from_startup_to_shutdown_whether_there_is_a_server_or_not() {
+        let (connector, services) = (connector(), Arc::<Services>::default());
+        let mut published = services.exchange.subscribe(streaming::CHANNEL, 8);
+        let cx = context(Event::Startup, &services, &CancellationToken::new());
+        connector.startup(&cx).await.unwrap();
+        for _ in 0..2 {
+            let Some(Delivery::Message(_, message)) = published.recv().await else { panic!("nothing was published") };
+            assert_eq!(message.content(), b"[]");
+        }
+        connector.shutdown(&cx).await.unwrap();
+        assert!(connector.background().is_empty());
+    }
+
+    #[tokio::test]
+    async fn all_metrics_are_described() {
+        let cx = context(Event::Describe, &Arc::default(), &CancellationToken::new());
+        let description = connector().describe(&cx, &DescribeRequest::default()).await.unwrap();
+        let expected = json!({
+            "application": {"components": {}},
+            "measurement": {"metrics": {"a": {"unit": "ms"}, "b": {"unit": ""}}},
+        });
+        assert_eq!(description.to_wire(), expected);
+    }
+}

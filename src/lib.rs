@@ -23,6 +23,7 @@
 //! - [`servo`]: owns connectors and dispatches events to them.
 //! - [`runner`]: hello, commands until told to stop, goodbye.
 //! - [`assembly`]: from configuration and registry to servos.
+//! - [`cli`]: from arguments to a command and an exit code.
 //! - [`checks`], [`exchange`], [`progress`], [`subprocess`], [`retry`], [`http`], [`network`], [`table`],
 //!   [`telemetry`], [`logging`]: what several of these stand on.
 //!
@@ -37,6 +38,7 @@
 
 pub mod assembly;
 pub mod checks;
+pub mod cli;
 pub mod config;
 pub mod connector;
 pub mod connectors;

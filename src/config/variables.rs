@@ -12,6 +12,8 @@ pub const SERVO_NAME: &str = "SERVO_NAME";
 pub const SERVO_UID: &str = "SERVO_UID";
 /// Least level of log lines; default `INFO`.
 pub const SERVO_LOG_LEVEL: &str = "SERVO_LOG_LEVEL";
+/// Form of log lines on standard error, `text` or `json`; default `text`.
+pub const SERVO_LOG_FORMAT: &str = "SERVO_LOG_FORMAT";
 /// Path of the log file of `servo run`; default `logs/servo.log`.
 pub const SERVO_LOG_FILE: &str = "SERVO_LOG_FILE";
 /// True turns colours off.

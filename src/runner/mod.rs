@@ -105,7 +105,8 @@ impl Stop {
 pub async fn run(servos: &[Servo], options: &RunOptions, mut signals: Signals) -> RunOutcome {
     let stop = Stop::default();
     let runs = join_all(servos.iter().map(|servo| {
-        let span = tracing::info_span!("servo", servo = servo.name());
+        // Lines of a servo that is alone need not say whose they are.
+        let span = tracing::info_span!("servo", servo = (servos.len() > 1).then(|| servo.name()));
         run_servo(servo, options, &stop).instrument(span)
     }));
     tokio::pin!(runs);

@@ -1,0 +1,141 @@
+//! `servo run`: runs the servos under their optimizers until a signal stops them.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
+
+use crate::cli::banner::{Facts, Look, ServoFacts, banner};
+use crate::cli::checks::all_ready;
+use crate::cli::context::{Context, attach};
+use crate::cli::exit::{CliError, ExitCode};
+use crate::cli::globals::boolean;
+use crate::cli::interrupt::{interruptible, listen};
+use crate::cli::output::Output;
+use crate::cli::prompt;
+use crate::config::{Detail, Dump, Environment, OptimizerConfig, OptimizerRequirement, Secrets, variables};
+use crate::connector::ProgressSender;
+use crate::decode::HttpUrl;
+use crate::logging::LogBuffer;
+use crate::runner::{self, Confirm, LogSource, RunOptions, RunOutcome};
+use crate::servo::{Dispatch, Servo};
+
+/// Run under the optimizer
+///
+/// Connects to the optimizer and does what it commands, until SIGTERM or SIGINT asks for a clean stop. A second
+/// signal forces the end.
+#[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "they are independent switches of the command line")]
+#[command(after_help = "Example: servo run --check")]
+pub(crate) struct Args {
+    #[arg(short, long, help = "Run the checks first, and go on only once they pass [env: SERVO_RUN_CHECK]")]
+    check: bool,
+    /// Run the checks and nothing else
+    #[arg(short, long)]
+    dry_run: bool,
+    /// Connect to the optimizer, but do not ask it for commands
+    #[arg(long)]
+    no_poll: bool,
+    /// Ask before every step that talks to the optimizer
+    #[arg(short, long)]
+    interactive: bool,
+    #[arg(long, alias = "DEBUG", help = "Log at least at level DEBUG [env: SERVO_RUN_DEBUG]")]
+    debug: bool,
+}
+
+impl Args {
+    /// Whether to log more than otherwise.
+    pub(crate) fn debug(&self, environment: &Environment) -> Result<bool, CliError> {
+        Ok(self.debug || boolean(environment, variables::SERVO_RUN_DEBUG)?.unwrap_or(false))
+    }
+
+    fn check(&self, environment: &Environment) -> Result<bool, CliError> {
+        Ok(self.dry_run || self.check || boolean(environment, variables::SERVO_RUN_CHECK)?.unwrap_or(false))
+    }
+}
+
+/// Runs until stopped.
+pub(crate) async fn run(args: Args, cx: &Context) -> Result<ExitCode, CliError> {
+    let check = args.check(&cx.environment)?;
+    let mut servos = cx.servos(OptimizerRequirement::Required).await?;
+    let mut signals = listen()?;
+    let cancellation = CancellationToken::new();
+    let prepared = prepare(&mut servos, check, cx, &cancellation);
+    match interruptible(&mut signals, &cancellation, prepared).await {
+        Ok(true) if args.dry_run => return Ok(ExitCode::Success),
+        Ok(true) => {}
+        Ok(false) => return Ok(ExitCode::Failure),
+        // Nothing has begun to run, so that a clean stop is all there is to do. A dry run has not found out.
+        Err(CliError::Interrupted { clean: true }) if !args.dry_run => return Ok(ExitCode::Success),
+        Err(error) => return Err(error),
+    }
+    cx.output.write(&banner(&facts(&servos, cx), &Look::choose(&cx.environment, cx.output.colour())))?;
+    let options = RunOptions {
+        no_poll: args.no_poll,
+        confirm: args.interactive.then(|| Arc::new(Terminal::default()) as Arc<dyn Confirm>),
+        log: Some(Arc::new(cx.log.clone())),
+    };
+    Ok(match runner::run(&servos, &options, signals).await {
+        RunOutcome::Stopped => ExitCode::Success,
+        RunOutcome::NoneLeft => ExitCode::Failure,
+        RunOutcome::Forced => ExitCode::Interrupted,
+    })
+}
+
+/// Attaches the connectors and runs the checks; says whether all servos are ready.
+async fn prepare(
+    servos: &mut [Servo],
+    check: bool,
+    cx: &Context,
+    cancellation: &CancellationToken,
+) -> Result<bool, CliError> {
+    let dispatch = Dispatch::new(ProgressSender::default(), cancellation.clone());
+    attach(servos, &dispatch).await?;
+    if check { all_ready(servos, &cx.output, cancellation).await } else { Ok(true) }
+}
+
+fn facts<'a>(servos: &[Servo], cx: &'a Context) -> Facts<'a> {
+    let connectors = cx.registry.iter().map(|factory| factory.metadata());
+    Facts {
+        connectors: connectors.map(|metadata| (&*metadata.default_name, &*metadata.version)).collect(),
+        config_file: cx.config_path(),
+        servos: servos.iter().map(servo_facts).collect(),
+    }
+}
+
+fn servo_facts(servo: &Servo) -> ServoFacts {
+    let config = servo.config();
+    let settings = config.settings.to_json(Dump { secrets: Secrets::Redacted, detail: Detail::Set });
+    ServoFacts {
+        optimizer: servo.services().optimizer.as_ref().map(|identity| identity.id.clone()).unwrap_or_default(),
+        base_url: config.optimizer.as_ref().and_then(OptimizerConfig::base_url).map(HttpUrl::redacted),
+        proxies: settings
+            .get("proxies")
+            .map(|proxies| proxies.as_str().map_or_else(|| proxies.to_string(), str::to_owned)),
+    }
+}
+
+impl LogSource for LogBuffer {
+    fn recent(&self) -> String {
+        self.text()
+    }
+}
+
+/// Asks the person at the terminal, one question at a time.
+#[derive(Default)]
+struct Terminal(Mutex<()>);
+
+#[async_trait]
+impl Confirm for Terminal {
+    async fn confirm(&self, question: &str) -> bool {
+        let _one_at_a_time = self.0.lock().await;
+        match prompt::confirm(&Output::stdout(false), question).await {
+            Ok(agreed) => agreed,
+            Err(error) => {
+                tracing::warn!(%error, question, "not confirmed");
+                false
+            }
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! The command line: from arguments to a command, its surroundings, and an exit code.
+//!
+//! Arguments become values here and are checked against nothing but themselves; a command then looks at the
+//! configuration and does its work. The environment is read once, here, and passed on. Nothing but this module
+//! prints or decides about exit codes.
+
+mod banner;
+mod checks;
+mod commands;
+mod context;
+mod exit;
+mod globals;
+mod interrupt;
+mod output;
+mod prompt;
+
+use std::path::PathBuf;
+
+use clap::{ColorChoice, FromArgMatches, Subcommand};
+
+use crate::assembly::Registry;
+use crate::config::{DotenvFile, Environment, variables};
+use crate::logging::{self, LogOptions};
+use commands::{run, version};
+use context::Context;
+use exit::{CliError, ExitCode};
+use globals::Globals;
+use output::Output;
+
+/// Where `servo run` logs to besides standard error, unless `SERVO_LOG_FILE` says otherwise.
+const DEFAULT_LOG_FILE: &str = "logs/servo.log";
+
+const ABOUT: &str = "Close the loop between a running application and an optimizer: describe, measure, adjust.";
+
+const EXAMPLES: &str = "\
+Examples:
+  servo run --check                   Run under the optimizer once all checks pass";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Run(run::Args),
+    Version(version::Args),
+}
+
+impl Command {
+    async fn run(self, cx: &Context) -> Result<ExitCode, CliError> {
+        match self {
+            Self::Run(args) => run::run(args, cx).await,
+            Self::Version(args) => version::run(args, cx).await,
+        }
+    }
+}
+
+/// The whole program, with these connectors: reads the arguments and the environment of the process, does what
+/// they ask for, and returns how that went.
+pub fn main(registry: Registry) -> std::process::ExitCode {
+    let code = start(registry).unwrap_or_else(|error| {
+        output::report(&error);
+        error.exit_code()
+    });
+    code.into()
+}
+
+fn start(registry: Registry) -> Result<ExitCode, CliError> {
+    let mut environment = Environment::from_process();
+    let dotenv = load_dotenv(&mut environment);
+    let mut command = command_line(&environment);
+    let matches = match command.try_get_matches_from_mut(std::env::args_os()) {
+        Ok(matches) => matches,
+        Err(end) => return finish_parsing(&end),
+    };
+    let globals = Globals::resolve(&matches, &environment)?;
+    let output = Output::stdout(globals.colour);
+    if matches.subcommand().is_none() {
+        output.write(&command.render_help().to_string())?;
+        return Ok(ExitCode::Success);
+    }
+    let command = Command::from_arg_matches(&matches).map_err(|error| CliError::Usage(error.to_string()))?;
+    let dotenv = dotenv?;
+    let log = logging::init(&log_options(&command, &globals, &environment)?)
+        .map_err(|error| CliError::Failed(format!("failed to begin the log: {error}")))?;
+    for warning in dotenv.iter().flat_map(|file| &file.warnings) {
+        tracing::warn!("{warning}");
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| CliError::Failed(format!("failed to start the runtime: {error}")))?;
+    let cx = Context { registry, environment, globals, output, log };
+    let result = runtime.block_on(command.run(&cx));
+    // A question that nobody has answered must not keep the process alive.
+    runtime.shutdown_background();
+    result
+}
+
+fn load_dotenv(environment: &mut Environment) -> Result<Option<DotenvFile>, CliError> {
+    let folder = std::env::current_dir()
+        .map_err(|error| CliError::Failed(format!("failed to find the working directory: {error}")))?;
+    environment.load_dotenv(&folder).map_err(CliError::Environment)
+}
+
+fn command_line(environment: &Environment) -> clap::Command {
+    let root = clap::Command::new("servo")
+        .about(ABOUT)
+        .after_help(EXAMPLES)
+        .subcommand_value_name("COMMAND")
+        // A variable that makes no sense is reported once the arguments have been read.
+        .color(if globals::colour_allowed(environment).unwrap_or(false) {
+            ColorChoice::Auto
+        } else {
+            ColorChoice::Never
+        });
+    globals::add_to(Command::augment_subcommands(root))
+}
+
+/// What ends a program before it begins: help, which is no failure, or arguments that make no sense.
+fn finish_parsing(end: &clap::Error) -> Result<ExitCode, CliError> {
+    let printed = end.print();
+    if end.use_stderr() {
+        // A closed standard error leaves nobody to tell, and the arguments wrong.
+        return Ok(ExitCode::Usage);
+    }
+    printed.map_err(CliError::Output)?;
+    Ok(ExitCode::Success)
+}
+
+fn log_options(command: &Command, globals: &Globals, environment: &Environment) -> Result<LogOptions, CliError> {
+    let mut options =
+        LogOptions { level: globals.log_level, format: globals.log_format, colour: globals.colour, file: None };
+    if let Command::Run(args) = command {
+        options.file =
+            Some(PathBuf::from(environment.non_empty(variables::SERVO_LOG_FILE).unwrap_or(DEFAULT_LOG_FILE)));
+        if args.debug(environment)? {
+            options.level = options.level.min(logging::LogLevel::Debug);
+        }
+    }
+    Ok(options)
+}

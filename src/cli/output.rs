@@ -1,0 +1,123 @@
+//! What commands print: results on standard output in one of three formats, errors on standard error. The only
+//! place that prints.
+
+use std::error::Error;
+use std::fmt::Display;
+use std::io::{self, IsTerminal, Write};
+use std::sync::{Mutex, PoisonError};
+
+use serde_json::Value;
+
+use super::exit::CliError;
+use crate::config::file::to_yaml;
+
+/// How a result is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    #[default]
+    Table,
+    /// For programs: JSON with stable keys.
+    Json,
+    /// The same as YAML.
+    Yaml,
+}
+
+/// Standard output, or what stands for it.
+pub(crate) struct Output {
+    writer: Mutex<Box<dyn Write + Send>>,
+    colour: bool,
+}
+
+impl Output {
+    /// Standard output; coloured only when that is wanted and it is a terminal.
+    pub(crate) fn stdout(colour_wanted: bool) -> Self {
+        let stdout = io::stdout();
+        Self { colour: colour_wanted && stdout.is_terminal(), writer: Mutex::new(Box::new(stdout)) }
+    }
+
+    /// Whether colour codes may be printed.
+    pub(crate) fn colour(&self) -> bool {
+        self.colour
+    }
+
+    /// Prints a line.
+    pub(crate) fn line(&self, line: impl Display) -> Result<(), CliError> {
+        self.write(&format!("{line}\n"))
+    }
+
+    /// Prints text as it is, which may end within a line: a question.
+    pub(crate) fn write(&self, text: &str) -> Result<(), CliError> {
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        writer.write_all(text.as_bytes()).and_then(|()| writer.flush()).map_err(CliError::Output)
+    }
+
+    /// Prints a result: `table` for people, `value` for programs.
+    pub(crate) fn result(&self, format: Format, table: impl Display, value: &Value) -> Result<(), CliError> {
+        match format {
+            Format::Table => self.line(table),
+            Format::Json => self.line(format_args!("{value:#}")),
+            Format::Yaml => self.write(&to_yaml(value)),
+        }
+    }
+}
+
+/// Says on standard error why a command failed. A reader of standard output that has gone needs no words.
+pub(crate) fn report(error: &CliError) {
+    let line = match error {
+        error if error.is_closed_output() => return,
+        CliError::Aborted => format!("{error}\n"),
+        error => format!("error: {}\n", with_causes(error)),
+    };
+    // A closed standard error leaves nobody to tell.
+    io::stderr().write_all(line.as_bytes()).ok();
+}
+
+/// The error with those underneath it: messages do not repeat their causes.
+fn with_causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::json;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Shared(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Shared {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_result_is_printed_in_the_format_that_was_asked_for() {
+        for (format, expected) in [
+            (Format::Table, "NAME\none\n"),
+            (Format::Json, "[\n  {\n    \"name\": \"one\"\n  }\n]\n"),
+            (Format::Yaml, "- name: one\n"),
+        ] {
+            let written = Shared::default();
+            let output = Output { writer: Mutex::new(Box::new(written.clone())), colour: false };
+            output.result(format, "NAME\none", &json!([{"name": "one"}])).expect("memory takes everything");
+            let written = written.0.lock().expect("no panic").clone();
+            assert_eq!(String::from_utf8_lossy(&written), expected);
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! The command line, as the built program behaves.
+
+use serde_json::Value;
+
+use crate::support::servo_bin::{Finished, ServoBin};
+
+/// Runs in an empty folder.
+async fn servo(arguments: &str) -> Finished {
+    ServoBin::new().run(arguments).await
+}
+
+#[track_caller]
+fn succeeded(finished: &Finished) -> &str {
+    assert_eq!(finished.code, Some(0), "{finished:?}");
+    &finished.stdout
+}
+
+#[track_caller]
+fn was_wrong(finished: &Finished) -> &str {
+    assert_eq!(finished.code, Some(2), "{finished:?}");
+    assert_eq!(finished.stdout, "", "{finished:?}");
+    &finished.stderr
+}
+
+#[tokio::test]
+async fn without_arguments_the_help_is_printed() {
+    let finished = servo("").await;
+    let help = succeeded(&finished);
+    assert_eq!(finished.stderr, "");
+    for text in ["Usage: servo", "Commands:", "Examples:", "--config-file"] {
+        assert!(help.contains(text), "{text} in {help}");
+    }
+}
+
+#[tokio::test]
+async fn help_needs_no_valid_configuration() {
+    let servo = ServoBin::configured("}{").env("SERVO_LOG_LEVEL", "LOUD");
+    for command in ["--help", "run --help", "help run", "version --help"] {
+        let finished = servo.run(command).await;
+        assert!(succeeded(&finished).contains("Usage: servo"), "{command}: {finished:?}");
+    }
+    for command in ["run", "version"] {
+        let finished = servo.run(&format!("{command} --help")).await;
+        assert!(succeeded(&finished).contains("Example: servo "), "{command}: {finished:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_version_is_text_or_json_and_long_or_short() {
+    let version = env!("CARGO_PKG_VERSION");
+    let long = servo("version").await;
+    assert!(succeeded(&long).starts_with(&format!("Servo v{version} (Robust)\n")), "{long:?}");
+    assert_eq!(succeeded(&servo("version --short").await), format!("Servo v{version}\n"));
+    assert_eq!(succeeded(&servo("version wait -s").await), "Wait Connector v0.0.1\n");
+    for format in ["version --format json", "version --output json"] {
+        let finished = servo(format).await;
+        let json: Value = serde_json::from_str(succeeded(&finished)).unwrap();
+        let keys: Vec<&String> = json.as_object().unwrap().keys().collect();
+        assert_eq!(
+            keys,
+            ["name", "version", "cryptonym", "maturity", "description", "homepage", "license", "compatible_with"]
+        );
+        assert_eq!(json["version"], version);
+    }
+}
+
+#[tokio::test]
+async fn unknown_commands_options_and_connectors_are_usage_errors() {
+    assert!(was_wrong(&servo("verison").await).contains("'version'"));
+    assert!(was_wrong(&servo("run --no-such-option").await).contains("--no-such-option"));
+    assert!(was_wrong(&servo("version nope").await).contains("'nope'"));
+}
+
+#[tokio::test]
+async fn a_bad_log_level_is_a_usage_error_wherever_it_comes_from() {
+    assert!(was_wrong(&servo("--log-level LOUD version").await).contains("LOUD"));
+    assert!(was_wrong(&servo("version --log-level LOUD").await).contains("TRACE"));
+    let finished = ServoBin::new().env("SERVO_LOG_LEVEL", "LOUD").run("version").await;
+    assert!(was_wrong(&finished).contains("SERVO_LOG_LEVEL"));
+    succeeded(&servo("version --log-level debug").await);
+}
+
+#[tokio::test]
+async fn no_color_may_be_anything_and_servo_no_color_only_a_yes_or_no() {
+    succeeded(&ServoBin::new().env("NO_COLOR", "please").run("version").await);
+    let finished = ServoBin::new().env("SERVO_NO_COLOR", "please").run("version").await;
+    assert!(was_wrong(&finished).contains("SERVO_NO_COLOR"));
+}
+
+#[tokio::test]
+async fn nothing_is_coloured_without_a_terminal() {
+    for command in ["", "verison", "run", "version"] {
+        let finished = servo(command).await;
+        assert!(!finished.stdout.contains('\x1b') && !finished.stderr.contains('\x1b'), "{command}: {finished:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_closed_output_ends_the_program_quietly() {
+    for command in ["", "--help", "version"] {
+        let finished = ServoBin::new().run_with_closed_output(command).await;
+        assert_eq!((finished.code, finished.stderr.as_str()), (Some(0), ""), "{command}");
+    }
+}
+
+#[tokio::test]
+async fn a_missing_configuration_file_is_named_with_its_path() {
+    let servo = ServoBin::new();
+    let path = servo.folder().canonicalize().unwrap().join("other.yaml").display().to_string();
+    for arguments in ["-c other.yaml run", "run --config-file other.yaml"] {
+        let finished = servo.run(arguments).await;
+        assert!(was_wrong(&finished).contains(&path), "{finished:?}");
+    }
+    let finished = servo.run("-c . run").await;
+    assert!(was_wrong(&finished).contains("is a directory"), "{finished:?}");
+}
+
+#[tokio::test]
+async fn every_problem_of_a_configuration_is_reported() {
+    let servo = ServoBin::configured("wait:\n  measure_enabled: maybe\n  nonsense: 1\nbogus: {}\n");
+    for command in ["run", "run --dry-run"] {
+        let finished = servo.run(command).await;
+        let problems = was_wrong(&finished);
+        for text in ["servo.yaml", "wait.measure_enabled", "wait.nonsense", "bogus"] {
+            assert!(problems.contains(text), "{text} in {problems}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn dot_env_is_read_and_gives_way_to_the_environment() {
+    let servo = ServoBin::new().file(".env", "SERVO_CONFIG_FILE=from-file.yaml\n");
+    assert!(was_wrong(&servo.run("run").await).contains("from-file.yaml"));
+    let servo = servo.env("SERVO_CONFIG_FILE", "from-environment.yaml");
+    assert!(was_wrong(&servo.run("run").await).contains("from-environment.yaml"));
+}
+
+/// One servo, whose checks are run once and whose requests are not repeated.
+fn config(optimizer: &str) -> String {
+    format!(
+        "optimizer: {{id: dev.opsani.com/app, token: s3cr3t, base_url: '{optimizer}'}}\n\
+         checks: {{wait: ''}}\n\
+         settings:\n\
+         \x20 proxies: {{'http://proxied.example': 'http://user:p4ssword@127.0.0.1:9'}}\n\
+         \x20 backoff: {{__default__: {{max_tries: 1}}, connect: {{max_tries: 1}}}}\n"
+    )
+}
+
+#[tokio::test]
+async fn a_run_that_cannot_connect_fails_after_telling_what_it_is() {
+    let finished =
+        ServoBin::configured(&config("http://127.0.0.1:9")).env("SERVO_BANNER_FONT", "no such font").run("run").await;
+    assert_eq!(finished.code, Some(1), "{finished:?}");
+    for text in
+        ["connectors:  ", "wait-0.0.1", "optimizer:   dev.opsani.com/app\n", "base url:    http://127.0.0.1:9\n"]
+    {
+        assert!(finished.stdout.contains(text), "{text} in {finished:?}");
+    }
+    assert!(finished.stderr.contains("CRITICAL | servo - "), "{finished:?}");
+}
+
+#[tokio::test]
+async fn the_end_of_input_declines_every_question_and_a_signal_ends_a_run_cleanly() {
+    let servo = ServoBin::configured(&config("http://127.0.0.1:9"));
+    let running = servo.start("run --interactive");
+    running.wait_for_error_text("not connected to the optimizer").await;
+    let finished = running.interrupt().await;
+    assert!(succeeded(&finished).contains("Connect to the optimizer? [y/N]: "), "{finished:?}");
+}

@@ -3,15 +3,17 @@
 
 use std::path::PathBuf;
 
+use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use super::exit::CliError;
+use super::exit::{CliError, ExitCode};
 use super::globals::Globals;
-use super::output::Output;
+use super::interrupt::{interruptible, listen};
+use super::output::{Format, Output, Report};
 use crate::assembly::{PreparedServo, Registry, load};
 use crate::config::file::read_file;
 use crate::config::{Environment, OptimizerRequirement};
-use crate::connector::{EventError, Metadata};
+use crate::connector::{ConnectorName, EventError, Metadata, ProgressSender};
 use crate::logging::LogBuffer;
 use crate::servo::{Dispatch, Servo};
 
@@ -29,6 +31,14 @@ pub(crate) struct Context {
     pub(crate) log: LogBuffer,
 }
 
+/// The servos that a command acts on, in one state of assembly or another.
+pub(crate) struct Servos<T> {
+    /// In the order of the file; at least one.
+    pub(crate) chosen: Vec<T>,
+    /// Whether the file has several, so that output must say whose it is.
+    pub(crate) several: bool,
+}
+
 impl Context {
     /// The connector type that an identifier means.
     pub(crate) fn metadata(&self, identifier: &str) -> Option<&'static Metadata> {
@@ -39,7 +49,7 @@ impl Context {
     ///
     /// # Errors
     /// The configuration has problems, or no servo of that name.
-    async fn prepared(&self, optimizer: OptimizerRequirement) -> Result<Vec<PreparedServo>, CliError> {
+    pub(crate) async fn prepared(&self, optimizer: OptimizerRequirement) -> Result<Servos<PreparedServo>, CliError> {
         let file = self.config_file()?;
         let invalid = |problems| CliError::Configuration { file: file.clone(), problems };
         let parsed = read_file(&file).await.map_err(invalid)?;
@@ -48,22 +58,24 @@ impl Context {
             tracing::warn!("{warning}");
         }
         let mut chosen = loaded.servos;
+        let several = chosen.len() > 1;
         if let Some(wanted) = &self.globals.name {
             chosen.retain(|servo| servo.name() == *wanted);
             if chosen.is_empty() {
                 return Err(CliError::Usage(format!("no servo was found named \"{wanted}\" in '{}'", file.display())));
             }
         }
-        Ok(chosen)
+        Ok(Servos { chosen, several })
     }
 
     /// The same, built, not yet attached.
     ///
     /// # Errors
     /// As [`Self::prepared`], or a servo cannot be built in these surroundings.
-    pub(crate) async fn servos(&self, optimizer: OptimizerRequirement) -> Result<Vec<Servo>, CliError> {
-        let prepared = self.prepared(optimizer).await?;
-        Ok(prepared.into_iter().map(|servo| servo.build(&self.environment)).collect::<Result<_, _>>()?)
+    pub(crate) async fn servos(&self, optimizer: OptimizerRequirement) -> Result<Servos<Servo>, CliError> {
+        let Servos { chosen, several } = self.prepared(optimizer).await?;
+        let built = chosen.into_iter().map(|servo| servo.build(&self.environment));
+        Ok(Servos { chosen: built.collect::<Result<_, _>>()?, several })
     }
 
     /// The configuration file's absolute path, whether or not there is a file.
@@ -85,6 +97,25 @@ impl Context {
         }
         Ok(path)
     }
+
+    /// Attaches the servos of the configuration, has them asked, and prints what came of it. The first interrupt
+    /// cancels what goes on and waits for its end.
+    pub(crate) async fn ask(
+        &self,
+        format: Format,
+        question: impl AsyncFn(&[Servo], &Dispatch) -> Result<Vec<Report>, CliError>,
+    ) -> Result<ExitCode, CliError> {
+        let mut servos = self.servos(OptimizerRequirement::Optional).await?;
+        let cancellation = CancellationToken::new();
+        let dispatch = Dispatch::new(ProgressSender::default(), cancellation.clone());
+        let answer = async {
+            attach(&mut servos.chosen, &dispatch).await?;
+            question(&servos.chosen, &dispatch).await
+        };
+        let reports = interruptible(&mut listen()?, &cancellation, answer).await?;
+        self.output.reports(format, servos.several, &reports)?;
+        Ok(ExitCode::Success)
+    }
 }
 
 /// Attaches all connectors of all servos.
@@ -95,6 +126,30 @@ pub(crate) async fn attach(servos: &mut [Servo], dispatch: &Dispatch) -> Result<
         attached.map_err(|error| failed("attaching the connectors failed", &error))?;
     }
     Ok(())
+}
+
+/// A dispatch to the connectors that are named, or to all when none is.
+///
+/// # Errors
+/// No servo has a connector of that name.
+pub(crate) fn dispatch_to(names: &[String], servos: &[Servo], dispatch: &Dispatch) -> Result<Dispatch, CliError> {
+    if names.is_empty() {
+        return Ok(dispatch.clone());
+    }
+    for name in names {
+        if !servos.iter().any(|servo| servo.connector(name).is_some()) {
+            return Err(CliError::Usage(format!("no connector found named '{name}': {}", known_connectors(servos))));
+        }
+    }
+    Ok(dispatch.clone().only(names.iter().map(|name| ConnectorName::new(name.as_str())).collect()))
+}
+
+fn known_connectors(servos: &[Servo]) -> String {
+    let mut names: Vec<&str> =
+        servos.iter().flat_map(Servo::connectors).map(|connector| connector.name().as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    format!("use one of {}", names.join(", "))
 }
 
 /// The failure of an event, with everything underneath it.

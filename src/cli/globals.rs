@@ -114,7 +114,7 @@ fn parse_format(text: &str) -> Result<LogFormat, String> {
 }
 
 /// The value that was given last on the line: after the innermost command, else further out.
-fn last<T: Clone + Send + Sync + 'static>(matches: &ArgMatches, id: &str) -> Option<T> {
+pub(crate) fn last<T: Clone + Send + Sync + 'static>(matches: &ArgMatches, id: &str) -> Option<T> {
     let inner = matches.subcommand().and_then(|(_, matches)| last(matches, id));
     inner.or_else(|| matches.try_get_one(id).ok().flatten().cloned())
 }

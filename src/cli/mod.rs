@@ -4,6 +4,7 @@
 //! configuration and does its work. The environment is read once, here, and passed on. Nothing but this module
 //! prints or decides about exit codes.
 
+mod age;
 mod banner;
 mod checks;
 mod commands;
@@ -16,12 +17,12 @@ mod prompt;
 
 use std::path::PathBuf;
 
-use clap::{ColorChoice, FromArgMatches, Subcommand};
+use clap::{ArgMatches, ColorChoice, FromArgMatches, Subcommand};
 
 use crate::assembly::Registry;
 use crate::config::{DotenvFile, Environment, variables};
 use crate::logging::{self, LogOptions};
-use commands::{run, version};
+use commands::{adjust, connector, describe, list, measure, run, version};
 use context::Context;
 use exit::{CliError, ExitCode};
 use globals::Globals;
@@ -34,19 +35,38 @@ const ABOUT: &str = "Close the loop between a running application and an optimiz
 
 const EXAMPLES: &str = "\
 Examples:
+  servo describe                      Show what can be set and measured
+  servo measure --duration 2m         Measure for two minutes
+  servo adjust web.cpu=1.5            Give a setting a new value
   servo run --check                   Run under the optimizer once all checks pass";
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    List(list::Args),
     Run(run::Args),
+    Describe(describe::Args),
+    Measure(measure::Args),
+    Adjust(adjust::Args),
     Version(version::Args),
 }
 
-impl Command {
+/// What the arguments ask for.
+enum Action {
+    Command(Command),
+    /// A command of a connector's own.
+    OfConnector(connector::Invocation),
+}
+
+impl Action {
     async fn run(self, cx: &Context) -> Result<ExitCode, CliError> {
         match self {
-            Self::Run(args) => run::run(args, cx).await,
-            Self::Version(args) => version::run(args, cx).await,
+            Self::Command(Command::List(args)) => list::run(args, cx).await,
+            Self::Command(Command::Run(args)) => run::run(args, cx).await,
+            Self::Command(Command::Describe(args)) => describe::run(args, cx).await,
+            Self::Command(Command::Measure(args)) => measure::run(args, cx).await,
+            Self::Command(Command::Adjust(args)) => adjust::run(args, cx).await,
+            Self::Command(Command::Version(args)) => version::run(args, cx).await,
+            Self::OfConnector(invocation) => connector::run(invocation, cx).await,
         }
     }
 }
@@ -64,20 +84,19 @@ pub fn main(registry: Registry) -> std::process::ExitCode {
 fn start(registry: Registry) -> Result<ExitCode, CliError> {
     let mut environment = Environment::from_process();
     let dotenv = load_dotenv(&mut environment);
-    let mut command = command_line(&environment);
+    let mut command = command(registry, &environment);
     let matches = match command.try_get_matches_from_mut(std::env::args_os()) {
         Ok(matches) => matches,
         Err(end) => return finish_parsing(&end),
     };
     let globals = Globals::resolve(&matches, &environment)?;
     let output = Output::stdout(globals.colour);
-    if matches.subcommand().is_none() {
+    let Some(action) = action(&matches, registry)? else {
         output.write(&command.render_help().to_string())?;
         return Ok(ExitCode::Success);
-    }
-    let command = Command::from_arg_matches(&matches).map_err(|error| CliError::Usage(error.to_string()))?;
+    };
     let dotenv = dotenv?;
-    let log = logging::init(&log_options(&command, &globals, &environment)?)
+    let log = logging::init(&log_options(&action, &globals, &environment)?)
         .map_err(|error| CliError::Failed(format!("failed to begin the log: {error}")))?;
     for warning in dotenv.iter().flat_map(|file| &file.warnings) {
         tracing::warn!("{warning}");
@@ -85,7 +104,7 @@ fn start(registry: Registry) -> Result<ExitCode, CliError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| CliError::Failed(format!("failed to start the runtime: {error}")))?;
     let cx = Context { registry, environment, globals, output, log };
-    let result = runtime.block_on(command.run(&cx));
+    let result = runtime.block_on(action.run(&cx));
     // A question that nobody has answered must not keep the process alive.
     runtime.shutdown_background();
     result
@@ -97,7 +116,7 @@ fn load_dotenv(environment: &mut Environment) -> Result<Option<DotenvFile>, CliE
     environment.load_dotenv(&folder).map_err(CliError::Environment)
 }
 
-fn command_line(environment: &Environment) -> clap::Command {
+fn command(registry: Registry, environment: &Environment) -> clap::Command {
     let root = clap::Command::new("servo")
         .about(ABOUT)
         .after_help(EXAMPLES)
@@ -108,7 +127,8 @@ fn command_line(environment: &Environment) -> clap::Command {
         } else {
             ColorChoice::Never
         });
-    globals::add_to(Command::augment_subcommands(root))
+    let root = Command::augment_subcommands(root);
+    globals::add_to(root.subcommands(registry.iter().filter_map(|factory| connector::command(*factory))))
 }
 
 /// What ends a program before it begins: help, which is no failure, or arguments that make no sense.
@@ -122,10 +142,19 @@ fn finish_parsing(end: &clap::Error) -> Result<ExitCode, CliError> {
     Ok(ExitCode::Success)
 }
 
-fn log_options(command: &Command, globals: &Globals, environment: &Environment) -> Result<LogOptions, CliError> {
+fn action(matches: &ArgMatches, registry: Registry) -> Result<Option<Action>, CliError> {
+    let Some((name, of_command)) = matches.subcommand() else { return Ok(None) };
+    if let Some(invocation) = connector::invocation(name, of_command, registry) {
+        return Ok(Some(Action::OfConnector(invocation)));
+    }
+    let command = Command::from_arg_matches(matches).map_err(|error| CliError::Usage(error.to_string()))?;
+    Ok(Some(Action::Command(command)))
+}
+
+fn log_options(action: &Action, globals: &Globals, environment: &Environment) -> Result<LogOptions, CliError> {
     let mut options =
         LogOptions { level: globals.log_level, format: globals.log_format, colour: globals.colour, file: None };
-    if let Command::Run(args) = command {
+    if let Action::Command(Command::Run(args)) = action {
         options.file =
             Some(PathBuf::from(environment.non_empty(variables::SERVO_LOG_FILE).unwrap_or(DEFAULT_LOG_FILE)));
         if args.debug(environment)? {

@@ -6,10 +6,11 @@ use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Mutex, PoisonError};
 
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 use super::exit::CliError;
 use crate::config::file::to_yaml;
+use crate::table::Table;
 
 /// How a result is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -21,6 +22,16 @@ pub(crate) enum Format {
     Json,
     /// The same as YAML.
     Yaml,
+}
+
+/// What a command has to say of one servo.
+pub(crate) struct Report {
+    /// The servo's name.
+    pub(crate) servo: String,
+    /// For people.
+    pub(crate) table: Table,
+    /// For programs; the servo's name is added.
+    pub(crate) value: Map<String, Value>,
 }
 
 /// Standard output, or what stands for it.
@@ -50,6 +61,21 @@ impl Output {
     pub(crate) fn write(&self, text: &str) -> Result<(), CliError> {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         writer.write_all(text.as_bytes()).and_then(|()| writer.flush()).map_err(CliError::Output)
+    }
+
+    /// Prints a report on each servo: tables, headed by the servos' names when there are several, or a list with
+    /// one element for each servo.
+    pub(crate) fn reports(&self, format: Format, several: bool, reports: &[Report]) -> Result<(), CliError> {
+        let tables: Vec<String> = reports
+            .iter()
+            .map(|Report { servo, table, .. }| if several { format!("{servo}\n{table}") } else { table.to_string() })
+            .collect();
+        let values = reports.iter().map(|Report { servo, value, .. }| {
+            let mut object = Map::from_iter([("servo".to_owned(), json!(servo))]);
+            object.extend(value.clone());
+            Value::Object(object)
+        });
+        self.result(format, tables.join("\n\n"), &values.collect())
     }
 
     /// Prints a result: `table` for people, `value` for programs.

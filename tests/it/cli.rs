@@ -35,11 +35,11 @@ async fn without_arguments_the_help_is_printed() {
 #[tokio::test]
 async fn help_needs_no_valid_configuration() {
     let servo = ServoBin::configured("}{").env("SERVO_LOG_LEVEL", "LOUD");
-    for command in ["--help", "run --help", "help run", "version --help"] {
+    for command in ["--help", "list --help", "run --help", "measure --help", "help adjust", "version --help"] {
         let finished = servo.run(command).await;
         assert!(succeeded(&finished).contains("Usage: servo"), "{command}: {finished:?}");
     }
-    for command in ["run", "version"] {
+    for command in ["list", "run", "describe", "measure", "adjust", "version"] {
         let finished = servo.run(&format!("{command} --help")).await;
         assert!(succeeded(&finished).contains("Example: servo "), "{command}: {finished:?}");
     }
@@ -66,9 +66,11 @@ async fn the_version_is_text_or_json_and_long_or_short() {
 
 #[tokio::test]
 async fn unknown_commands_options_and_connectors_are_usage_errors() {
-    assert!(was_wrong(&servo("verison").await).contains("'version'"));
-    assert!(was_wrong(&servo("run --no-such-option").await).contains("--no-such-option"));
+    assert!(was_wrong(&servo("mesure").await).contains("'measure'"));
+    assert!(was_wrong(&servo("list --no-such-option").await).contains("--no-such-option"));
     assert!(was_wrong(&servo("version nope").await).contains("'nope'"));
+    assert!(was_wrong(&servo("adjust web.cpu").await).contains("component.setting=value"));
+    assert!(was_wrong(&servo("measure --duration bogus").await).contains("bogus"));
 }
 
 #[tokio::test]
@@ -89,7 +91,7 @@ async fn no_color_may_be_anything_and_servo_no_color_only_a_yes_or_no() {
 
 #[tokio::test]
 async fn nothing_is_coloured_without_a_terminal() {
-    for command in ["", "verison", "run", "version"] {
+    for command in ["", "mesure", "list", "version"] {
         let finished = servo(command).await;
         assert!(!finished.stdout.contains('\x1b') && !finished.stderr.contains('\x1b'), "{command}: {finished:?}");
     }
@@ -107,18 +109,18 @@ async fn a_closed_output_ends_the_program_quietly() {
 async fn a_missing_configuration_file_is_named_with_its_path() {
     let servo = ServoBin::new();
     let path = servo.folder().canonicalize().unwrap().join("other.yaml").display().to_string();
-    for arguments in ["-c other.yaml run", "run --config-file other.yaml"] {
+    for arguments in ["-c other.yaml list", "list --config-file other.yaml"] {
         let finished = servo.run(arguments).await;
         assert!(was_wrong(&finished).contains(&path), "{finished:?}");
     }
-    let finished = servo.run("-c . run").await;
+    let finished = servo.run("list -c .").await;
     assert!(was_wrong(&finished).contains("is a directory"), "{finished:?}");
 }
 
 #[tokio::test]
 async fn every_problem_of_a_configuration_is_reported() {
     let servo = ServoBin::configured("wait:\n  measure_enabled: maybe\n  nonsense: 1\nbogus: {}\n");
-    for command in ["run", "run --dry-run"] {
+    for command in ["list", "describe", "measure"] {
         let finished = servo.run(command).await;
         let problems = was_wrong(&finished);
         for text in ["servo.yaml", "wait.measure_enabled", "wait.nonsense", "bogus"] {
@@ -130,9 +132,59 @@ async fn every_problem_of_a_configuration_is_reported() {
 #[tokio::test]
 async fn dot_env_is_read_and_gives_way_to_the_environment() {
     let servo = ServoBin::new().file(".env", "SERVO_CONFIG_FILE=from-file.yaml\n");
-    assert!(was_wrong(&servo.run("run").await).contains("from-file.yaml"));
+    assert!(was_wrong(&servo.run("list").await).contains("from-file.yaml"));
     let servo = servo.env("SERVO_CONFIG_FILE", "from-environment.yaml");
-    assert!(was_wrong(&servo.run("run").await).contains("from-environment.yaml"));
+    assert!(was_wrong(&servo.run("list").await).contains("from-environment.yaml"));
+}
+
+const TWO_SERVOS: &str = "
+optimizer: {id: dev.opsani.com/one, token: t, url: 'http://127.0.0.1:9/'}
+description: The first
+wait: {measure_enabled: true}
+---
+name: two
+optimizer: {id: dev.opsani.com/two, token: t, url: 'http://127.0.0.1:9/'}
+wait: {measure_enabled: true}
+";
+
+#[tokio::test]
+async fn the_servos_of_a_file_are_listed() {
+    let servo = ServoBin::configured(TWO_SERVOS);
+    let finished = servo.run("list").await;
+    assert_eq!(
+        succeeded(&finished),
+        "NAME                OPTIMIZER           DESCRIPTION\n\
+         dev.opsani.com/one  dev.opsani.com/one  The first\n\
+         two                 dev.opsani.com/two  Continuous Optimization Orchestrator\n"
+    );
+    let finished = servo.run("list --name two --output json").await;
+    let json: Value = serde_json::from_str(succeeded(&finished)).unwrap();
+    assert_eq!(json.as_array().map(Vec::len), Some(1));
+    assert_eq!(json[0]["optimizer"], "dev.opsani.com/two");
+    assert!(was_wrong(&servo.run("list --name three").await).contains("three"));
+}
+
+#[tokio::test]
+async fn each_servo_is_described_under_its_name() {
+    let servo = ServoBin::configured(TWO_SERVOS);
+    let finished = servo.run("describe").await;
+    let table = "CONNECTOR    COMPONENTS    METRICS\nwait";
+    assert_eq!(succeeded(&finished), format!("dev.opsani.com/one\n{table}\n\ntwo\n{table}\n"));
+    let finished = servo.run("describe wait --output yaml").await;
+    assert!(succeeded(&finished).contains("servo: two"), "{finished:?}");
+    assert!(was_wrong(&servo.run("describe nope").await).contains("'nope'"));
+}
+
+#[tokio::test]
+async fn one_servo_without_an_optimizer_can_be_asked() {
+    let servo = ServoBin::configured("wait: {measure_enabled: true}\n");
+    assert_eq!(succeeded(&servo.run("describe").await), "CONNECTOR    COMPONENTS    METRICS\nwait\n");
+    assert_eq!(succeeded(&servo.run("measure -d 0.1s").await), "METRIC    UNIT    READINGS\n");
+    let finished = servo.run("adjust web.cpu=1").await;
+    assert_eq!(finished.code, Some(1), "{finished:?}");
+    assert!(finished.stderr.contains("no connector handled the request"), "{finished:?}");
+    assert!(was_wrong(&servo.run("measure nope").await).contains("'nope'"));
+    assert!(was_wrong(&servo.run("run").await).contains("optimizer"));
 }
 
 /// One servo, whose checks are run once and whose requests are not repeated.
@@ -157,6 +209,15 @@ async fn a_run_that_cannot_connect_fails_after_telling_what_it_is() {
         assert!(finished.stdout.contains(text), "{text} in {finished:?}");
     }
     assert!(finished.stderr.contains("CRITICAL | servo - "), "{finished:?}");
+}
+
+#[tokio::test]
+async fn an_interrupt_ends_an_ad_hoc_command_with_130() {
+    let servo = ServoBin::configured("wait: {measure_enabled: true}\n");
+    let agent = servo.start("measure -d 1h");
+    agent.wait_for_error_text("wait[measure]").await;
+    let finished = agent.interrupt().await;
+    assert_eq!((finished.code, finished.stdout.as_str()), (Some(130), ""), "{finished:?}");
 }
 
 #[tokio::test]

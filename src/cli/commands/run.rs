@@ -58,7 +58,7 @@ impl Args {
 /// Runs until stopped.
 pub(crate) async fn run(args: Args, cx: &Context) -> Result<ExitCode, CliError> {
     let check = args.check(&cx.environment)?;
-    let mut servos = cx.servos(OptimizerRequirement::Required).await?;
+    let mut servos = cx.servos(OptimizerRequirement::Required).await?.chosen;
     let mut signals = listen()?;
     let cancellation = CancellationToken::new();
     let prepared = prepare(&mut servos, check, cx, &cancellation);

@@ -1,0 +1,248 @@
+//! `servo measure`: measures once, without an optimizer.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde_json::{Map, Value, json};
+use tracing::Instrument;
+
+use crate::cli::age::Age;
+use crate::cli::context::{Context, dispatch_to, failed, span};
+use crate::cli::exit::{CliError, ExitCode};
+use crate::cli::output::{Format, Report};
+use crate::connector::{ConnectorName, MeasureRequest};
+use crate::servo::{Answers, Dispatch, Servo};
+use crate::table::Table;
+use crate::types::{Control, Duration, Measurement, Metric, Reading, UnixTime};
+
+/// Measure metrics of the application
+///
+/// Measures all metrics, or those that are named, and shows the readings.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example: servo measure throughput error_rate --duration 2m")]
+pub(crate) struct Args {
+    /// The metrics to measure
+    metrics: Vec<String>,
+    /// Measure with this connector; may be repeated
+    #[arg(short, long = "connectors", value_name = "NAME")]
+    connectors: Vec<String>,
+    /// How long to measure, such as 90s or 5m
+    #[arg(short, long, default_value = "0", value_parser = parse_duration)]
+    duration: Duration,
+    /// Accepted for old scripts; there is nothing more to say
+    #[arg(short, long, hide = true)]
+    verbose: bool,
+    /// Show how long ago a reading was made; the default
+    #[arg(long, overrides_with = "no_humanize", hide = true)]
+    humanize: bool,
+    /// Show when a reading was made, not how long ago
+    #[arg(long)]
+    no_humanize: bool,
+    /// How to print the result
+    #[arg(long, value_enum, default_value_t)]
+    output: Format,
+}
+
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    Duration::parse(text).map_err(|error| format!("invalid duration parameter: {error}"))
+}
+
+/// Measures and prints.
+pub(crate) async fn run(args: Args, cx: &Context) -> Result<ExitCode, CliError> {
+    let control = Control { duration: args.duration, ..Control::default() };
+    let request = MeasureRequest { metrics: args.metrics.clone(), control };
+    cx.ask(args.output, async |servos, dispatch| {
+        let dispatch = dispatch_to(&args.connectors, servos, dispatch)?;
+        let targets = targets(&args.metrics, servos, &dispatch).await?;
+        let mut reports = Vec::new();
+        for (servo, dispatch) in servos.iter().zip(&targets) {
+            let answers = servo.measure(&request, dispatch).instrument(span(servo, servos)).await.map_err(|error| {
+                let hint = if args.duration.is_zero() { " (give a time to measure with --duration)" } else { "" };
+                failed(&format!("measurement failed{hint}"), &error)
+            })?;
+            reports.push(report(servo, &answers, &args));
+        }
+        Ok(reports)
+    })
+    .await
+}
+
+/// For each servo, a dispatch to the connectors that have one of these metrics.
+async fn targets(metrics: &[String], servos: &[Servo], dispatch: &Dispatch) -> Result<Vec<Dispatch>, CliError> {
+    let mut targets = Vec::new();
+    let mut known: Vec<String> = Vec::new();
+    for servo in servos {
+        if metrics.is_empty() {
+            targets.push(dispatch.clone());
+            continue;
+        }
+        let answers = servo
+            .metrics(dispatch)
+            .instrument(span(servo, servos))
+            .await
+            .map_err(|error| failed("listing the metrics failed", &error))?;
+        let has_one = |offered: &[Arc<Metric>]| offered.iter().any(|metric| metrics.contains(&metric.name));
+        let providers = answers.iter().filter(|(_, offered)| has_one(offered)).map(|(name, _)| name.clone());
+        targets.push(dispatch.clone().only(providers.collect()));
+        known.extend(answers.into_iter().flat_map(|(_, offered)| offered).map(|metric| metric.name.clone()));
+    }
+    match metrics.iter().find(|metric| !known.contains(metric)) {
+        None => Ok(targets),
+        Some(unknown) => {
+            known.sort_unstable();
+            known.dedup();
+            Err(CliError::Usage(format!("no metric found named '{unknown}': use one of {}", known.join(", "))))
+        }
+    }
+}
+
+/// One value that was read.
+#[derive(Debug)]
+struct Row<'a> {
+    metric: &'a Metric,
+    connector: &'a ConnectorName,
+    /// What tells several series of one metric apart.
+    series: &'a str,
+    time: UnixTime,
+    value: f64,
+}
+
+impl Row<'_> {
+    fn json(&self) -> Value {
+        json!({
+            "metric": self.metric.name,
+            "unit": self.metric.unit,
+            "connector": self.connector.as_str(),
+            "series": self.series,
+            "time": self.time.to_string(),
+            "value": self.value,
+        })
+    }
+}
+
+/// All values of the wanted metrics, by metric and time.
+fn rows<'a>(answers: &'a Answers<Measurement>, metrics: &[String]) -> Vec<Row<'a>> {
+    let mut rows = Vec::new();
+    for (connector, measurement) in answers {
+        for reading in &measurement.readings {
+            let metric: &Metric = reading.metric();
+            if !metrics.is_empty() && !metrics.contains(&metric.name) {
+                continue;
+            }
+            let row = |series, time, value| Row { metric, connector, series, time, value };
+            match reading {
+                Reading::DataPoint(point) => rows.push(row("", point.time, point.value)),
+                Reading::TimeSeries(series) => {
+                    rows.extend(series.points().iter().map(|point| row(series.id(), point.time, point.value)));
+                }
+            }
+        }
+    }
+    rows.sort_by(|a, b| (&a.metric.name, a.time.seconds()).cmp(&(&b.metric.name, b.time.seconds())));
+    rows
+}
+
+fn report(servo: &Servo, answers: &Answers<Measurement>, args: &Args) -> Report {
+    let rows = rows(answers, &args.metrics);
+    let annotations: BTreeMap<_, _> = answers.iter().flat_map(|(_, measurement)| &measurement.annotations).collect();
+    let value = Map::from_iter([
+        ("readings".to_owned(), rows.iter().map(Row::json).collect()),
+        ("annotations".to_owned(), json!(annotations)),
+    ]);
+    Report { servo: servo.name().to_owned(), table: table(&rows, args, UnixTime::now()), value }
+}
+
+fn table(rows: &[Row<'_>], args: &Args, now: UnixTime) -> Table {
+    let mut table = Table::new(["METRIC", "UNIT", "READINGS"]);
+    for of_metric in rows.chunk_by(|a, b| a.metric.name == b.metric.name) {
+        let first = &of_metric[0];
+        let one_source = of_metric.iter().all(|row| (row.connector, row.series) == (first.connector, first.series));
+        let lines = of_metric.iter().map(|row| {
+            let source = if one_source && args.connectors.len() < 2 {
+                String::new()
+            } else {
+                format!(" [{}{}]", row.connector, row.series)
+            };
+            format!("{:.2} ({}){source}", row.value, time_text(row.time, args, now))
+        });
+        let lines: Vec<String> = lines.collect();
+        table.row([first.metric.name.as_str(), first.metric.unit.as_str(), &lines.join("\n")]);
+    }
+    table
+}
+
+/// The time of the wall clock here.
+fn local(time: UnixTime) -> String {
+    Timestamp::from(time).to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+fn time_text(time: UnixTime, args: &Args, now: UnixTime) -> String {
+    if args.no_humanize {
+        return local(time);
+    }
+    Age(now.since(time)).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::{DataPoint, Point, TimeSeries, Unit};
+
+    fn metric(name: &str, unit: Unit) -> Arc<Metric> {
+        Arc::new(Metric::new(name, unit))
+    }
+
+    fn answers() -> Answers<Measurement> {
+        let throughput = metric("throughput", Unit::RequestsPerMinute);
+        let series = |id: &str, values: &[(i64, f64)]| {
+            let points = values.iter().map(|(time, value)| Point::new(UnixTime::from_seconds(*time), *value)).collect();
+            Reading::from(TimeSeries::new(Arc::clone(&throughput), points).with_id(id))
+        };
+        let errors = metric("errors", Unit::Float);
+        let point = DataPoint { metric: errors, time: UnixTime::from_seconds(100), value: 0.125 };
+        let measurement = |readings| Measurement { readings, annotations: BTreeMap::new() };
+        vec![
+            (ConnectorName::new("one"), measurement(vec![series("{pod=a}", &[(120, 2.0), (60, 1.0)])])),
+            (ConnectorName::new("two"), measurement(vec![series("{pod=b}", &[(90, 3.0)]), Reading::from(point)])),
+        ]
+    }
+
+    #[track_caller]
+    fn check(line: &str, expected: &[&str]) {
+        let args = clap::Command::new("measure");
+        let matches = <Args as clap::Args>::augment_args(args).get_matches_from(line.split(' '));
+        let args = <Args as clap::FromArgMatches>::from_arg_matches(&matches).expect("arguments");
+        let answers = answers();
+        let table = table(&rows(&answers, &args.metrics), &args, UnixTime::from_seconds(420));
+        assert_eq!(table.to_string(), expected.join("\n"));
+    }
+
+    #[test]
+    fn readings_are_listed_by_metric_and_time_and_name_their_source_when_there_are_several() {
+        check(
+            "measure",
+            &[
+                "METRIC      UNIT    READINGS",
+                "errors              0.12 (5 minutes ago)",
+                "throughput  rpm     1.00 (6 minutes ago) [one{pod=a}]",
+                "                    3.00 (5 minutes ago) [two{pod=b}]",
+                "                    2.00 (5 minutes ago) [one{pod=a}]",
+            ],
+        );
+    }
+
+    #[test]
+    fn only_the_metrics_that_are_named_are_shown() {
+        check("measure errors", &["METRIC    UNIT    READINGS", "errors            0.12 (5 minutes ago)"]);
+    }
+
+    #[test]
+    fn several_connectors_on_the_command_line_are_named_with_every_reading() {
+        check(
+            "measure errors -c one -c two",
+            &["METRIC    UNIT    READINGS", "errors            0.12 (5 minutes ago) [two]"],
+        );
+    }
+}

@@ -2,7 +2,7 @@
 //! configuration files rely on.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use serde::{Serialize, Serializer};
 
@@ -292,7 +292,7 @@ impl Decode for HttpUrl {
 pub struct FilePath(PathBuf);
 
 impl FilePath {
-    /// The path as written.
+    /// The path as written, without segments that mean where it already is (`./a//b` is `a/b`).
     pub fn as_path(&self) -> &Path {
         &self.0
     }
@@ -301,9 +301,9 @@ impl FilePath {
 impl Decode for FilePath {
     fn decode(node: &Node, cx: &mut Decoder<'_>) -> Option<Self> {
         let text = String::decode(node, cx)?;
-        let path = PathBuf::from(&text);
+        let path = Path::new(&text);
         if path.is_file() {
-            return Some(Self(path));
+            return Some(Self(path.components().filter(|part| *part != Component::CurDir).collect()));
         }
         let rule = if path.exists() {
             format!("path {text:?} is not a file")

@@ -5,12 +5,14 @@
 
 pub mod prometheus;
 mod scripts;
+pub mod vegeta;
 mod wait;
 
 use crate::connector::ErasedFactory;
 
 /// THE REGISTRY: every built-in type of connector, in dispatch order.
-pub static CONNECTORS: &[&dyn ErasedFactory] = &[&prometheus::FACTORY, &wait::FACTORY, &scripts::FACTORY];
+pub static CONNECTORS: &[&dyn ErasedFactory] =
+    &[&prometheus::FACTORY, &vegeta::FACTORY, &wait::FACTORY, &scripts::FACTORY];
 
 #[cfg(test)]
 mod tests {

@@ -1,0 +1,182 @@
+//! The two languages of targets, as far as they must be right before vegeta reads them.
+//!
+//! What is refused here can never work. What vegeta alone refuses, such as a header before any request, passes: it
+//! fails the first check or measurement, with what vegeta says about it.
+
+use serde_json::{Map, Value};
+
+/// Methods that a target may use.
+const METHODS: [&str; 9] = ["GET", "POST", "PUT", "PATCH", "OPTIONS", "TRACE", "HEAD", "DELETE", "CONNECT"];
+
+/// Why a text is no list of targets. Nothing of the text is repeated: it may hold credentials.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum TargetError {
+    #[error("no targets found")]
+    Empty,
+    #[error(
+        "invalid target: line {0} is neither a request, such as GET http://host/, nor a header, such as Name: value"
+    )]
+    Line(usize),
+    #[error("contains invalid JSON: {0}")]
+    NotJson(String),
+    #[error("invalid JSON target: {0}")]
+    Member(String),
+}
+
+/// Checks targets of the `http` language. The order of lines is vegeta's business.
+pub(super) fn check_http(text: &str) -> Result<(), TargetError> {
+    if text.is_empty() {
+        return Err(TargetError::Empty);
+    }
+    let mut has_request = false;
+    for (index, line) in text.lines().map(str::trim).enumerate() {
+        let is_request = split_request(line).is_some();
+        has_request |= is_request;
+        let is_skipped = line.is_empty() || line.starts_with(['#', '@']);
+        if !(is_skipped || is_request || has_one_colon(line) || (has_request && is_header(line))) {
+            return Err(TargetError::Line(index + 1));
+        }
+    }
+    Ok(())
+}
+
+/// Checks targets of the `json` language: one or more objects.
+pub(super) fn check_json(text: &str) -> Result<(), TargetError> {
+    let documents = json_documents(text).map_err(TargetError::NotJson)?;
+    if documents.is_empty() {
+        return Err(TargetError::NotJson("there is no object".to_owned()));
+    }
+    documents.iter().try_for_each(check_document)
+}
+
+/// The documents of a text of the `json` language.
+pub(super) fn json_documents(text: &str) -> Result<Vec<Value>, String> {
+    let documents = serde_json::Deserializer::from_str(text).into_iter();
+    documents.collect::<Result<_, _>>().map_err(|error: serde_json::Error| error.to_string())
+}
+
+/// Method and address of a request line.
+fn split_request(line: &str) -> Option<(&str, &str)> {
+    let (method, url) = line.split_once(' ')?;
+    let is_address = url.starts_with("http:/") || url.starts_with("https:/");
+    (METHODS.contains(&method) && is_address && !url.contains(' ')).then_some((method, url))
+}
+
+/// Existing configurations rely on it: anything with one colon, and something after it, has always passed.
+fn has_one_colon(line: &str) -> bool {
+    line.split_once(':').is_some_and(|(_, rest)| !rest.is_empty() && !rest.contains(':'))
+}
+
+/// `Name: value`, where colons in the value do not count. An address without a method looks like one, and is none.
+fn is_header(line: &str) -> bool {
+    let is_token = |name: &str| !name.is_empty() && name.chars().all(is_token_character);
+    line.split_once(':').is_some_and(|(name, value)| is_token(name) && !value.is_empty() && !value.starts_with("//"))
+}
+
+/// A character of a header's name (RFC 9110, section 5.6.2).
+fn is_token_character(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c)
+}
+
+fn check_document(document: &Value) -> Result<(), TargetError> {
+    let Value::Object(members) = document else { return Err(member("a target is an object")) };
+    if let Some(unknown) = members.keys().find(|key| !["method", "url", "body", "header"].contains(&key.as_str())) {
+        return Err(member(&format!("unknown member {unknown:?}: there are method, url, body and header")));
+    }
+    let methods = METHODS.join(", ");
+    match members.get("method") {
+        Some(Value::String(method)) if METHODS.contains(&method.as_str()) => {}
+        Some(other) => return Err(member(&format!("method {other} is not one of {methods}"))),
+        None => return Err(member(&format!("method is missing: one of {methods}"))),
+    }
+    match members.get("url") {
+        Some(Value::String(_)) => {}
+        Some(_) => return Err(member("url is not text")),
+        None => return Err(member("url is missing")),
+    }
+    if !members.get("body").is_none_or(Value::is_string) {
+        return Err(member("body is not text"));
+    }
+    match members.get("header") {
+        None => Ok(()),
+        Some(Value::Object(headers)) if has_lists_of_texts(headers) => Ok(()),
+        Some(_) => Err(member("header is not an object of lists of texts")),
+    }
+}
+
+fn has_lists_of_texts(headers: &Map<String, Value>) -> bool {
+    headers.values().all(|values| values.as_array().is_some_and(|values| values.iter().all(Value::is_string)))
+}
+
+fn member(problem: &str) -> TargetError {
+    TargetError::Member(problem.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn http_targets_are_requests_headers_bodies_and_comments() {
+        for text in [
+            "GET http://a",
+            " DELETE https://a/b?c=d \n",
+            "# comment\nPOST http://a\nX-Account: 1\n@/path/to/body\n\nGET http://b",
+            "GET http://a\nX-Time: 12:30\nReferer: http://b/",
+            "\n",
+            "get http://a",
+            "http://a/",
+        ] {
+            assert_eq!(check_http(text), Ok(()), "{text}");
+        }
+        for (text, line) in [
+            ("GET", 1),
+            ("GET a", 1),
+            ("ZGET http://a:80/", 1),
+            ("GET gopher://a:70/", 1),
+            ("GET http://a:80/x y", 1),
+            ("X-Time: 12:30", 1),
+            ("GET http://a\nX-Empty:", 2),
+            ("GET http://a\n\nhttp://b:80/", 3),
+            ("GET http://a\nno header: 12:30", 2),
+        ] {
+            assert_eq!(check_http(text), Err(TargetError::Line(line)), "{text}");
+        }
+        assert_eq!(check_http(""), Err(TargetError::Empty));
+    }
+
+    #[test]
+    fn json_targets_are_one_or_more_objects() {
+        for text in [
+            r#"{"method":"GET","url":"http://a"}"#,
+            "{\"method\":\"GET\",\n \"url\":\"http://a\"}\n{\"method\":\"PUT\",\"url\":\"b\",\"body\":\"YQ==\"}\n",
+            r#"{"method":"GET","url":"http://a","header":{"A":["b","c"],"D":[]}}"#,
+        ] {
+            assert_eq!(check_json(text), Ok(()), "{text}");
+        }
+        for (text, problem) in [
+            ("", "contains invalid JSON: there is no object"),
+            ("GET http://a", "contains invalid JSON: expected value at line 1 column 1"),
+            ("{", "contains invalid JSON: EOF while parsing an object at line 1 column 1"),
+            ("[]", "invalid JSON target: a target is an object"),
+            (r#"{"method":"GET"}"#, "invalid JSON target: url is missing"),
+            (r#"{"method":"GET","url":1}"#, "invalid JSON target: url is not text"),
+            (r#"{"method":"GET","url":"a","body":1}"#, "invalid JSON target: body is not text"),
+            (
+                r#"{"method":"GET","url":"a","header":{"A":"b"}}"#,
+                "invalid JSON target: header is not an object of lists of texts",
+            ),
+            (
+                r#"{"method":"GET","url":"a"} {"method":"GET","url":"a","x":1}"#,
+                "invalid JSON target: unknown member \"x\": there are method, url, body and header",
+            ),
+            (
+                r#"{"method":"get","url":"a"}"#,
+                "invalid JSON target: method \"get\" is not one of GET, POST, PUT, PATCH, OPTIONS, TRACE, HEAD, \
+                 DELETE, CONNECT",
+            ),
+        ] {
+            assert_eq!(check_json(text).map_err(|error| error.to_string()), Err(problem.to_owned()), "{text}");
+        }
+    }
+}

@@ -149,7 +149,13 @@ fn known_connectors(servos: &[Servo]) -> String {
         servos.iter().flat_map(Servo::connectors).map(|connector| connector.name().as_str()).collect();
     names.sort_unstable();
     names.dedup();
-    format!("use one of {}", names.join(", "))
+    choice(&names)
+}
+
+/// What to do about a name that is not known.
+pub(crate) fn choice<T: AsRef<str>>(known: &[T]) -> String {
+    let names: Vec<&str> = known.iter().map(AsRef::as_ref).collect();
+    if names.is_empty() { "there is none".to_owned() } else { format!("use one of {}", names.join(", ")) }
 }
 
 /// The failure of an event, with everything underneath it.

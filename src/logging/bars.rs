@@ -7,7 +7,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tracing::span;
 
 /// What a bar shows: who reports, how far it is, and what it says.
-const TEMPLATE: &str = "{prefix} [{bar:30}] {wide_msg}";
+const TEMPLATE: &str = "{prefix} [{bar:30}] {percent:>3}% {wide_msg}";
 
 /// One bar for each running operation. A bar belongs to the span of its operation and goes away with it.
 pub(super) struct ProgressBars {

@@ -228,3 +228,49 @@ async fn the_end_of_input_declines_every_question_and_a_signal_ends_a_run_cleanl
     let finished = running.interrupt().await;
     assert!(succeeded(&finished).contains("Connect to the optimizer? [y/N]: "), "{finished:?}");
 }
+
+const WITHOUT_SERVER: &str = "
+prometheus:
+  base_url: 'http://127.0.0.1:9'
+  metrics: [{name: throughput, query: up}]
+wait: {measure_enabled: true}
+";
+
+#[tokio::test]
+async fn a_failing_connector_is_a_message_and_a_failure() {
+    let servo = ServoBin::configured(WITHOUT_SERVER);
+    for command in ["measure throughput -d 1ms", "prometheus targets"] {
+        let finished = servo.run(command).await;
+        assert_eq!((finished.code, finished.stdout.as_str()), (Some(1), ""), "{command}: {finished:?}");
+        let message = finished.stderr.lines().last().unwrap();
+        assert!(message.starts_with("error: ") && message.contains("http://127.0.0.1:9/"), "{command}: {message}");
+    }
+}
+
+#[tokio::test]
+async fn metrics_are_measured_only_by_connectors_that_have_them() {
+    let servo = ServoBin::configured(WITHOUT_SERVER);
+    let finished = servo.run("measure throughput -d 1ms").await;
+    assert!(!finished.stderr.contains("wait[measure]"), "{finished:?}");
+    assert!(was_wrong(&servo.run("measure throughput -c wait").await).contains("'throughput': there is none"));
+    let finished = servo.run("measure").await;
+    assert!(finished.stderr.contains("--duration"), "{finished:?}");
+}
+
+#[tokio::test]
+async fn connectors_of_one_type_are_told_apart_by_name() {
+    let servo = ServoBin::configured(
+        "connectors: {one: prometheus, two: prometheus}\n\
+         one: {base_url: 'http://127.0.0.1:9', metrics: []}\n\
+         two: {base_url: 'http://127.0.0.1:9/two', metrics: []}\n",
+    );
+    assert!(was_wrong(&servo.run("prometheus targets").await).contains("one, two"));
+    assert!(was_wrong(&servo.run("prometheus -c nope targets").await).contains("one, two"));
+    for command in ["prometheus -c two targets", "prometheus targets --connector two"] {
+        let finished = servo.run(command).await;
+        assert_eq!(finished.code, Some(1), "{finished:?}");
+        assert!(finished.stderr.contains("http://127.0.0.1:9/two/"), "{finished:?}");
+    }
+    let finished = ServoBin::configured(TWO_SERVOS).run("prometheus targets").await;
+    assert!(was_wrong(&finished).contains("--name"));
+}

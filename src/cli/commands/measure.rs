@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use tracing::Instrument;
 
 use crate::cli::age::Age;
-use crate::cli::context::{Context, dispatch_to, failed, span};
+use crate::cli::context::{Context, choice, dispatch_to, failed, span};
 use crate::cli::exit::{CliError, ExitCode};
 use crate::cli::output::{Format, Report};
 use crate::connector::{ConnectorName, MeasureRequest};
@@ -46,7 +46,7 @@ pub(crate) struct Args {
 }
 
 fn parse_duration(text: &str) -> Result<Duration, String> {
-    Duration::parse(text).map_err(|error| format!("invalid duration parameter: {error}"))
+    Duration::parse(text).map_err(|error| error.to_string())
 }
 
 /// Measures and prints.
@@ -93,7 +93,7 @@ async fn targets(metrics: &[String], servos: &[Servo], dispatch: &Dispatch) -> R
         Some(unknown) => {
             known.sort_unstable();
             known.dedup();
-            Err(CliError::Usage(format!("no metric found named '{unknown}': use one of {}", known.join(", "))))
+            Err(CliError::Usage(format!("no metric found named '{unknown}': {}", choice(&known))))
         }
     }
 }

@@ -3,7 +3,7 @@
 use clap::ValueEnum;
 use serde_json::{Map, Value, json};
 
-use crate::cli::context::Context;
+use crate::cli::context::{Context, choice};
 use crate::cli::exit::{CliError, ExitCode};
 use crate::cli::output::Format;
 use crate::connector::{License, Maturity, Metadata};
@@ -57,7 +57,7 @@ pub(crate) async fn run(args: Args, cx: &Context) -> Result<ExitCode, CliError> 
 
 fn unknown(identifier: &str, cx: &Context) -> CliError {
     let known: Vec<&str> = cx.registry.iter().map(|factory| factory.metadata().default_name.as_ref()).collect();
-    CliError::Usage(format!("no connector found for key '{identifier}': use one of {}", known.join(", ")))
+    CliError::Usage(format!("no connector found for key '{identifier}': {}", choice(&known)))
 }
 
 struct Version<'a> {

@@ -22,6 +22,37 @@ fn was_wrong(finished: &Finished) -> &str {
     &finished.stderr
 }
 
+/// An address where nobody listens.
+const NOWHERE: &str = "http://127.0.0.1:9";
+
+const TWO_SERVOS: &str = "
+optimizer: {id: dev.opsani.com/one, token: t, url: 'http://127.0.0.1:9/'}
+description: The first
+wait: {measure_enabled: true}
+---
+name: two
+optimizer: {id: dev.opsani.com/two, token: t, url: 'http://127.0.0.1:9/'}
+wait: {measure_enabled: true}
+";
+
+const WITHOUT_SERVER: &str = "
+prometheus:
+  base_url: 'http://127.0.0.1:9'
+  metrics: [{name: throughput, query: up}]
+wait: {measure_enabled: true}
+";
+
+/// One servo, whose checks are run once and whose requests are not repeated.
+fn config(optimizer: &str) -> String {
+    format!(
+        "optimizer: {{id: dev.opsani.com/app, token: s3cr3t, base_url: '{optimizer}'}}\n\
+         checks: {{wait: ''}}\n\
+         settings:\n\
+         \x20 proxies: {{'http://proxied.example': 'http://user:p4ssword@127.0.0.1:9'}}\n\
+         \x20 backoff: {{__default__: {{max_tries: 1}}, connect: {{max_tries: 1}}}}\n"
+    )
+}
+
 #[tokio::test]
 async fn without_arguments_the_help_is_printed() {
     let finished = servo("").await;
@@ -99,7 +130,7 @@ async fn nothing_is_coloured_without_a_terminal() {
 
 #[tokio::test]
 async fn a_closed_output_ends_the_program_quietly() {
-    for command in ["", "--help", "version"] {
+    for command in ["", "--help", "version", "version --output json"] {
         let finished = ServoBin::new().run_with_closed_output(command).await;
         assert_eq!((finished.code, finished.stderr.as_str()), (Some(0), ""), "{command}");
     }
@@ -136,16 +167,6 @@ async fn dot_env_is_read_and_gives_way_to_the_environment() {
     let servo = servo.env("SERVO_CONFIG_FILE", "from-environment.yaml");
     assert!(was_wrong(&servo.run("list").await).contains("from-environment.yaml"));
 }
-
-const TWO_SERVOS: &str = "
-optimizer: {id: dev.opsani.com/one, token: t, url: 'http://127.0.0.1:9/'}
-description: The first
-wait: {measure_enabled: true}
----
-name: two
-optimizer: {id: dev.opsani.com/two, token: t, url: 'http://127.0.0.1:9/'}
-wait: {measure_enabled: true}
-";
 
 #[tokio::test]
 async fn the_servos_of_a_file_are_listed() {
@@ -187,21 +208,9 @@ async fn one_servo_without_an_optimizer_can_be_asked() {
     assert!(was_wrong(&servo.run("run").await).contains("optimizer"));
 }
 
-/// One servo, whose checks are run once and whose requests are not repeated.
-fn config(optimizer: &str) -> String {
-    format!(
-        "optimizer: {{id: dev.opsani.com/app, token: s3cr3t, base_url: '{optimizer}'}}\n\
-         checks: {{wait: ''}}\n\
-         settings:\n\
-         \x20 proxies: {{'http://proxied.example': 'http://user:p4ssword@127.0.0.1:9'}}\n\
-         \x20 backoff: {{__default__: {{max_tries: 1}}, connect: {{max_tries: 1}}}}\n"
-    )
-}
-
 #[tokio::test]
 async fn a_run_that_cannot_connect_fails_after_telling_what_it_is() {
-    let finished =
-        ServoBin::configured(&config("http://127.0.0.1:9")).env("SERVO_BANNER_FONT", "no such font").run("run").await;
+    let finished = ServoBin::configured(&config(NOWHERE)).env("SERVO_BANNER_FONT", "no such font").run("run").await;
     assert_eq!(finished.code, Some(1), "{finished:?}");
     for text in
         ["connectors:  ", "wait-0.0.1", "optimizer:   dev.opsani.com/app\n", "base url:    http://127.0.0.1:9\n"]
@@ -222,19 +231,12 @@ async fn an_interrupt_ends_an_ad_hoc_command_with_130() {
 
 #[tokio::test]
 async fn the_end_of_input_declines_every_question_and_a_signal_ends_a_run_cleanly() {
-    let servo = ServoBin::configured(&config("http://127.0.0.1:9"));
+    let servo = ServoBin::configured(&config(NOWHERE));
     let running = servo.start("run --interactive");
     running.wait_for_error_text("not connected to the optimizer").await;
     let finished = running.interrupt().await;
     assert!(succeeded(&finished).contains("Connect to the optimizer? [y/N]: "), "{finished:?}");
 }
-
-const WITHOUT_SERVER: &str = "
-prometheus:
-  base_url: 'http://127.0.0.1:9'
-  metrics: [{name: throughput, query: up}]
-wait: {measure_enabled: true}
-";
 
 #[tokio::test]
 async fn a_failing_connector_is_a_message_and_a_failure() {
@@ -273,4 +275,63 @@ async fn connectors_of_one_type_are_told_apart_by_name() {
     }
     let finished = ServoBin::configured(TWO_SERVOS).run("prometheus targets").await;
     assert!(was_wrong(&finished).contains("--name"));
+}
+
+#[tokio::test]
+async fn only_a_run_writes_a_log_file_and_appends_to_it() {
+    let servo = ServoBin::configured(&config(NOWHERE));
+    succeeded(&servo.run("list --log-level trace").await);
+    assert!(!servo.folder().join("logs").exists());
+
+    let lines_after_a_run = async |servo: &ServoBin, path: &str| {
+        assert_eq!(servo.run("run --dry-run").await.code, Some(1));
+        std::fs::read_to_string(servo.folder().join(path)).unwrap().lines().count()
+    };
+    let first = lines_after_a_run(&servo, "logs/servo.log").await;
+    assert!(first > 0);
+    assert_eq!(lines_after_a_run(&servo, "logs/servo.log").await, 2 * first);
+    let elsewhere = servo.env("SERVO_LOG_FILE", "other/place.log");
+    assert_eq!(lines_after_a_run(&elsewhere, "other/place.log").await, first);
+}
+
+#[tokio::test]
+async fn a_log_file_that_cannot_be_written_is_one_warning() {
+    let servo = ServoBin::configured(&config(NOWHERE)).env("SERVO_LOG_FILE", "servo.yaml/servo.log");
+    let finished = servo.run("run --dry-run").await;
+    assert_eq!(finished.stderr.matches("servo.yaml/servo.log").count(), 1, "{finished:?}");
+    assert!(finished.stderr.contains("Opsani API connectivity"), "{finished:?}");
+}
+
+#[tokio::test]
+async fn log_lines_for_machines_are_json() {
+    let finished = ServoBin::configured(&config(NOWHERE)).run("run --dry-run --log-format json --debug").await;
+    assert!(!finished.stderr.is_empty());
+    for line in finished.stderr.lines() {
+        let line: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        assert!(line["time"].is_string() && line["level"].is_string(), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn no_secret_is_logged_or_printed() {
+    let servo = ServoBin::configured(&config(NOWHERE));
+    for command in ["list --output json", "run --dry-run", "run"] {
+        let finished = servo.run(&format!("{command} --log-level trace")).await;
+        for secret in ["s3cr3t", "p4ssword"] {
+            let shown = [&finished.stdout, &finished.stderr].into_iter().any(|text| text.contains(secret));
+            assert!(!shown, "{secret} by servo {command}: {finished:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn tables_of_checks_are_printed_when_asked_for() {
+    let servo = ServoBin::configured(&config(NOWHERE)).env("CHECKS_PROGRESSIVE", "false");
+    let finished = servo.run("run --dry-run").await;
+    assert_eq!(finished.code, Some(1));
+    let mut lines = finished.stdout.lines();
+    assert_eq!(lines.next(), Some("CONNECTOR           STATUS    ERRORS"), "{finished:?}");
+    assert!(lines.next().is_some_and(|row| row.starts_with("dev.opsani.com/app  X FAILED  (1/1)")), "{finished:?}");
+    let finished = servo.env("CHECKS_QUIET", "yes").run("run --dry-run").await;
+    assert_eq!((finished.code, finished.stdout.as_str()), (Some(1), ""));
 }

@@ -20,18 +20,19 @@ pub(super) enum LostSync {
 }
 
 /// Posts reports until the optimizer calls the command off. Without that it ends when `done` is cancelled, after the
-/// report in flight; reports that wait then are lost, as they must not follow the completion.
+/// report in flight, or the next one when none is; all others are lost, as they must not follow the completion.
 pub(super) async fn post_reports(
     optimizer: &dyn Optimizer,
     uid: Option<&serde_json::Value>,
     mut reports: mpsc::Receiver<ProgressReport>,
     done: &CancellationToken,
 ) -> Option<LostSync> {
-    loop {
+    while !done.is_cancelled() {
+        // Reports first: a handler may report and end in one go, and nothing else is in flight.
         let report = tokio::select! {
             biased;
-            () = done.cancelled() => return None,
             report = reports.recv() => report?,
+            () = done.cancelled() => return None,
         };
         let report = Report {
             operation: report.operation,
@@ -44,6 +45,7 @@ pub(super) async fn post_reports(
             return Some(lost);
         }
     }
+    None
 }
 
 fn judge(answer: Result<Answer, OptimizerError>) -> Option<LostSync> {

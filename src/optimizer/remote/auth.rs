@@ -121,10 +121,11 @@ impl ClientCredentials {
     async fn fetch(&self, http: &reqwest::Client, form: &[(&str, &str)]) -> Result<Token, OptimizerError> {
         let request = http
             .post(self.token_url.url().clone())
-            .form(form)
             .header(AUTHORIZATION, self.basic.clone())
             .header(ACCEPT, "application/json")
-            .header(CONTENT_TYPE, "application/x-www-form-urlencoded;charset=UTF-8");
+            // Before the form, which adds its own otherwise.
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded;charset=UTF-8")
+            .form(form);
         let body = read_json(request, "the token request").await?;
         let unusable = |problem: &str| OptimizerError::Unintelligible {
             url: super::client::shown(self.token_url.url()),

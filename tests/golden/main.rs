@@ -5,12 +5,12 @@
 //! or folder without cases, and a handler without its file all fail.
 
 mod control;
+mod conversation_basic;
 mod duration_format;
 mod duration_parse;
 mod fast_fail;
 #[expect(
     dead_code,
-    unreachable_pub,
     clippy::unwrap_used,
     clippy::panic,
     reason = "shared with the other tests, which use all of it; a test may panic"
@@ -29,6 +29,7 @@ mod settings_repr;
 mod settings_validation;
 mod slo;
 mod support;
+mod toy;
 mod vegeta_command;
 mod vegeta_report;
 
@@ -46,6 +47,7 @@ type Handler = fn(&Value) -> Result<(), String>;
 /// Every file that is read, by its name without `.json`.
 const HANDLERS: &[(&str, Handler)] = &[
     ("control", control::check),
+    ("conversation_basic", conversation_basic::run),
     ("duration_format", duration_format::check),
     ("duration_parse", duration_parse::check),
     ("fast_fail", fast_fail::check),
@@ -67,7 +69,6 @@ const HANDLERS: &[(&str, Handler)] = &[
 /// Files and folders of features that do not exist yet. May only shrink.
 const STILL_TO_COME: &[&str] = &[
     "config_validation",
-    "conversation_basic",
     "generate",
     "k8s_setting_repr",
     "k8s_transcripts",
@@ -77,6 +78,9 @@ const STILL_TO_COME: &[&str] = &[
 ];
 
 fn main() -> ExitCode {
+    if toy::is_servo() {
+        return toy::servo_main();
+    }
     let arguments = Arguments::from_args();
     #[expect(clippy::disallowed_methods, reason = "a test program has no `cli` that reads it")]
     let given = std::env::var_os("SERVO_GOLDEN_DIR");

@@ -14,39 +14,39 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 /// Longest time that a test waits for a state.
-pub const BOUND: Duration = Duration::from_secs(30);
+pub(crate) const BOUND: Duration = Duration::from_secs(30);
 
 /// A request as it arrived.
 #[derive(Debug, Clone)]
-pub struct Request {
-    pub method: String,
+pub(crate) struct Request {
+    pub(crate) method: String,
     /// Path and query.
-    pub path: String,
-    pub headers: Vec<(String, String)>,
-    pub body: String,
+    pub(crate) path: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: String,
 }
 
 impl Request {
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or(Value::Null)
     }
 
-    pub fn event(&self) -> String {
+    pub(crate) fn event(&self) -> String {
         self.json()["event"].as_str().unwrap_or_default().to_owned()
     }
 
-    pub fn param(&self) -> Value {
+    pub(crate) fn param(&self) -> Value {
         self.json()["param"].clone()
     }
 
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 }
 
 /// What the script says to a request.
 #[derive(Debug, Clone)]
-pub enum Reply {
+pub(crate) enum Reply {
     /// A JSON body with this HTTP status.
     Json(u16, Value),
     /// Any body with this HTTP status.
@@ -58,13 +58,13 @@ pub enum Reply {
 }
 
 impl Reply {
-    pub fn ok() -> Self {
+    pub(crate) fn ok() -> Self {
         Self::Json(200, serde_json::json!({"status": "ok"}))
     }
 }
 
 /// A running server. It ends with this value.
-pub struct HttpServer {
+pub(crate) struct HttpServer {
     address: SocketAddr,
     requests: watch::Receiver<Vec<Request>>,
     task: tokio::task::JoinHandle<()>,
@@ -80,13 +80,13 @@ type Script = Arc<Mutex<dyn FnMut(&Request) -> Reply + Send>>;
 
 impl HttpServer {
     /// Starts on a free port of the loopback interface.
-    pub async fn start(script: impl FnMut(&Request) -> Reply + Send + 'static) -> Self {
+    pub(crate) async fn start(script: impl FnMut(&Request) -> Reply + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         Self::on(listener, script)
     }
 
     /// Starts on a listener.
-    pub fn on(listener: TcpListener, script: impl FnMut(&Request) -> Reply + Send + 'static) -> Self {
+    pub(crate) fn on(listener: TcpListener, script: impl FnMut(&Request) -> Reply + Send + 'static) -> Self {
         let address = listener.local_addr().unwrap();
         let (sender, requests) = watch::channel(Vec::new());
         let script: Script = Arc::new(Mutex::new(script));
@@ -109,21 +109,17 @@ impl HttpServer {
         Self { address, requests, task }
     }
 
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    pub fn port(&self) -> u16 {
-        self.address.port()
-    }
-
     /// All requests so far.
-    pub fn requests(&self) -> Vec<Request> {
+    pub(crate) fn requests(&self) -> Vec<Request> {
         self.requests.borrow().clone()
     }
 
     /// Waits until the requests so far satisfy a condition; panics with them after a bound.
-    pub async fn wait_until(&self, what: &str, mut condition: impl FnMut(&[Request]) -> bool) -> Vec<Request> {
+    pub(crate) async fn wait_until(&self, what: &str, mut condition: impl FnMut(&[Request]) -> bool) -> Vec<Request> {
         let mut requests = self.requests.clone();
         let waited = tokio::time::timeout(BOUND, requests.wait_for(|requests| condition(requests))).await;
         match waited {

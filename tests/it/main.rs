@@ -1,8 +1,14 @@
 //! Every integration test, in one binary for the sake of link time.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a helper of a test fails as the test does")]
 
+mod architecture;
 mod cli;
+mod prometheus;
+mod runner;
 #[path = "../support"]
 mod support {
+    pub(crate) mod agent;
+    pub(crate) mod components;
+    pub(crate) mod http_server;
     pub(crate) mod servo_bin;
 }

@@ -1,0 +1,210 @@
+//! Measurements of real Prometheus servers, old and new, by the whole binary.
+
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use servox::network::Network;
+use tokio::process::{Child, Command};
+
+use crate::support::agent::Agent;
+use crate::support::components::component;
+use crate::support::http_server::{BOUND, HttpServer, Reply, Request};
+
+/// A real server that scrapes itself every second.
+struct Prometheus {
+    process: Child,
+    http: reqwest::Client,
+    url: String,
+    _folder: tempfile::TempDir,
+}
+
+impl Prometheus {
+    async fn start(program: &Path) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        // A free port; the server cannot be asked for the one that it took.
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let config = format!(
+            "global: {{scrape_interval: 1s}}\nscrape_configs:\n- job_name: prometheus\n  static_configs:\n  - targets: ['127.0.0.1:{port}']\n"
+        );
+        std::fs::write(folder.path().join("prometheus.yml"), config).unwrap();
+        let process = Command::new(program)
+            .arg(format!("--config.file={}", folder.path().join("prometheus.yml").display()))
+            .arg(format!("--storage.tsdb.path={}", folder.path().join("data").display()))
+            .arg(format!("--web.listen-address=127.0.0.1:{port}"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let http = Network::default().client_builder().unwrap().build().unwrap();
+        let server = Self { process, http, url: format!("http://127.0.0.1:{port}"), _folder: folder };
+        server.wait_until_scraped().await;
+        server
+    }
+
+    /// Waits until it has scraped itself a few times, so that there is something to measure.
+    async fn wait_until_scraped(&self) {
+        let scraped = async {
+            loop {
+                let answer = self.query("count_over_time(up[1m])").await.unwrap_or_default();
+                let count = answer.pointer("/data/result/0/value/1").and_then(Value::as_str).map(str::to_owned);
+                if count.is_some_and(|count| count.parse::<f64>().is_ok_and(|count| count >= 3.0)) {
+                    return;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(BOUND, scraped).await.expect("Prometheus scrapes itself");
+    }
+
+    async fn get(&self, path: &str, query: &[(&str, &str)]) -> Option<Value> {
+        let url = reqwest::Url::parse_with_params(&format!("{}{path}", self.url), query).unwrap();
+        let text = self.http.get(url).send().await.ok()?.text().await.ok()?;
+        serde_json::from_str(&text).ok()
+    }
+
+    async fn query(&self, query: &str) -> Option<Value> {
+        self.get("/api/v1/query", &[("query", query)]).await
+    }
+
+    async fn query_range(&self, query: &str, start: f64, end: f64) -> Value {
+        let (start, end) = (start.to_string(), end.to_string());
+        let window = [("query", query), ("start", &start), ("end", &end), ("step", "1s")];
+        self.get("/api/v1/query_range", &window).await.expect("an answer")
+    }
+
+    async fn stop(&mut self) {
+        self.process.kill().await.unwrap();
+    }
+}
+
+/// An optimizer that asks for measurements of this length, then sleeps.
+async fn optimizer(measurements: usize, seconds: u64) -> HttpServer {
+    let mut left = measurements;
+    HttpServer::start(move |request| match request.event().as_str() {
+        "WHATS_NEXT" if left > 0 => {
+            left -= 1;
+            let control = json!({"duration": seconds});
+            Reply::Json(200, json!({"cmd": "MEASURE", "param": {"metrics": {}, "control": control}}))
+        }
+        "WHATS_NEXT" => Reply::Json(200, json!({"cmd": "SLEEP", "param": {"duration": 60}})),
+        _ => Reply::ok(),
+    })
+    .await
+}
+
+fn config(optimizer: &HttpServer, prometheus: &Prometheus, metrics: &[(&str, &str)]) -> String {
+    let metrics: Vec<Value> =
+        metrics.iter().map(|(name, query)| json!({"name": name, "query": query, "step": "1s"})).collect();
+    json!({
+        "optimizer": {"id": "dev.opsani.com/app", "token": "t", "base_url": optimizer.url()},
+        "prometheus": {"base_url": prometheus.url, "metrics": metrics},
+    })
+    .to_string()
+}
+
+fn completions(requests: &[Request]) -> Vec<Value> {
+    let posted = requests.iter().filter(|request| request.event() == "MEASUREMENT").map(Request::param);
+    posted.filter(|param| param.get("progress").is_none()).collect()
+}
+
+async fn readings_agree_with_the_server(program: &str) {
+    let Some(program) = component(program) else { return };
+    let prometheus = Prometheus::start(&program).await;
+    let optimizer = optimizer(1, 4).await;
+    // The clock tells the exact times at which the queries were evaluated: on the wire they are whole seconds.
+    let metrics = [
+        ("clock", "time()"),
+        ("up", "up"),
+        ("head", "prometheus_tsdb_head_series"),
+        ("requests", "sum(rate(prometheus_http_requests_total[10s]))"),
+        ("by_handler", "prometheus_http_requests_total{handler=~\"/api/v1/.*\"}"),
+    ];
+    let _agent = Agent::start(&config(&optimizer, &prometheus, &metrics), &["run"], &[]);
+    let requests = optimizer.wait_until("a measurement", |requests| !completions(requests).is_empty()).await;
+    let measured = &completions(&requests)[0]["metrics"];
+
+    let clock = measured["clock"]["values"][0]["data"].as_array().expect("the clock is measured");
+    let start = clock[0][1].as_f64().unwrap();
+    let end = clock[clock.len() - 1][1].as_f64().unwrap();
+    assert!((3.9..=5.1).contains(&(end - start)) && clock.len() == 5, "{clock:?}");
+    for (name, query) in &metrics[1..] {
+        let own = prometheus.query_range(query, start, end).await;
+        let own = own["data"]["result"].as_array().unwrap();
+        let ours = measured[name]["values"].as_array().expect("every metric is measured");
+        assert_eq!(ours.len(), own.len(), "series of {name}");
+        for (ours, own) in ours.iter().zip(own) {
+            // What was scraped in the last second may have been stored after it was measured.
+            let until = end - 1.5;
+            let own: Vec<(f64, f64)> = own["values"].as_array().unwrap().iter().map(own_point).collect();
+            let ours: Vec<(f64, f64)> = ours["data"].as_array().unwrap().iter().map(our_point).collect();
+            let settled = |points: &[(f64, f64)]| -> Vec<(f64, f64)> {
+                points.iter().copied().filter(|(time, _)| *time <= until).collect()
+            };
+            assert_eq!(settled(&ours), settled(&own), "points of {name}");
+        }
+    }
+}
+
+fn own_point(point: &Value) -> (f64, f64) {
+    (point[0].as_f64().unwrap().trunc(), point[1].as_str().unwrap().parse().unwrap())
+}
+
+fn our_point(point: &Value) -> (f64, f64) {
+    (point[0].as_f64().unwrap(), point[1].as_f64().unwrap())
+}
+
+#[tokio::test]
+async fn readings_of_the_old_server_agree_with_its_own_answers() {
+    readings_agree_with_the_server("prometheus-2").await;
+}
+
+#[tokio::test]
+async fn readings_of_the_new_server_agree_with_its_own_answers() {
+    readings_agree_with_the_server("prometheus-3").await;
+}
+
+#[tokio::test]
+async fn a_server_that_stops_in_the_middle_fails_the_measurement_and_the_agent_goes_on() {
+    let Some(program) = component("prometheus-3") else { return };
+    let mut prometheus = Prometheus::start(&program).await;
+    let optimizer = optimizer(2, 2).await;
+    let mut agent = Agent::start(&config(&optimizer, &prometheus, &[("up", "up")]), &["run"], &[]);
+    agent.wait_for_log("Measuring").await;
+    prometheus.stop().await;
+    let requests = optimizer.wait_until("two answers", |requests| completions(requests).len() == 2).await;
+    for completion in completions(&requests) {
+        assert_eq!((&completion["status"], &completion["reason"]), (&json!("failed"), &Value::Null));
+        assert!(completion["message"].as_str().unwrap().contains(&prometheus.url), "{completion}");
+    }
+    agent.signal(rustix::process::Signal::TERM);
+    assert_eq!(agent.exit().await.code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_violated_objective_aborts_the_measurement_early() {
+    let Some(program) = component("prometheus-3") else { return };
+    let prometheus = Prometheus::start(&program).await;
+    let mut left = 1;
+    let optimizer = HttpServer::start(move |request| match request.event().as_str() {
+        "WHATS_NEXT" if left > 0 => {
+            left -= 1;
+            let slo = json!({"conditions": [{"metric": "up", "threshold": 0.5, "keep": "below"}]});
+            let control = json!({"duration": 600, "userdata": {"slo": slo}});
+            Reply::Json(200, json!({"cmd": "MEASURE", "param": {"metrics": {}, "control": control}}))
+        }
+        "WHATS_NEXT" => Reply::Json(200, json!({"cmd": "SLEEP", "param": {"duration": 60}})),
+        _ => Reply::ok(),
+    })
+    .await;
+    let mut config: Value = serde_json::from_str(&config(&optimizer, &prometheus, &[("up", "up")])).unwrap();
+    config["prometheus"]["fast_fail"] = json!({"period": "1s", "span": "5s"});
+    let _agent = Agent::start(&config.to_string(), &["run"], &[]);
+    let waited = optimizer.wait_until("an answer", |requests| !completions(requests).is_empty());
+    let requests = tokio::time::timeout(Duration::from_secs(20), waited).await.expect("an early end");
+    let completion = &completions(&requests)[0];
+    assert_eq!((&completion["status"], &completion["reason"]), (&json!("aborted"), &json!("slo-violation")));
+    assert!(completion["message"].as_str().unwrap().starts_with("SLO violation(s) observed: (up below 0.5)["));
+}

@@ -1,0 +1,257 @@
+//! `servo run` as a process, against a scripted optimizer over a real socket.
+
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, test_kill_process};
+use serde_json::{Value, json};
+
+use crate::support::agent::Agent;
+use crate::support::http_server::{BOUND, HttpServer, Reply, Request};
+
+const SLEEP: &str = r#"{"cmd": "SLEEP", "param": {"duration": 60, "data": {"reason": "done"}}}"#;
+
+fn sleep() -> Reply {
+    Reply::Text(200, SLEEP.to_owned())
+}
+
+fn measure(duration: f64) -> Value {
+    json!({"cmd": "MEASURE", "param": {"metrics": {}, "control": {"duration": duration}}})
+}
+
+fn config(server: &HttpServer, rest: &str) -> String {
+    format!("optimizer: {{id: dev.opsani.com/app, token: s3cr3t, base_url: '{}'}}\n{rest}\n", server.url())
+}
+
+fn events(requests: &[Request]) -> Vec<String> {
+    requests.iter().map(Request::event).collect()
+}
+
+fn count(requests: &[Request], event: &str) -> usize {
+    requests.iter().filter(|request| request.event() == event).count()
+}
+
+/// An optimizer that answers the n-th `WHATS_NEXT` by the n-th command, then sleeps, and everything else by ok.
+async fn optimizer(commands: Vec<Reply>) -> HttpServer {
+    let mut commands = commands.into_iter();
+    HttpServer::start(move |request| match request.event().as_str() {
+        "WHATS_NEXT" => commands.next().unwrap_or_else(sleep),
+        _ => Reply::ok(),
+    })
+    .await
+}
+
+async fn stop(mut agent: Agent) -> String {
+    agent.signal(Signal::TERM);
+    let status = agent.exit().await;
+    assert_eq!(status.code(), Some(0), "{}", agent.log());
+    agent.log()
+}
+
+#[tokio::test]
+async fn each_signal_is_named_in_the_goodbye_and_ends_with_0() {
+    for (signal, name) in
+        [(Signal::TERM, "SIGTERM"), (Signal::INT, "SIGINT"), (Signal::HUP, "SIGHUP"), (Signal::USR1, "SIGUSR1")]
+    {
+        let server = optimizer(vec![]).await;
+        let mut agent = Agent::start(&config(&server, "wait: {measure_enabled: true}"), &["run"], &[]);
+        server.wait_until("WHATS_NEXT", |requests| count(requests, "WHATS_NEXT") == 1).await;
+        agent.signal(signal);
+        assert_eq!(agent.exit().await.code(), Some(0), "{}", agent.log());
+        let requests = server.requests();
+        assert_eq!(events(&requests), ["HELLO", "WHATS_NEXT", "GOODBYE"]);
+        assert_eq!(requests[2].param(), json!({"reason": name}));
+    }
+}
+
+#[tokio::test]
+async fn a_second_signal_forces_the_end() {
+    let server = HttpServer::start(|request| match request.event().as_str() {
+        "WHATS_NEXT" => sleep(),
+        // An optimizer that never answers a goodbye would keep the agent for 30 s.
+        "GOODBYE" => Reply::Hang,
+        _ => Reply::ok(),
+    })
+    .await;
+    let mut agent = Agent::start(&config(&server, "wait: {measure_enabled: true}"), &["run"], &[]);
+    server.wait_until("WHATS_NEXT", |requests| count(requests, "WHATS_NEXT") == 1).await;
+    agent.signal(Signal::TERM);
+    server.wait_until("GOODBYE", |requests| count(requests, "GOODBYE") == 1).await;
+    agent.signal(Signal::INT);
+    assert_eq!(agent.exit().await.code(), Some(130), "{}", agent.log());
+}
+
+#[tokio::test]
+async fn hello_is_repeated_while_the_optimizer_is_not_there_yet() {
+    let mut left = [
+        Reply::Json(404, json!({})),
+        Reply::Text(503, "busy".into()),
+        Reply::Drop,
+        Reply::Text(200, "<html>".into()),
+        Reply::Text(204, String::new()),
+    ]
+    .into_iter();
+    let server = HttpServer::start(move |request| match request.event().as_str() {
+        "HELLO" => left.next().unwrap_or_else(Reply::ok),
+        _ => sleep(),
+    })
+    .await;
+    let agent = Agent::start(&config(&server, "wait: {measure_enabled: true}"), &["run"], &[]);
+    let requests = server.wait_until("WHATS_NEXT", |requests| count(requests, "WHATS_NEXT") == 1).await;
+    assert_eq!(count(&requests, "HELLO"), 6);
+    for request in &requests {
+        let (method, path) = (request.method.as_str(), request.path.as_str());
+        assert_eq!((method, path), ("POST", "/accounts/dev.opsani.com/applications/app/servo"));
+        assert_eq!(request.header("authorization"), Some("Bearer s3cr3t"));
+    }
+    assert!(!stop(agent).await.contains("s3cr3t"));
+}
+
+#[tokio::test]
+async fn a_servo_that_cannot_say_hello_ends_with_1() {
+    let server = HttpServer::start(|_| Reply::Text(500, "down".into())).await;
+    let settings = "settings: {backoff: {connect: {max_tries: 2}}}\nwait: {measure_enabled: true}";
+    let mut agent = Agent::start(&config(&server, settings), &["run"], &[]);
+    assert_eq!(agent.exit().await.code(), Some(1), "{}", agent.log());
+    assert_eq!(events(&server.requests()), ["HELLO", "HELLO"]);
+}
+
+#[tokio::test]
+async fn what_is_no_command_is_asked_again_after_a_pause() {
+    let nonsense = vec![
+        Reply::ok(),
+        Reply::Json(200, json!({"cmd": "REBOOT"})),
+        Reply::Json(200, json!([])),
+        Reply::Json(401, json!({"detail": "token"})),
+    ];
+    let server = optimizer(nonsense).await;
+    let settings = "settings: {backoff: {__default__: {max_time: 1s, max_tries: 1}}}\nwait: {measure_enabled: true}";
+    let agent = Agent::start(&config(&server, settings), &["run"], &[]);
+    let requests = server.wait_until("five turns", |requests| count(requests, "WHATS_NEXT") == 5).await;
+    assert_eq!(events(&requests).iter().filter(|event| *event != "WHATS_NEXT").count(), 1, "only HELLO beside");
+    stop(agent).await;
+}
+
+#[tokio::test]
+async fn malformed_commands_are_answered_as_failed_with_the_place() {
+    let commands = [
+        (json!({"cmd": "MEASURE", "param": {"metrics": []}}), "MEASUREMENT", "param.control"),
+        (
+            json!({"cmd": "MEASURE", "param": {"metrics": [], "control": {"duration": "soon"}}}),
+            "MEASUREMENT",
+            "param.control.duration",
+        ),
+        (json!({"cmd": "ADJUST", "param": {}}), "ADJUSTMENT", "param.state"),
+        (
+            json!({"cmd": "ADJUST", "param": {"state": {"application": {"components": {"web": {"settings": {"cpu": {}}}}}}}}),
+            "ADJUSTMENT",
+            "web.settings.cpu.value",
+        ),
+        (
+            json!({"cmd": "DESCRIBE", "param": {"control": {"settlement": []}}}),
+            "DESCRIPTION",
+            "param.control.settlement",
+        ),
+    ];
+    let server = optimizer(commands.iter().map(|(command, ..)| Reply::Json(200, command.clone())).collect()).await;
+    let agent = Agent::start(&config(&server, "wait: {measure_enabled: true}"), &["run"], &[]);
+    let requests = server.wait_until("all commands", |requests| count(requests, "WHATS_NEXT") == 6).await;
+    let completions: Vec<_> =
+        requests.iter().filter(|r| !["HELLO", "WHATS_NEXT"].contains(&r.event().as_str())).collect();
+    assert_eq!(completions.len(), commands.len());
+    for (completion, (_, event, path)) in completions.iter().zip(&commands) {
+        let param = completion.param();
+        assert_eq!(
+            (completion.event().as_str(), &param["status"], &param["reason"]),
+            (*event, &json!("failed"), &Value::Null)
+        );
+        assert!(param["message"].as_str().unwrap().contains(path), "{param}");
+    }
+    stop(agent).await;
+}
+
+#[tokio::test]
+async fn a_command_uid_is_echoed_in_reports_and_completions() {
+    let mut describe = json!({"cmd": "DESCRIBE", "cmd_uid": "c-1"});
+    let server = optimizer(vec![Reply::Json(200, describe.take())]).await;
+    let config = format!("servo_uid: u-1\n{}", config(&server, "wait: {measure_enabled: true}"));
+    let agent = Agent::start(&config, &["run"], &[]);
+    let requests = server.wait_until("the completion", |requests| count(requests, "WHATS_NEXT") == 2).await;
+    let completion = requests.iter().find(|request| request.event() == "DESCRIPTION").expect("a completion");
+    assert_eq!(completion.param()["cmd_uid"], "c-1");
+    assert!(requests.iter().all(|request| request.json()["servo_uid"] == "u-1"));
+    stop(agent).await;
+}
+
+/// The process ids that a script has written to a file, once it has.
+async fn pids(agent: &Agent, name: &str) -> Vec<Pid> {
+    let path = agent.folder().join(name);
+    let read = async {
+        loop {
+            if let Ok(text) = tokio::fs::read_to_string(&path).await
+                && text.lines().count() == 2
+            {
+                return text.lines().map(|line| Pid::from_raw(line.parse().unwrap()).unwrap()).collect();
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(BOUND, read).await.expect("the script writes its process ids")
+}
+
+async fn all_gone(pids: &[Pid]) {
+    let gone = async {
+        while pids.iter().any(|pid| test_kill_process(*pid).is_ok()) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(12), gone).await.expect("no process is left");
+}
+
+const LONG_SCRIPT: &str = "scripts: {before: {measure: ['echo $$ > pids; sleep 300 & echo $! >> pids; wait']}}\nwait: {measure_enabled: true}";
+
+#[tokio::test]
+async fn a_stop_in_the_middle_of_a_measurement_leaves_no_process_and_no_completion() {
+    let server = optimizer(vec![Reply::Json(200, measure(300.0))]).await;
+    let mut agent = Agent::start(&config(&server, LONG_SCRIPT), &["run"], &[]);
+    let pids = pids(&agent, "pids").await;
+    agent.signal(Signal::TERM);
+    assert_eq!(agent.exit().await.code(), Some(0), "{}", agent.log());
+    all_gone(&pids).await;
+    assert_eq!(events(&server.requests()), ["HELLO", "WHATS_NEXT", "GOODBYE"]);
+}
+
+#[tokio::test]
+async fn a_forced_end_leaves_no_process_either() {
+    let server = HttpServer::start(|request| match request.event().as_str() {
+        "WHATS_NEXT" => Reply::Json(200, measure(300.0)),
+        "GOODBYE" => Reply::Hang,
+        _ => Reply::ok(),
+    })
+    .await;
+    // Deaf to SIGTERM, so that the clean stop takes long.
+    let script = LONG_SCRIPT.replace("echo $$", "trap \"\" TERM; echo $$");
+    let mut agent = Agent::start(&config(&server, &script), &["run"], &[]);
+    let pids = pids(&agent, "pids").await;
+    agent.signal(Signal::TERM);
+    agent.wait_for_log("stopping").await;
+    agent.signal(Signal::TERM);
+    assert_eq!(agent.exit().await.code(), Some(130), "{}", agent.log());
+    all_gone(&pids).await;
+}
+
+#[tokio::test]
+async fn one_servo_does_not_disturb_the_other_when_its_optimizer_is_down() {
+    let up = optimizer(vec![Reply::Json(200, json!({"cmd": "DESCRIBE"}))]).await;
+    let down = HttpServer::start(|_| Reply::Text(500, "down".into())).await;
+    let documents = format!(
+        "{}---\n{}",
+        config(&down, "settings: {backoff: {connect: {max_tries: 2}}}\nwait: {measure_enabled: true}"),
+        config(&up, "wait: {measure_enabled: true}").replace("/app", "/other"),
+    );
+    let agent = Agent::start(&documents, &["run"], &[]);
+    up.wait_until("a whole turn", |requests| count(requests, "WHATS_NEXT") == 2).await;
+    agent.wait_for_log("gave up on connecting").await;
+    assert_eq!(events(&up.requests()), ["HELLO", "WHATS_NEXT", "DESCRIPTION", "WHATS_NEXT"]);
+    stop(agent).await;
+    assert_eq!(up.requests().last().map(Request::event).as_deref(), Some("GOODBYE"));
+}

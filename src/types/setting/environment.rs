@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value as Json};
 
 use super::range::{Held, RangeKind, Ranged};
@@ -36,6 +37,16 @@ impl EnvironmentSetting {
     }
 }
 
+/// All fields, as a configuration has them.
+impl Serialize for EnvironmentSetting {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Range(range) => range.serialize(serializer),
+            Self::Enum(list) => list.serialize(serializer),
+        }
+    }
+}
+
 impl Decode for EnvironmentSetting {
     fn decode(node: &Node, cx: &mut Decoder<'_>) -> Option<Self> {
         let Value::Map(map) = &node.value else {
@@ -50,7 +61,7 @@ impl Decode for EnvironmentSetting {
             Value::Text(text) if text == "range" => EnvironmentRangeSetting::decode(node, cx).map(Self::Range),
             Value::Text(text) if text == "enum" => EnvironmentEnumSetting::decode(node, cx).map(Self::Enum),
             _ => {
-                cx.within("type", |cx| cx.invalid(discriminator, "unexpected value; permitted: 'range', 'enum'"));
+                cx.invalid(discriminator, "unexpected type; permitted: 'range', 'enum'");
                 None
             }
         }

@@ -8,7 +8,7 @@ use super::Kind;
 use super::memory::ZERO_MIN;
 use super::range::{RangeKind, Ranged};
 use super::step::Bound;
-use crate::decode::{Decode, Decoder, Node, Value};
+use crate::decode::{Decode, Decoder, Node, TextForm, Value};
 use crate::types::{ByteSize, Core, Scalar};
 
 /// One of the two requirements of a container's resource.
@@ -126,6 +126,13 @@ impl<K: RangeKind> KubernetesSetting<K> {
         &self.range
     }
 
+    /// The same setting, pinned or not; whatever its value is.
+    #[must_use]
+    pub fn with_pinned(mut self, pinned: bool) -> Self {
+        self.range = self.range.with_pinned(pinned);
+        self
+    }
+
     /// The request of a container that has none.
     pub fn request(&self) -> Option<&K::Bound> {
         self.request.as_ref()
@@ -170,6 +177,8 @@ impl<K: RangeKind> Decode for KubernetesSetting<K>
 where
     K::Bound: Decode,
 {
+    const TEXT_FORM: TextForm = TextForm::Json;
+
     fn decode(node: &Node, cx: &mut Decoder<'_>) -> Option<Self> {
         Self::decode_stepped(K::default_step(), node, cx)
     }

@@ -17,6 +17,7 @@ mod step;
 
 use std::fmt;
 
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value as Json};
 
 pub use cpu::CpuSetting;
@@ -155,17 +156,24 @@ impl fmt::Display for Setting {
     }
 }
 
-macro_rules! from_kind {
+macro_rules! kinds {
     ($($variant:ident($kind:ty),)*) => {
         $(impl From<$kind> for Setting {
             fn from(kind: $kind) -> Self {
                 Self::$variant(kind)
             }
+        }
+
+        /// All fields, as a configuration has them.
+        impl Serialize for $kind {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                self.dump().serialize(serializer)
+            }
         })*
     };
 }
 
-from_kind! {
+kinds! {
     Range(RangeSetting),
     Enum(EnumSetting),
     Cpu(CpuSetting),
@@ -419,7 +427,7 @@ mod tests {
     fn settings_of_variables_are_told_apart_by_their_type() {
         for (fields, path) in [
             (json!([{"name": "a"}]), "0"),
-            (json!([{"name": "a", "type": "list"}]), "0.type"),
+            (json!([{"name": "a", "type": "list"}]), "0"),
             (json!([1]), "0"),
             (json!([{"name": "a", "type": "enum"}]), "0.values"),
         ] {

@@ -6,7 +6,7 @@ use serde_json::{Map, Value as Json};
 
 use super::step::{Bound, Bounds};
 use super::{Common, Kind};
-use crate::decode::{Decode, Decoder, Fields, Node};
+use crate::decode::{Decode, Decoder, Fields, Node, TextForm};
 use crate::types::{Number, Scalar};
 
 const TYPE: &str = "range";
@@ -133,6 +133,13 @@ impl<K: RangeKind> Ranged<K> {
         }
     }
 
+    /// The same setting, pinned or not; whatever its value is.
+    #[must_use]
+    pub fn with_pinned(mut self, pinned: bool) -> Self {
+        self.common.pinned = pinned;
+        self
+    }
+
     /// A range without a value; the bounds must keep the rules.
     pub(super) fn unset(name: &str, bounds: Bounds<K::Bound>) -> Self {
         let common = Common { name: name.to_owned(), pinned: false, unit: K::UNIT.map(str::to_owned) };
@@ -206,6 +213,8 @@ impl<K: RangeKind> Decode for ValueOf<K> {
 }
 
 impl<K: RangeKind> Decode for Ranged<K> {
+    const TEXT_FORM: TextForm = TextForm::Json;
+
     fn decode(node: &Node, cx: &mut Decoder<'_>) -> Option<Self> {
         let mut fields = cx.fields(node)?;
         let range = Self::decode_fields(&mut fields, K::default_step());

@@ -94,13 +94,17 @@ pub fn load(parsed: file::ParsedFile, options: &LoadOptions<'_>) -> Result<Loade
     let position = if parsed.documents.len() > 1 { Position::OneOfSeveral } else { Position::Only };
     let mut servos = Vec::new();
     let mut problems = Problems::default();
+    let mut warnings = parsed.warnings;
     for document in &parsed.documents {
-        match Decoder::run(options.environment, |cx| ServoConfig::decode(document, position, options, cx)) {
+        let mut decoder = Decoder::new(options.environment);
+        let servo = ServoConfig::decode(document, position, options, &mut decoder);
+        warnings.append(&mut decoder.take_warnings());
+        match decoder.finish(servo) {
             Ok(servo) => servos.push(servo),
             Err(found) => problems.append(found),
         }
     }
-    if problems.is_empty() { Ok(LoadedFile { servos, warnings: parsed.warnings }) } else { Err(problems) }
+    if problems.is_empty() { Ok(LoadedFile { servos, warnings }) } else { Err(problems) }
 }
 
 /// Whether a document has its file for itself. With others beside it, the environment alone gives no optimizer, as
@@ -324,6 +328,18 @@ mod tests {
         for (line, message) in lines.iter().zip(messages) {
             assert!(line.starts_with(message), "{line:?} does not begin with {message:?}");
         }
+    }
+
+    #[test]
+    fn what_sections_note_stands_beside_the_warnings_of_the_file() {
+        let environment = Environment::default();
+        let note = |section: &SectionConfig, cx: &mut Decoder<'_>| cx.warn(&section.node, "noted");
+        let optimizer = OptimizerRequirement::Required;
+        let options = LoadOptions { known: &KNOWN, environment: &environment, optimizer, check_section: &note };
+        let text = format!("{OPTIMIZER}wait: {{}}\nname: a\nname: b\n");
+        let loaded = file::parse_documents(&text, "f").and_then(|parsed| load(parsed, &options)).unwrap();
+        assert_eq!(loaded.warnings.len(), 2);
+        assert_eq!(loaded.warnings[1], "f:2:7: wait: noted");
     }
 
     #[test]

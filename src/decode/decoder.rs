@@ -91,6 +91,7 @@ impl Decode for serde_json::Value {
 pub struct Decoder<'v> {
     path: KeyPath,
     problems: Problems,
+    warnings: Vec<String>,
     variables: &'v dyn Variables,
     /// Above zero while decoding what must not be shown.
     hidden: usize,
@@ -99,7 +100,7 @@ pub struct Decoder<'v> {
 impl<'v> Decoder<'v> {
     /// A decoder whose absent keys may be filled from `variables`.
     pub fn new(variables: &'v dyn Variables) -> Self {
-        Self { path: KeyPath::default(), problems: Problems::default(), variables, hidden: 0 }
+        Self { path: KeyPath::default(), problems: Problems::default(), warnings: Vec::new(), variables, hidden: 0 }
     }
 
     /// Decodes one whole value.
@@ -124,6 +125,11 @@ impl<'v> Decoder<'v> {
             Some(value) if self.problems.is_empty() => Ok(value),
             _ => Err(self.problems),
         }
+    }
+
+    /// What was noted about legal values so far: complete sentences with positions.
+    pub fn take_warnings(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.warnings)
     }
 
     /// The environment.
@@ -191,6 +197,11 @@ impl<'v> Decoder<'v> {
     /// the value is a secret.
     pub fn invalid_unquoted(&mut self, node: &Node, rule: impl Into<String>) {
         self.push(node, None, rule.into(), None);
+    }
+
+    /// Notes that the value at the current path is legal, but hardly meant or out of use.
+    pub fn warn(&mut self, node: &Node, text: &str) {
+        self.warnings.push(format!("{}: {}: {text}", node.origin, self.path));
     }
 
     /// Records a complete problem, whose path begins at the current one.

@@ -46,6 +46,7 @@ pub mod decode;
 pub mod exchange;
 pub mod fast_fail;
 pub mod http;
+pub mod k8s;
 pub mod logging;
 pub mod network;
 pub mod optimizer;

@@ -1,0 +1,88 @@
+//! Quantities as a cluster writes them: `250m`, `1.5Gi`, `1e3`.
+//!
+//! A configuration has its own forms, read by [`Core`] and [`ByteSize`]: there, a lone `m` of memory is mega. In a
+//! cluster it is milli, and the API server itself writes it for fractions of a byte.
+
+use bigdecimal::{BigDecimal, RoundingMode, ToPrimitive};
+
+use crate::types::{ByteSize, Core, parse_decimal};
+
+/// Suffixes with their factors.
+const BINARY: [(&str, i64); 6] =
+    [("Ki", 1 << 10), ("Mi", 1 << 20), ("Gi", 1 << 30), ("Ti", 1 << 40), ("Pi", 1 << 50), ("Ei", 1 << 60)];
+
+/// Suffixes with their powers of ten.
+const DECIMAL: [(&str, i64); 9] =
+    [("n", -9), ("u", -6), ("m", -3), ("k", 3), ("M", 6), ("G", 9), ("T", 12), ("P", 15), ("E", 18)];
+
+/// A number of cores; `None` when the text is no quantity.
+pub fn parse_cores(text: &str) -> Option<Core> {
+    parse(text).map(Core::new)
+}
+
+/// A number of bytes, fractions cut off; `None` when the text is no quantity or more than 64 bits count.
+pub fn parse_bytes(text: &str) -> Option<ByteSize> {
+    parse(text)?.with_scale_round(0, RoundingMode::Down).to_i64().map(ByteSize)
+}
+
+fn parse(text: &str) -> Option<BigDecimal> {
+    // An `E` is an exponent when digits follow, so that plain numbers come first.
+    if let Some(number) = parse_decimal(text) {
+        return Some(number);
+    }
+    if let Some((number, factor)) = without_suffix(text, &BINARY) {
+        return Some(number * BigDecimal::from(factor));
+    }
+    let (number, power) = without_suffix(text, &DECIMAL)?;
+    let (digits, scale) = number.into_bigint_and_exponent();
+    Some(BigDecimal::new(digits, scale - power))
+}
+
+fn without_suffix(text: &str, suffixes: &[(&str, i64)]) -> Option<(BigDecimal, i64)> {
+    let (number, meaning) =
+        suffixes.iter().find_map(|(suffix, meaning)| Some((text.strip_suffix(suffix)?, *meaning)))?;
+    Some((parse_decimal(number)?, meaning))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cores_are_exact() {
+        for (text, cores) in [
+            ("2", "2"),
+            ("0.5", "500m"),
+            ("250m", "250m"),
+            ("1e-1", "100m"),
+            ("12345678n", "12.345678m"),
+            ("100u", "100u"),
+            ("1k", "1000"),
+            ("0", "0n"),
+        ] {
+            assert_eq!(parse_cores(text).map(|core| core.to_string()).as_deref(), Some(cores), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_small_m_of_memory_is_milli_and_a_capital_one_is_mega() {
+        for (text, bytes) in [
+            ("1Gi", Some(1 << 30)),
+            ("1.5Gi", Some(3 << 29)),
+            ("1.3Gi", Some(1_395_864_371)),
+            ("1395864371200m", Some(1_395_864_371)),
+            ("500M", Some(500_000_000)),
+            ("129e6", Some(129_000_000)),
+            ("1E", Some(1_000_000_000_000_000_000)),
+            ("1E3", Some(1_000)),
+            ("134217728", Some(134_217_728)),
+            ("16Ei", None),
+            ("1 Gi B", None),
+            ("256MiB", None),
+            ("Gi", None),
+            ("", None),
+        ] {
+            assert_eq!(parse_bytes(text), bytes.map(ByteSize), "{text}");
+        }
+    }
+}

@@ -55,6 +55,13 @@ pub const BACKOFF_PREFIX: &str = "BACKOFF_SETTINGS_";
 /// Prefix of the keys of `checks`.
 pub const CHECKS_PREFIX: &str = "CHECKS_";
 
+/// Prefix of the keys of every element of `deployments` in a `kubernetes` section.
+pub const DEPLOYMENT_PREFIX: &str = "DEPLOYMENT_";
+/// Prefix of the keys of every element of `stateful_sets` in a `kubernetes` section.
+pub const STATEFUL_SET_PREFIX: &str = "STATEFUL_SET_";
+/// Prefix of the keys of every element of their `containers`.
+pub const CONTAINER_PREFIX: &str = "CONTAINER_";
+
 /// Paths of kubeconfig files, joined by colons.
 pub const KUBECONFIG: &str = "KUBECONFIG";
 /// Host of the API server, set in every pod.

@@ -3,6 +3,7 @@
 //! The order of the registry is data: it is the order in which the connectors of a configuration without a
 //! `connectors` key are dispatched to, and in which they are listed. A folder knows neither the others nor the servo.
 
+pub mod kubernetes;
 pub mod prometheus;
 mod scripts;
 pub mod vegeta;
@@ -12,7 +13,7 @@ use crate::connector::ErasedFactory;
 
 /// THE REGISTRY: every built-in type of connector, in dispatch order.
 pub static CONNECTORS: &[&dyn ErasedFactory] =
-    &[&prometheus::FACTORY, &vegeta::FACTORY, &wait::FACTORY, &scripts::FACTORY];
+    &[&kubernetes::FACTORY, &prometheus::FACTORY, &vegeta::FACTORY, &wait::FACTORY, &scripts::FACTORY];
 
 #[cfg(test)]
 mod tests {

@@ -1,0 +1,82 @@
+//! Connector `kubernetes`: describes and adjusts deployments and stateful sets.
+//!
+//! It needs the API server of a cluster. It changes nothing but what an adjustment names, and owns nothing but the
+//! tuning pods that it creates.
+
+mod cascade;
+mod config;
+mod connector;
+mod failure_mode;
+mod settings;
+mod strategy;
+mod workload;
+
+use std::borrow::Cow;
+
+use serde_json::json;
+
+pub use cascade::{DEFAULT_TIMEOUT, SharedSettings};
+pub use config::{KubernetesConfig, PermissionSet, standard_permissions};
+pub use failure_mode::FailureMode;
+pub use settings::{Role, cpu, environment, memory, replicas};
+pub use strategy::{Strategy, StrategySetting};
+pub use workload::{ContainerConfig, ContainerCpu, StaticVariables, WorkloadConfig};
+
+use crate::connector::{
+    BuildContext, BuildError, Connector, ConnectorFactory, ConnectorName, License, Maturity, Metadata, Section,
+};
+use crate::decode::Decoder;
+
+pub(super) static FACTORY: KubernetesFactory = KubernetesFactory;
+
+static METADATA: Metadata = Metadata {
+    default_name: Cow::Borrowed("kubernetes"),
+    class_name: Cow::Borrowed("KubernetesConnector"),
+    full_name: Cow::Borrowed("Kubernetes Connector"),
+    version: Cow::Borrowed("1.5.0"),
+    description: Some(Cow::Borrowed("Kubernetes adjust connector")),
+    homepage: Some(Cow::Borrowed("https://github.com/opsani/kubernetes-connector")),
+    license: Some(License::Apache2),
+    maturity: Some(Maturity::Stable),
+};
+
+/// Makes connectors of this type.
+pub struct KubernetesFactory;
+
+impl ConnectorFactory for KubernetesFactory {
+    type Config = KubernetesConfig;
+
+    fn metadata(&self) -> &Metadata {
+        &METADATA
+    }
+
+    fn parse(&self, section: Section<'_>, cx: &mut Decoder<'_>) -> Option<KubernetesConfig> {
+        KubernetesConfig::parse(section, cx)
+    }
+
+    fn build(
+        &self,
+        name: ConnectorName,
+        _config: KubernetesConfig,
+        _cx: &BuildContext,
+    ) -> Result<Box<dyn Connector>, BuildError> {
+        connector::build(name)
+    }
+
+    fn sample(&self) -> serde_json::Value {
+        json!({
+            "description": "Update the namespace, deployment, etc. to match your Kubernetes cluster",
+            "deployments": [{
+                "namespace": "default",
+                "timeout": "5m",
+                "name": "app",
+                "containers": [{
+                    "name": "opsani/fiber-http:latest",
+                    "cpu": { "unit": "cores", "min": "250m", "max": "4", "step": "125m" },
+                    "memory": { "unit": "GiB", "min": "256.0Mi", "max": "4.0Gi", "step": "128.0Mi" },
+                }],
+                "replicas": { "min": 1, "max": 2 },
+            }],
+        })
+    }
+}

@@ -20,6 +20,7 @@ mod http_server;
 mod k8s_core;
 mod k8s_memory;
 mod k8s_normalize_adjustment;
+mod k8s_setting_repr;
 mod measurement_repr;
 mod numeric_formatting;
 mod prometheus_measurement_repr;
@@ -54,6 +55,7 @@ const HANDLERS: &[(&str, Handler)] = &[
     ("k8s_core", k8s_core::check),
     ("k8s_memory", k8s_memory::check),
     ("k8s_normalize_adjustment", k8s_normalize_adjustment::check),
+    ("k8s_setting_repr", k8s_setting_repr::check),
     ("measurement_repr", measurement_repr::check),
     ("numeric_formatting", numeric_formatting::check),
     ("prometheus_measurement_repr", prometheus_measurement_repr::check),
@@ -70,7 +72,6 @@ const HANDLERS: &[(&str, Handler)] = &[
 const STILL_TO_COME: &[&str] = &[
     "config_validation",
     "generate",
-    "k8s_setting_repr",
     "k8s_transcripts",
     "kube_metrics_aggregation",
     "opsani_dev_generated",

@@ -126,7 +126,8 @@ fn check_field(field: &str, expected: &Value, got: &Value, setting: &Setting) ->
     }
 }
 
-fn check_problems(class: &str, error: &str, problems: &Problems) -> Result<(), String> {
+/// Checks the problems of a setting of the kind that the reference calls `class`.
+pub(crate) fn check_problems(class: &str, error: &str, problems: &Problems) -> Result<(), String> {
     // The reference shows a quantity in a debug form, and keeps zeros after the point of cores.
     let error = error.replace("Decimal('", "").replace("')", "");
     if class.ends_with("CPU") {

@@ -69,14 +69,8 @@ const HANDLERS: &[(&str, Handler)] = &[
 ];
 
 /// Files and folders of features that do not exist yet. May only shrink.
-const STILL_TO_COME: &[&str] = &[
-    "config_validation",
-    "generate",
-    "k8s_transcripts",
-    "kube_metrics_aggregation",
-    "opsani_dev_generated",
-    "schema",
-];
+const STILL_TO_COME: &[&str] =
+    &["config_validation", "generate", "k8s_transcripts", "kube_metrics_aggregation", "opsani_dev_generated", "schema"];
 
 fn main() -> ExitCode {
     if toy::is_servo() {

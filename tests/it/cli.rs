@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::support::http_server::{HttpServer, Reply};
 use crate::support::servo_bin::{Finished, ServoBin};
 
 /// Runs in an empty folder.
@@ -334,4 +335,17 @@ async fn tables_of_checks_are_printed_when_asked_for() {
     assert!(lines.next().is_some_and(|row| row.starts_with("dev.opsani.com/app  X FAILED  (1/1)")), "{finished:?}");
     let finished = servo.env("CHECKS_QUIET", "yes").run("run --dry-run").await;
     assert_eq!((finished.code, finished.stdout.as_str()), (Some(1), ""));
+}
+
+#[tokio::test]
+async fn a_dry_run_says_by_its_exit_code_whether_the_checks_pass() {
+    let server = HttpServer::start(|_| Reply::ok()).await;
+    let finished = ServoBin::configured(&config(&server.url())).run("run --dry-run").await;
+    assert_eq!(succeeded(&finished), "", "no banner: nothing runs");
+    assert!(finished.stderr.contains("SUCCESS  | ffd7e219 - "), "{finished:?}");
+
+    let server = HttpServer::start(|_| Reply::Text(500, String::new())).await;
+    let finished = ServoBin::configured(&config(&server.url())).run("run --dry-run").await;
+    assert_eq!(finished.code, Some(1), "{finished:?}");
+    assert!(finished.stderr.contains("Response status code: 500"), "{finished:?}");
 }

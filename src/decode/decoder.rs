@@ -155,12 +155,12 @@ impl<'v> Decoder<'v> {
 
     /// Reads a mapping by its keys. Records a problem when the node is none.
     pub fn fields<'n, 'c>(&'c mut self, node: &'n Node) -> Option<Fields<'n, 'c, 'v>> {
-        if let Value::Map(map) = &node.value {
-            Some(Fields::new(map, node.origin.clone(), self))
-        } else {
-            self.invalid(node, "value is not a valid mapping");
-            None
+        match &node.value {
+            Value::Map(map) => return Some(Fields::new(map, node.origin.clone(), self)),
+            Value::Null => self.invalid_unquoted(node, "none is not an allowed value"),
+            _ => self.invalid(node, "value is not a valid mapping"),
         }
+        None
     }
 
     /// Reads one of several texts, each standing for a value; upper and lower case count.

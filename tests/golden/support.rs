@@ -74,10 +74,11 @@ pub(crate) fn expect_problems_with(
 ) -> Result<(), String> {
     for (path, message) in reported(error) {
         let found = problems.iter().any(|problem| {
-            let same_path = problem.path.segments().join(".") == path;
-            same_path && (!is_exact(&message) || normalize(&problem.rule).contains(&normalize(&message)))
+            is_named(&path, problem.path.segments())
+                && (!is_exact(&message) || normalize(&problem.rule).contains(&normalize(&message)))
         });
         if !found {
+            let path = path.join(".");
             return Err(format!("expected a problem at '{path}': {message}\n  got: {problems}"));
         }
     }
@@ -85,22 +86,30 @@ pub(crate) fn expect_problems_with(
 }
 
 /// The paths and messages of an error.
-fn reported(error: &str) -> Vec<(String, String)> {
+fn reported(error: &str) -> Vec<(Vec<&str>, String)> {
     let error = error.strip_prefix("ValidationError: ").unwrap_or(error);
     let parts = error.split("]; ").filter(|part| part.contains(": "));
     parts
         .map(|part| {
             let (path, message) = part.split_once(": ").unwrap_or(("", part));
             let message = message.rsplit_once(" [").map_or(message, |(message, _)| message);
-            (real_path(path), message.to_owned())
+            (path.split('.').filter(|segment| !segment.is_empty()).collect(), message.to_owned())
         })
         .collect()
 }
 
-fn real_path(path: &str) -> String {
-    let artificial = |segment: &str| segment == "__root__" || segment.starts_with(|c: char| c.is_ascii_uppercase());
-    let segments: Vec<&str> = path.split('.').filter(|segment| !artificial(segment)).collect();
-    segments.join(".")
+/// Whether a reported path is this one, once its artificial segments are left out.
+fn is_named(reported: &[&str], path: &[String]) -> bool {
+    match (reported.split_first(), path.split_first()) {
+        (None, None) => true,
+        (Some((segment, rest)), Some((key, keys))) if segment == key => is_named(rest, keys),
+        (Some((segment, rest)), _) => is_artificial(segment) && is_named(rest, path),
+        (None, Some(_)) => false,
+    }
+}
+
+fn is_artificial(segment: &str) -> bool {
+    segment == "__root__" || segment.starts_with(|c: char| c.is_ascii_uppercase())
 }
 
 /// Whether the text of a message is the specification's, word by word.

@@ -3,6 +3,7 @@
 //! The order of the registry is data: it is the order in which the connectors of a configuration without a
 //! `connectors` key are dispatched to, and in which they are listed. A folder knows neither the others nor the servo.
 
+pub mod kube_metrics;
 pub mod kubernetes;
 pub mod prometheus;
 mod scripts;
@@ -12,8 +13,14 @@ mod wait;
 use crate::connector::ErasedFactory;
 
 /// THE REGISTRY: every built-in type of connector, in dispatch order.
-pub static CONNECTORS: &[&dyn ErasedFactory] =
-    &[&kubernetes::FACTORY, &prometheus::FACTORY, &vegeta::FACTORY, &wait::FACTORY, &scripts::FACTORY];
+pub static CONNECTORS: &[&dyn ErasedFactory] = &[
+    &kubernetes::FACTORY,
+    &prometheus::FACTORY,
+    &vegeta::FACTORY,
+    &kube_metrics::FACTORY,
+    &wait::FACTORY,
+    &scripts::FACTORY,
+];
 
 #[cfg(test)]
 mod tests {

@@ -1,0 +1,65 @@
+//! Connector `kube_metrics`: measures what the pods of a workload use, request and may use, and how often they restart.
+//!
+//! It needs a metrics server in the cluster. It only ever reads, and changes nothing.
+
+mod config;
+mod connector;
+mod metric;
+
+use std::borrow::Cow;
+
+use serde_json::json;
+
+pub use config::{DEFAULT_FREQUENCY, KubeMetricsConfig};
+pub use metric::{KubeMetric, Quantity, Role};
+
+use crate::connector::{
+    BuildContext, BuildError, Connector, ConnectorFactory, ConnectorName, License, Maturity, Metadata, Section,
+};
+use crate::decode::Decoder;
+
+pub(super) static FACTORY: KubeMetricsFactory = KubeMetricsFactory;
+
+static METADATA: Metadata = Metadata {
+    default_name: Cow::Borrowed("kube_metrics"),
+    class_name: Cow::Borrowed("KubeMetricsConnector"),
+    full_name: Cow::Borrowed("KubeMetrics Connector"),
+    version: Cow::Borrowed("0.0.1"),
+    description: Some(Cow::Borrowed("Kubernetes metrics-server connector")),
+    homepage: Some(Cow::Borrowed("https://github.com/opsani/servox")),
+    license: Some(License::Apache2),
+    maturity: Some(Maturity::Experimental),
+};
+
+/// Makes connectors of this type.
+pub struct KubeMetricsFactory;
+
+impl ConnectorFactory for KubeMetricsFactory {
+    type Config = KubeMetricsConfig;
+
+    fn metadata(&self) -> &Metadata {
+        &METADATA
+    }
+
+    fn parse(&self, section: Section<'_>, cx: &mut Decoder<'_>) -> Option<KubeMetricsConfig> {
+        KubeMetricsConfig::parse(section, cx)
+    }
+
+    fn build(
+        &self,
+        name: ConnectorName,
+        _config: KubeMetricsConfig,
+        _cx: &BuildContext,
+    ) -> Result<Box<dyn Connector>, BuildError> {
+        connector::build(name)
+    }
+
+    fn sample(&self) -> serde_json::Value {
+        json!({
+            "description": "Update the namespace, resource name, etc. to match the resource to monitor",
+            "namespace": "default",
+            "name": "app",
+            "container": "app_container_name",
+        })
+    }
+}

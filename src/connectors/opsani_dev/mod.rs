@@ -1,0 +1,69 @@
+//! Connector `opsani_dev`: optimizes one service by a tuning pod and Envoy sidecars.
+//!
+//! It is a composite: it measures and adjusts nothing itself, but makes the configurations of the connectors that do,
+//! and checks that a cluster is prepared for them. It needs Kubernetes, and Prometheus beside the servo. It is the
+//! one folder that knows others: the public configuration of those that it composes.
+
+pub mod compose;
+
+mod config;
+mod connector;
+
+use std::borrow::Cow;
+
+use serde_json::json;
+
+pub use config::{DEFAULT_ENVOY_IMAGE, DEFAULT_PROMETHEUS, OpsaniDevConfig, PrometheusAddress, ServicePort};
+
+use crate::connector::{
+    BuildContext, BuildError, Connector, ConnectorFactory, ConnectorName, License, Maturity, Metadata, Section,
+};
+use crate::decode::Decoder;
+
+pub(super) static FACTORY: OpsaniDevFactory = OpsaniDevFactory;
+
+static METADATA: Metadata = Metadata {
+    default_name: Cow::Borrowed("opsani_dev"),
+    class_name: Cow::Borrowed("OpsaniDevConnector"),
+    full_name: Cow::Borrowed("OpsaniDev Connector"),
+    version: Cow::Borrowed("2.0.0"),
+    description: Some(Cow::Borrowed("Optimize a single service via a tuning instance and an Envoy sidecar")),
+    homepage: Some(Cow::Borrowed("https://github.com/opsani/servox")),
+    license: Some(License::Apache2),
+    maturity: Some(Maturity::Stable),
+};
+
+/// Makes connectors of this type.
+pub struct OpsaniDevFactory;
+
+impl ConnectorFactory for OpsaniDevFactory {
+    type Config = OpsaniDevConfig;
+
+    fn metadata(&self) -> &Metadata {
+        &METADATA
+    }
+
+    fn parse(&self, section: Section<'_>, cx: &mut Decoder<'_>) -> Option<OpsaniDevConfig> {
+        OpsaniDevConfig::parse(section, cx)
+    }
+
+    fn build(
+        &self,
+        name: ConnectorName,
+        _config: OpsaniDevConfig,
+        _cx: &BuildContext,
+    ) -> Result<Box<dyn Connector>, BuildError> {
+        connector::build(name)
+    }
+
+    fn sample(&self) -> serde_json::Value {
+        json!({
+            "namespace": "default",
+            "deployment": "app-deployment",
+            "container": "main",
+            "service": "app",
+            "cpu": { "unit": "cores", "min": "250m", "max": "4" },
+            "memory": { "unit": "GiB", "min": "256.0Mi", "max": "4.0Gi" },
+        })
+    }
+}

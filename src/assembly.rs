@@ -20,6 +20,7 @@ use crate::network::Network;
 use crate::optimizer::Optimizer;
 use crate::optimizer::remote::{self, RemoteOptimizer};
 use crate::servo::{Parts, Servo};
+use crate::subprocess::SearchPath;
 use crate::telemetry::Telemetry;
 
 /// All connector types, in dispatch order.
@@ -131,6 +132,7 @@ impl PreparedServo {
             telemetry: Telemetry::new(environment.get("POD_NAMESPACE")),
             exchange: Exchange::default(),
             network: Network::from_variables(environment),
+            programs: SearchPath::new(environment.get("PATH")),
         }
     }
 

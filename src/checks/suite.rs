@@ -221,22 +221,13 @@ mod tests {
     use tokio_util::sync::CancellationToken;
 
     use super::*;
-    use crate::connector::{ConnectorName, ErrorKind, Event, EventContextText, Phase, ProgressSender, Services};
-    use crate::exchange::Exchange;
-    use crate::network::Network;
-    use crate::telemetry::Telemetry;
+    use crate::connector::{ConnectorName, ErrorKind, Event, EventContextText, Phase, ProgressSender};
 
     fn context(cancellation: CancellationToken) -> EventContext {
-        let services = Services {
-            optimizer: None,
-            telemetry: Telemetry::default(),
-            exchange: Exchange::default(),
-            network: Network::default(),
-        };
         EventContext::new(
             ConnectorName::new("tested"),
             EventContextText(Phase::On, Event::Check),
-            Arc::new(services),
+            Arc::default(),
             ProgressSender::default(),
             cancellation,
         )

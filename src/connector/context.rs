@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::{ConnectorName, Event, EventContextText, EventError, Phase};
 use crate::exchange::Exchange;
 use crate::network::Network;
+use crate::subprocess::SearchPath;
 use crate::telemetry::Telemetry;
 use crate::types::Operation;
 
@@ -32,6 +33,8 @@ pub struct Services {
     pub exchange: Exchange,
     /// Proxies and certificate authorities of the surroundings.
     pub network: Network,
+    /// Where programs are.
+    pub programs: SearchPath,
 }
 
 /// One progress report of a running operation.

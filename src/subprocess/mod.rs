@@ -13,6 +13,7 @@
 mod command;
 mod lines;
 mod process;
+mod search_path;
 
 use std::io;
 use std::time::Duration;
@@ -23,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 pub use command::{Command, Pipeline};
 pub use lines::{Line, Source, Tail};
 pub use process::{Process, Status};
+pub use search_path::{ProgramNotFound, SearchPath};
 
 /// Why a command has no exit status.
 #[derive(Debug, thiserror::Error)]

@@ -145,7 +145,8 @@ impl Process {
         self.terminate_within(GRACE, on_line).await;
     }
 
-    async fn terminate_within(mut self, grace: Duration, mut on_line: impl FnMut(Line)) {
+    /// As [`Self::terminate`], with another time of grace.
+    pub async fn terminate_within(mut self, grace: Duration, mut on_line: impl FnMut(Line)) {
         self.group.signal(Signal::TERM);
         if timeout(grace, self.gone(&mut on_line)).await.is_err() {
             self.group.signal(Signal::KILL);

@@ -5,8 +5,9 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncBufRead, AsyncRead, BufReader};
 
-/// Far longer than any line that means something, short enough to be kept in memory.
-const LONGEST_LINE: usize = 1024 * 1024;
+/// Longer than any line that means something: a report of a load test lists every error that it saw, one for each
+/// local port at worst. Short enough to be kept in memory.
+const LONGEST_LINE: usize = 16 * 1024 * 1024;
 
 /// Where a line was written to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,8 +18,8 @@ pub enum Source {
     Stderr,
 }
 
-/// A line of output: text without blanks at its end. Bytes that are not UTF-8 are replaced, and what is beyond one
-/// MiB is dropped.
+/// A line of output: text without blanks at its end. Bytes that are not UTF-8 are replaced, and what is beyond
+/// 16 MiB is dropped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
     /// Where it was written to.
@@ -125,7 +126,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_line_is_cut_at_one_mebibyte_and_the_next_is_whole() {
+    async fn a_line_is_cut_at_its_limit_and_the_next_is_whole() {
         let mut text = vec![b'x'; LONGEST_LINE + 100_000];
         text.extend_from_slice(b"\nnext\n");
         let lines = lines(text.leak()).await;

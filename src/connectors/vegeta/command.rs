@@ -1,7 +1,10 @@
 //! The command line of an attack: two programs joined by a pipe, without a shell.
 
+use std::path::Path;
+
 use super::config::{TargetFormat, Targets, VegetaConfig};
 use super::target;
+use crate::subprocess::{Command, Pipeline};
 use crate::types::Duration;
 
 /// An attack without a duration, which would never end.
@@ -34,6 +37,12 @@ impl AttackCommand {
             input: input(config),
             report: report_arguments(interval),
         })
+    }
+
+    /// The command with this program.
+    pub(super) fn pipeline(self, program: &Path) -> Pipeline {
+        let attack = Command::new(program).arguments(self.attack).input(self.input);
+        attack.pipe(Command::new(program).arguments(self.report))
     }
 }
 

@@ -162,6 +162,22 @@ impl VegetaConfig {
     }
 }
 
+impl VegetaConfig {
+    /// What is requested, in a few words without credentials: the first request, or the file.
+    pub(super) fn shown_target(&self) -> String {
+        let requests = match (&self.targets, self.format) {
+            (Targets::File(file), _) => return file.as_path().display().to_string(),
+            (Targets::Text(text), TargetFormat::Http) => target::http_requests(text),
+            (Targets::Text(text), TargetFormat::Json) => target::json_requests(text),
+        };
+        match requests.as_slice() {
+            [] => "nothing".to_owned(),
+            [request] => request.to_string(),
+            [first, others @ ..] => format!("{first} and {} more", others.len()),
+        }
+    }
+}
+
 /// The keys `target` and `targets` as they were written; null is absent.
 struct WrittenTargets<'n> {
     text: Option<Cow<'n, Node>>,

@@ -1,22 +1,82 @@
-//! The connector: what can be measured.
+//! The connector: what can be measured, measuring it, and checking that it can be.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{METADATA, report};
+use super::attack::Attack;
+use super::config::{Targets, VegetaConfig};
+use super::report::{self, Samples};
+use super::{METADATA, checks};
+use crate::checks::{Check, CheckRequest};
 use crate::connector::{
-    Connector, ConnectorName, Describe, DescribeRequest, EventContext, EventError, Metadata, Metrics,
+    Checkable, Connector, ConnectorName, Describe, DescribeRequest, EventContext, EventError, Measure, MeasureRequest,
+    Metadata, Metrics,
 };
-use crate::types::{Description, Metric};
+use crate::exchange::{ChannelName, Message};
+use crate::progress::{DurationProgress, describe_first};
+use crate::types::{Control, Description, Duration, Measurement, Metric};
+
+/// Where every report is published, as JSON, while it is measured.
+pub const CHANNEL: ChannelName = ChannelName::from_static("loadgen.vegeta");
 
 pub(super) struct VegetaConnector {
     name: ConnectorName,
+    config: VegetaConfig,
 }
 
 impl VegetaConnector {
-    pub(super) fn new(name: ConnectorName) -> Self {
-        Self { name }
+    pub(super) fn new(name: ConnectorName, config: VegetaConfig) -> Self {
+        Self { name, config }
+    }
+
+    /// Attacks for a time and measures nothing. Reports are about all of an attack, so that what is not to be measured
+    /// must be an attack of its own.
+    async fn warm_up(&self, cx: &EventContext, duration: Duration) -> Result<(), EventError> {
+        tracing::info!(%duration, "warming up");
+        let on_report = |_| tracing::debug!("discarded a report: still warming up");
+        Ok(self.attack(duration).run(cx, on_report).await?)
+    }
+
+    /// Attacks for a time, and publishes and reports on the way.
+    async fn observe(&self, cx: &EventContext, duration: Duration) -> Result<Samples, EventError> {
+        let mut samples = Samples::default();
+        let target = self.config.shown_target();
+        let progress = DurationProgress::start(duration.to_std());
+        let on_report = |report: report::Report| {
+            cx.services().exchange.publish(&CHANNEL, &Message::json(&report.published()));
+            samples.push(&report);
+            let summary = report.summary(&target, self.config.rate.as_str());
+            let percent = progress.percent();
+            cx.progress(percent, &describe_first(percent, progress.elapsed(), summary));
+        };
+        self.attack(duration).run(cx, on_report).await?;
+        Ok(samples)
+    }
+
+    fn attack(&self, duration: Duration) -> Attack<'_> {
+        Attack { config: &self.config, duration, interval: self.config.reporting_interval }
+    }
+
+    /// What is about to be done, in a sentence; the text of the annotation.
+    async fn load_profile(&self, control: &Control) -> Result<String, EventError> {
+        let urls = match &self.config.targets {
+            Targets::Text(_) => 1,
+            Targets::File(file) => {
+                let text = tokio::fs::read(file.as_path()).await.map_err(|error| {
+                    let path = file.as_path().display();
+                    EventError::measurement_failed(format!("cannot read the targets in '{path}'")).with_source(error)
+                })?;
+                String::from_utf8_lossy(&text).lines().count()
+            }
+        };
+        let Control { duration, delay, warmup, .. } = control;
+        let VegetaConfig { rate, reporting_interval, .. } = &self.config;
+        Ok(format!(
+            "Loading {urls} URL(s) for {duration} (delay of {delay}, warmup of {warmup}) at a rate of {} \
+             (reporting every {reporting_interval})",
+            rate.as_str()
+        ))
     }
 }
 
@@ -36,6 +96,14 @@ impl Connector for VegetaConnector {
     fn as_metrics(&self) -> Option<&dyn Metrics> {
         Some(self)
     }
+
+    fn as_measure(&self) -> Option<&dyn Measure> {
+        Some(self)
+    }
+
+    fn as_check(&self) -> Option<&dyn Checkable> {
+        Some(self)
+    }
 }
 
 #[async_trait]
@@ -49,5 +117,30 @@ impl Describe for VegetaConnector {
 impl Metrics for VegetaConnector {
     async fn metrics(&self, _cx: &EventContext) -> Result<Vec<Arc<Metric>>, EventError> {
         Ok(report::metrics())
+    }
+}
+
+#[async_trait]
+impl Measure for VegetaConnector {
+    /// Attacks whatever metrics are asked for, as others may measure what the load does. The delay is only mentioned.
+    async fn measure(&self, cx: &EventContext, request: &MeasureRequest) -> Result<Measurement, EventError> {
+        let control = &request.control;
+        let profile = self.load_profile(control).await?;
+        tracing::info!("{profile}");
+        if control.warmup > Duration::ZERO {
+            self.warm_up(cx, control.warmup).await?;
+        }
+        // To vegeta, a negative duration is endless.
+        let samples = self.observe(cx, control.duration.max(Duration::ZERO)).await?;
+        let annotations = [("load_profile".to_owned(), profile)].into();
+        Measurement::new(samples.readings(|name| request.wants(name)), annotations)
+            .map_err(|error| EventError::measurement_failed(error.to_string()))
+    }
+}
+
+#[async_trait]
+impl Checkable for VegetaConnector {
+    async fn check(&self, cx: &EventContext, request: &CheckRequest) -> Result<Vec<Check>, EventError> {
+        checks::check(&self.config, cx, request).await
     }
 }

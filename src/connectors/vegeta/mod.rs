@@ -4,23 +4,31 @@
 //! an attack are cumulative: every value of a series is about the whole attack up to then. Nothing here sends a
 //! request by itself, and no shell reads what was configured.
 
+mod attack;
+mod checks;
+mod cli;
 mod command;
 mod config;
 mod connector;
 mod moment;
+mod program;
 mod report;
+mod summary;
 mod target;
 
 use std::borrow::Cow;
 
+use async_trait::async_trait;
 use serde_json::json;
 
 pub use command::{AttackCommand, NoDuration};
 pub use config::VegetaConfig;
+pub use connector::CHANNEL;
 pub use report::{Report, ReportError, Samples};
 
 use crate::connector::{
-    BuildContext, BuildError, Connector, ConnectorFactory, ConnectorName, License, Maturity, Metadata, Section,
+    BuildContext, BuildError, CommandContext, CommandOutput, Connector, ConnectorFactory, ConnectorName, License,
+    Maturity, Metadata, Section,
 };
 use crate::decode::Decoder;
 use connector::VegetaConnector;
@@ -40,6 +48,7 @@ static METADATA: Metadata = Metadata {
 
 pub(super) struct VegetaFactory;
 
+#[async_trait]
 impl ConnectorFactory for VegetaFactory {
     type Config = VegetaConfig;
 
@@ -54,10 +63,10 @@ impl ConnectorFactory for VegetaFactory {
     fn build(
         &self,
         name: ConnectorName,
-        _config: VegetaConfig,
+        config: VegetaConfig,
         _cx: &BuildContext,
     ) -> Result<Box<dyn Connector>, BuildError> {
-        Ok(Box::new(VegetaConnector::new(name)))
+        Ok(Box::new(VegetaConnector::new(name, config)))
     }
 
     fn sample(&self) -> serde_json::Value {
@@ -66,5 +75,18 @@ impl ConnectorFactory for VegetaFactory {
             "rate": "50/1s",
             "target": "GET https://example.com/",
         })
+    }
+
+    fn command(&self) -> Option<clap::Command> {
+        Some(cli::command())
+    }
+
+    async fn run_command(
+        &self,
+        config: &VegetaConfig,
+        matches: &clap::ArgMatches,
+        cx: &CommandContext,
+    ) -> Result<CommandOutput, String> {
+        cli::run(config, matches, cx).await
     }
 }

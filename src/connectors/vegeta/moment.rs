@@ -83,6 +83,13 @@ impl Decode for Moment {
 #[serde(transparent)]
 pub(super) struct Nanoseconds(f64);
 
+impl Nanoseconds {
+    /// The span in seconds.
+    pub(super) fn as_secs(self) -> f64 {
+        self.0 / 1e9
+    }
+}
+
 /// A number. Text of hours, minutes and seconds, or of ISO 8601, has always been read too, as a number of seconds,
 /// though vegeta writes neither.
 impl Decode for Nanoseconds {

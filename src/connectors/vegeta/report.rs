@@ -33,44 +33,52 @@ pub enum ReportError {
 /// A report. Its serialized form is what is published.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Report {
-    latencies: Latencies,
-    bytes_in: Bytes,
-    bytes_out: Bytes,
+    pub(super) latencies: Latencies,
+    pub(super) bytes_in: Bytes,
+    pub(super) bytes_out: Bytes,
+    /// When the first request was sent.
     earliest: Moment,
+    /// When the last request was sent.
     latest: Moment,
+    /// When the last answer arrived.
     end: Moment,
-    duration: Nanoseconds,
-    wait: Nanoseconds,
-    requests: i64,
+    /// From `earliest` to `latest`.
+    pub(super) duration: Nanoseconds,
+    /// From `latest` to `end`.
+    pub(super) wait: Nanoseconds,
+    pub(super) requests: i64,
     /// Requests per second.
-    rate: f64,
+    pub(super) rate: f64,
     /// Requests per minute that succeeded.
-    throughput: f64,
+    pub(super) throughput: f64,
     /// The share of requests that succeeded, up to 1.
     success: f64,
     /// Percent of requests that failed.
-    error_rate: f64,
-    status_codes: BTreeMap<String, i64>,
-    errors: Vec<String>,
+    pub(super) error_rate: f64,
+    /// How many requests were answered with which status; 0 is no answer.
+    pub(super) status_codes: BTreeMap<String, i64>,
+    /// Every error once.
+    pub(super) errors: Vec<String>,
 }
 
 /// How long requests took, in milliseconds.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-struct Latencies {
-    total: f64,
-    mean: f64,
-    p50: f64,
-    p90: f64,
-    p95: f64,
-    p99: f64,
-    max: f64,
-    min: f64,
+pub(super) struct Latencies {
+    pub(super) total: f64,
+    pub(super) mean: f64,
+    pub(super) p50: f64,
+    pub(super) p90: f64,
+    pub(super) p95: f64,
+    pub(super) p99: f64,
+    pub(super) max: f64,
+    pub(super) min: f64,
 }
 
+/// How much was sent or received, in bytes.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-struct Bytes {
-    total: i64,
-    mean: f64,
+pub(super) struct Bytes {
+    pub(super) total: i64,
+    pub(super) mean: f64,
 }
 
 impl Report {
@@ -87,14 +95,10 @@ impl Report {
         Decoder::run(&NoVariables, |cx| Self::decode(&node, cx)).map(Some).map_err(ReportError::Members)
     }
 
-    /// How many requests it is about.
-    pub fn requests(&self) -> i64 {
-        self.requests
-    }
-
-    /// Percent of requests that failed.
-    pub fn error_rate(&self) -> f64 {
-        self.error_rate
+    /// What is published of it.
+    pub(super) fn published(&self) -> serde_json::Value {
+        // Texts and numbers, none of which can fail to serialize.
+        serde_json::to_value(self).unwrap_or_default()
     }
 
     /// The report in a line, for people: what is attacked at which rate, and how that goes.
@@ -197,10 +201,10 @@ impl Decode for StatusCodes {
 }
 
 /// A metric's name and unit, and where it stands in a report.
-type Source = (&'static str, Unit, fn(&Report) -> f64);
+pub(super) type Source = (&'static str, Unit, fn(&Report) -> f64);
 
 /// All metrics, in the order in which they are described and measured.
-const SOURCES: [Source; 10] = [
+pub(super) const SOURCES: [Source; 10] = [
     ("throughput", Unit::RequestsPerMinute, |report| report.throughput),
     ("error_rate", Unit::Percentage, |report| report.error_rate),
     ("latency_total", Unit::Milliseconds, |report| report.latencies.total),

@@ -3,7 +3,11 @@
 //! What is refused here can never work. What vegeta alone refuses, such as a header before any request, passes: it
 //! fails the first check or measurement, with what vegeta says about it.
 
+use std::fmt;
+
 use serde_json::{Map, Value};
+
+use crate::decode::HttpUrl;
 
 /// Methods that a target may use.
 const METHODS: [&str; 9] = ["GET", "POST", "PUT", "PATCH", "OPTIONS", "TRACE", "HEAD", "DELETE", "CONNECT"];
@@ -21,6 +25,30 @@ pub(super) enum TargetError {
     NotJson(String),
     #[error("invalid JSON target: {0}")]
     Member(String),
+}
+
+/// A request of a target, for messages.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Request {
+    method: String,
+    /// Without user and password.
+    url: String,
+}
+
+/// `GET http://host/`.
+impl fmt::Display for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.method, self.url)
+    }
+}
+
+impl Request {
+    fn new(method: &str, url: &str) -> Self {
+        // What cannot be parsed cannot be redacted either.
+        let hidden = || if url.contains('@') { "REDACTED".to_owned() } else { url.to_owned() };
+        let url = HttpUrl::parse(url).map_or_else(|_| hidden(), |url| url.redacted());
+        Self { method: method.to_owned(), url }
+    }
 }
 
 /// Checks targets of the `http` language. The order of lines is vegeta's business.
@@ -53,6 +81,20 @@ pub(super) fn check_json(text: &str) -> Result<(), TargetError> {
 pub(super) fn json_documents(text: &str) -> Result<Vec<Value>, String> {
     let documents = serde_json::Deserializer::from_str(text).into_iter();
     documents.collect::<Result<_, _>>().map_err(|error: serde_json::Error| error.to_string())
+}
+
+/// The requests of targets of the `http` language, in order.
+pub(super) fn http_requests(text: &str) -> Vec<Request> {
+    let lines = text.lines().map(str::trim).filter(|line| !line.starts_with(['#', '@']));
+    lines.filter_map(split_request).map(|(method, url)| Request::new(method, url)).collect()
+}
+
+/// The requests of targets of the `json` language, in order.
+pub(super) fn json_requests(text: &str) -> Vec<Request> {
+    let documents = json_documents(text).unwrap_or_default();
+    let text_of = |document: &Value, key: &str| document.get(key).and_then(Value::as_str).map(str::to_owned);
+    let request = |document: &Value| Some(Request::new(&text_of(document, "method")?, &text_of(document, "url")?));
+    documents.iter().filter_map(request).collect()
 }
 
 /// Method and address of a request line.
@@ -178,5 +220,15 @@ mod tests {
         ] {
             assert_eq!(check_json(text).map_err(|error| error.to_string()), Err(problem.to_owned()), "{text}");
         }
+    }
+
+    #[test]
+    fn requests_are_found_and_shown_without_credentials() {
+        let shown = |requests: Vec<Request>| requests.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let http = "# GET http://no\nGET http://me:secret@a:80/b\nAuthorization: secret\n\nPUT http:/a@b";
+        assert_eq!(shown(http_requests(http)), ["GET http://REDACTED@a:80/b", "PUT REDACTED"]);
+        let json = r#"{"method":"GET","url":"http://a","header":{"Authorization":["secret"]}} {"method":"PUT"}"#;
+        assert_eq!(shown(json_requests(json)), ["GET http://a"]);
+        assert!(json_requests("{").is_empty());
     }
 }

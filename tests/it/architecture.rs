@@ -66,7 +66,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("logging", &["runner"]),
     ("subprocess", &["types"]),
     ("checks", &["connector", "table", "types"]),
-    ("connector", &["checks", "decode", "exchange", "network", "telemetry", "types"]),
+    ("connector", &["checks", "decode", "exchange", "network", "subprocess", "telemetry", "types"]),
     ("progress", &["connector", "types"]),
     ("fast_fail", &["connector", "decode", "types"]),
     ("optimizer", &["config", "connector", "decode", "http", "network", "retry", "telemetry", "types"]),
@@ -91,7 +91,21 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "types",
         ],
     ),
-    ("assembly", &["config", "connector", "decode", "exchange", "network", "optimizer", "servo", "telemetry", "types"]),
+    (
+        "assembly",
+        &[
+            "config",
+            "connector",
+            "decode",
+            "exchange",
+            "network",
+            "optimizer",
+            "servo",
+            "subprocess",
+            "telemetry",
+            "types",
+        ],
+    ),
     (
         "cli",
         &[

@@ -5,10 +5,12 @@ mod architecture;
 mod cli;
 mod prometheus;
 mod runner;
+mod vegeta;
 #[path = "../support"]
 mod support {
     pub(crate) mod agent;
     pub(crate) mod components;
     pub(crate) mod http_server;
+    pub(crate) mod load_server;
     pub(crate) mod servo_bin;
 }

@@ -50,8 +50,8 @@ pub(super) enum AttackError {
     },
     #[error("vegeta reported no requests{stderr}")]
     NoReport { stderr: String },
-    #[error("vegeta had not ended {0:?} after the attack")]
-    Overtime(Span),
+    #[error("vegeta had not ended {OVERTIME:?} after the attack")]
+    Overtime,
     #[error(transparent)]
     Event(#[from] EventError),
 }
@@ -110,7 +110,7 @@ async fn run(
         // Whatever vegeta prints, a call to end wins.
         biased;
         cancelled = cx.cancelled() => cancelled.into(),
-        () = tokio::time::sleep(limit) => AttackError::Overtime(OVERTIME),
+        () = tokio::time::sleep(limit) => AttackError::Overtime,
         ended = output.read(&mut process) => match ended {
             Ok(statuses) => return output.judge(&statuses),
             Err(error) => error,
@@ -173,5 +173,31 @@ impl<F: FnMut(Report) + Send> Output<F> {
     fn stderr(&self) -> String {
         let text = self.stderr.as_str();
         if text.is_empty() { String::new() } else { format!(": {text}") }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+    use crate::connector::{ConnectorName, Event, EventContextText, Phase, ProgressSender};
+
+    #[tokio::test]
+    async fn an_attack_that_does_not_end_is_ended() {
+        let cx = EventContext::new(
+            ConnectorName::new("vegeta"),
+            EventContextText(Phase::On, Event::Measure),
+            std::sync::Arc::default(),
+            ProgressSender::default(),
+            CancellationToken::new(),
+        );
+        // A program that waits for ever, for both.
+        let program = cx.services().programs.find("tail").expect("a program of every system");
+        let forever = ["-f", "/dev/null"].map(str::to_owned).to_vec();
+        let command = AttackCommand { attack: forever.clone(), input: Vec::new(), report: forever };
+        let ended = run(command, &program, Span::from_millis(50), &cx, |_| {}).await;
+        let error = EventError::from(ended.expect_err("it never ends"));
+        assert_eq!(error.chain(), "the load could not be measured: vegeta had not ended 90s after the attack");
     }
 }

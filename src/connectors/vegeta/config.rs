@@ -225,7 +225,12 @@ fn decode_text(node: &Node, format: Option<TargetFormat>, cx: &mut Decoder<'_>) 
 fn decode_file(node: &Node, format: Option<TargetFormat>, cx: &mut Decoder<'_>) -> Option<FilePath> {
     let file = FilePath::decode(node, cx)?;
     match read(file.as_path()) {
-        Ok(text) => check(&text, format, node, cx)?,
+        Ok(text) => {
+            check(&text, format, node, cx)?;
+            if format == Some(TargetFormat::Json) && !target::is_a_json_document_a_line(&text) {
+                cx.warn(node, "vegeta overlooks JSON targets that are not in a line of their own, with a line break");
+            }
+        }
         Err(error) => {
             cx.invalid(node, format!("cannot read the file: {error}"));
             return None;
@@ -349,6 +354,28 @@ mod tests {
         assert_eq!(config.targets, Targets::Text("GET http://a".to_owned()));
         let both = parse_in(&variable, &json!({"rate": 1, "targets": "file"}));
         assert_eq!(both, Err("test: vegeta: target and targets cannot both be configured".to_owned()));
+    }
+
+    #[test]
+    fn a_file_that_vegeta_reads_in_part_is_warned_about() {
+        let folder = tempfile::tempdir().expect("a directory");
+        let file = folder.path().join("targets");
+        let warnings = |text: &str| {
+            std::fs::write(&file, text).expect("writable");
+            let section = json!({"rate": 1, "format": "json", "targets": file});
+            let node = Node::from_json(&section, &Origin::whole("test"));
+            let name = ConnectorName::new("vegeta");
+            let mut cx = Decoder::new(&NoVariables);
+            VegetaConfig::parse(Section { name: &name, node: &node, prefix: "" }, &mut cx).expect("valid");
+            cx.take_warnings()
+        };
+        let target = r#"{"method":"GET","url":"http://a"}"#;
+        assert_eq!(warnings(&format!("{target}\n\n{target}\n")), [""; 0]);
+        let warning =
+            "test: targets: vegeta overlooks JSON targets that are not in a line of their own, with a line break";
+        for text in [target.to_owned(), format!("{target}\n{target}"), "{\n".to_owned() + &target[1..] + "\n"] {
+            assert_eq!(warnings(&text), [warning], "{text}");
+        }
     }
 
     #[test]

@@ -83,6 +83,11 @@ pub(super) fn json_documents(text: &str) -> Result<Vec<Value>, String> {
     documents.collect::<Result<_, _>>().map_err(|error: serde_json::Error| error.to_string())
 }
 
+/// Whether every document is in a line of its own that ends with a line break.
+pub(super) fn is_a_json_document_a_line(text: &str) -> bool {
+    text.ends_with('\n') && text.lines().all(|line| json_documents(line).is_ok_and(|documents| documents.len() <= 1))
+}
+
 /// The requests of targets of the `http` language, in order.
 pub(super) fn http_requests(text: &str) -> Vec<Request> {
     let lines = text.lines().map(str::trim).filter(|line| !line.starts_with(['#', '@']));

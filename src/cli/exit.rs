@@ -66,7 +66,11 @@ impl CliError {
     /// The exit code for this error.
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Usage(_) | Self::Configuration { .. } | Self::Environment(_) => ExitCode::Usage,
+            Self::Usage(_)
+            | Self::Configuration { .. }
+            | Self::Environment(_)
+            // The section has to change, or the program.
+            | Self::Assembly(AssemblyError::Connector(_)) => ExitCode::Usage,
             Self::Output(_) if self.is_closed_output() => ExitCode::Success,
             Self::Assembly(_) | Self::Failed(_) | Self::Aborted | Self::Output(_) => ExitCode::Failure,
             Self::Interrupted { .. } => ExitCode::Interrupted,
@@ -82,14 +86,17 @@ impl CliError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::connector::{BuildError, ConnectorName};
 
     #[test]
     fn every_error_has_its_code() {
         let output = |kind: io::ErrorKind| CliError::Output(kind.into());
         let configuration = CliError::Configuration { file: PathBuf::new(), problems: Problems::default() };
+        let connector = BuildError { connector: ConnectorName::new("a"), message: String::new() };
         for (error, code) in [
             (CliError::Usage(String::new()), ExitCode::Usage),
             (configuration, ExitCode::Usage),
+            (CliError::Assembly(AssemblyError::Connector(connector)), ExitCode::Usage),
             (CliError::Failed(String::new()), ExitCode::Failure),
             (CliError::Aborted, ExitCode::Failure),
             (CliError::Interrupted { clean: true }, ExitCode::Interrupted),

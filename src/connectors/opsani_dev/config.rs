@@ -168,15 +168,6 @@ pub enum ServicePort {
     Name(String),
 }
 
-impl fmt::Display for ServicePort {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Number(number) => number.fmt(f),
-            Self::Name(name) => f.pad(name),
-        }
-    }
-}
-
 impl Serialize for ServicePort {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {

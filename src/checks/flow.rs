@@ -325,7 +325,7 @@ mod tests {
 
     use async_trait::async_trait;
     use tracing::field::{Field, Visit};
-    use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+    use tracing_subscriber::layer::{Context, Layer};
 
     use super::*;
     use crate::checks::CheckFilter;
@@ -635,8 +635,7 @@ mod tests {
 
     async fn log(options: &FlowOptions, pass: impl FnMut() -> CheckAnswers) -> Vec<String> {
         let log = Log::default();
-        let subscriber = tracing_subscriber::registry().with(log.clone());
-        let guard = tracing::subscriber::set_default(subscriber);
+        let guard = crate::logging::listen(log.clone());
         run(options, pass).await;
         drop(guard);
         std::mem::take(&mut log.0.lock().unwrap())

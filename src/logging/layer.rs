@@ -164,7 +164,6 @@ mod tests {
 
     use indicatif::ProgressDrawTarget;
     use tracing::{debug, error, info, info_span, warn};
-    use tracing_subscriber::layer::SubscriberExt;
 
     use super::*;
 
@@ -203,7 +202,9 @@ mod tests {
             None,
             LogBuffer::default(),
         );
-        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), work);
+        let guard = crate::logging::listen(layer);
+        work();
+        drop(guard);
         let bytes = console.0.lock().expect("no panic").clone();
         let text = String::from_utf8(bytes).expect("UTF-8");
         text.lines().map(|line| line.split_once(" | ").map_or(line, |(_, rest)| rest).to_owned() + "\n").collect()

@@ -94,6 +94,21 @@ fn open(path: &Path) -> io::Result<File> {
     File::options().append(true).create(true).open(path)
 }
 
+/// Hands what this thread logs to a layer of a test, until the guard is dropped.
+#[cfg(test)]
+pub(crate) fn listen(
+    layer: impl tracing_subscriber::Layer<tracing_subscriber::Registry> + Send + Sync,
+) -> tracing::subscriber::DefaultGuard {
+    static EVERYTHING: std::sync::Once = std::sync::Once::new();
+    // Whether anybody listens is remembered for each place that logs. One who listens to everything keeps tests that
+    // run at the same time from turning each other's places off.
+    EVERYTHING.call_once(|| {
+        let global = tracing::subscriber::set_global_default(tracing_subscriber::registry());
+        assert!(global.is_ok(), "no test sets another global subscriber");
+    });
+    tracing::subscriber::set_default(tracing_subscriber::registry().with(layer))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,29 +2,35 @@
 //!
 //! Pure: nothing here sends or waits.
 
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::{Answer, Command, CommandResult, Completion, Instruction, Report, Task};
 use crate::decode::{Decode, Decoder, Entry, Fields, NoVariables, Node, Origin, Value as Tree};
 use crate::telemetry::USER_AGENT;
-use crate::types::{Adjustment, Control, Duration, Operation, Scalar, UnixTime};
+use crate::types::{Adjustment, Control, Duration, Operation, Scalar, UnixTime, WireMetrics};
 
 /// How long to sleep when a SLEEP does not say.
 const DEFAULT_SLEEP: Duration = Duration::from_secs(120);
 
 /// An event with its parameters, as it is posted.
-pub fn request(event: &str, param: Value, servo_uid: Option<&str>) -> Value {
-    let mut body = Map::new();
-    body.insert("event".to_owned(), event.into());
-    body.insert("param".to_owned(), param);
-    if let Some(uid) = servo_uid {
-        body.insert("servo_uid".to_owned(), uid.into());
+pub fn request(event: &str, param: &impl Serialize, servo_uid: Option<&str>) -> Bytes {
+    #[derive(Serialize)]
+    struct Request<'a, P> {
+        event: &'a str,
+        param: &'a P,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        servo_uid: Option<&'a str>,
     }
-    Value::Object(body)
+    // Texts, numbers and maps with text keys: none of them can fail to be written.
+    serde_json::to_vec(&Request { event, param, servo_uid }).unwrap_or_default().into()
 }
 
 /// The parameters of HELLO.
-pub fn hello(telemetry: &std::collections::BTreeMap<String, String>) -> Value {
+pub fn hello(telemetry: &BTreeMap<String, String>) -> Value {
     json!({"agent": USER_AGENT, "telemetry": telemetry})
 }
 
@@ -37,16 +43,20 @@ pub fn report(report: &Report) -> Value {
     with_uid(param, report.uid.as_ref())
 }
 
-/// The event and the parameters of a completion. `now` becomes the id of single series.
-pub fn completion(completion: &Completion, now: UnixTime) -> (Operation, Value) {
+/// The name under which a completion is posted, and what is posted. `now` becomes the id of single series.
+pub fn completion(completion: &Completion, now: UnixTime, servo_uid: Option<&str>) -> (Operation, Bytes) {
+    let uid = completion.uid.as_ref();
     let (operation, param) = match &completion.result {
+        CommandResult::Measured(measurement) => {
+            let param = Measured {
+                metrics: measurement.wire_metrics(now),
+                annotations: &measurement.annotations,
+                cmd_uid: uid,
+            };
+            return (Operation::Measurement, request(Operation::Measurement.as_str(), &param, servo_uid));
+        }
         CommandResult::Described(description) => (Operation::Description, success("descriptor", description.to_wire())),
         CommandResult::Adjusted(description) => (Operation::Adjustment, success("state", description.to_wire())),
-        // A successful measurement carries no status, as optimizers of 2.2.5 expect.
-        CommandResult::Measured(measurement) => match measurement.to_wire(now) {
-            Value::Object(members) => (Operation::Measurement, members),
-            _ => (Operation::Measurement, Map::new()),
-        },
         CommandResult::Failed { operation, status } => {
             let mut param = Map::new();
             param.insert("status".to_owned(), status.word.as_str().into());
@@ -55,7 +65,16 @@ pub fn completion(completion: &Completion, now: UnixTime) -> (Operation, Value) 
             (*operation, param)
         }
     };
-    (operation, with_uid(param, completion.uid.as_ref()))
+    (operation, request(operation.as_str(), &with_uid(param, uid), servo_uid))
+}
+
+/// A successful measurement carries no status, as optimizers of 2.2.5 expect.
+#[derive(Serialize)]
+struct Measured<'a> {
+    metrics: WireMetrics<'a>,
+    annotations: &'a BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cmd_uid: Option<&'a Value>,
 }
 
 fn success(key: &str, body: Value) -> Map<String, Value> {
@@ -371,8 +390,8 @@ mod tests {
 
     #[test]
     fn ids_are_sent_only_when_there_are_any() {
-        assert_eq!(request("HELLO", Value::Null, None), json!({"event": "HELLO", "param": null}));
-        assert_eq!(request("HELLO", Value::Null, Some("u"))["servo_uid"], "u");
+        assert_eq!(request("HELLO", &Value::Null, None), r#"{"event":"HELLO","param":null}"#);
+        assert_eq!(request("HELLO", &Value::Null, Some("u")), r#"{"event":"HELLO","param":null,"servo_uid":"u"}"#);
         let param = report(&Report {
             operation: Operation::Measurement,
             uid: Some(json!(7)),

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Value as Json, json};
 
-use super::{DataPoint, Point, Reading, TimeSeries, UnixTime};
+use super::{Reading, TimeSeries, UnixTime, WireMetrics};
 
 /// Readings with notes about them.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -56,25 +56,21 @@ impl Measurement {
         whole
     }
 
-    /// The wire form, `{"metrics": …, "annotations": …}`, as sent at `now`.
-    ///
-    /// Every metric is keyed by its name. Of several data points the last counts. Of several series each is one
-    /// element of `values`, in reading order and with its own id; a single one has the second of `now` as id. What
-    /// is not finite is left out with a warning, as JSON has no word for it.
+    /// The readings as they are sent at `now`.
+    pub fn wire_metrics(&self, now: UnixTime) -> WireMetrics<'_> {
+        WireMetrics::new(&self.readings, now)
+    }
+
+    /// The whole wire form, `{"metrics": …, "annotations": …}`, as a tree. For small measurements: what is posted is
+    /// written without one.
     pub fn to_wire(&self, now: UnixTime) -> Json {
-        let mut metrics = Map::new();
-        for (name, readings) in by_metric(&self.readings) {
-            if let Some(wire) = metric_to_wire(&readings, now) {
-                metrics.insert(name.to_owned(), wire);
-            }
-        }
-        json!({ "metrics": metrics, "annotations": self.annotations })
+        json!({ "metrics": self.wire_metrics(now), "annotations": self.annotations })
     }
 }
 
 /// Notes neighbours of different lengths: harmless, but a hint when results look odd.
 fn debug_lengths(readings: &[Reading]) {
-    let series: Vec<&TimeSeries> = readings.iter().filter_map(as_series).collect();
+    let series: Vec<&TimeSeries> = readings.iter().filter_map(Reading::as_series).collect();
     for pair in series.windows(2) {
         let [expected, found] = [pair[0].len(), pair[1].len()];
         if expected != found {
@@ -83,69 +79,12 @@ fn debug_lengths(readings: &[Reading]) {
     }
 }
 
-fn as_series(reading: &Reading) -> Option<&TimeSeries> {
-    match reading {
-        Reading::TimeSeries(series) => Some(series),
-        Reading::DataPoint(_) => None,
-    }
-}
-
-/// The readings of each metric, metrics in the order of their first reading.
-fn by_metric(readings: &[Reading]) -> Vec<(&str, Vec<&Reading>)> {
-    let mut groups: Vec<(&str, Vec<&Reading>)> = Vec::new();
-    for reading in readings {
-        let name = reading.metric().name.as_str();
-        match groups.iter_mut().find(|(other, _)| *other == name) {
-            Some((_, group)) => group.push(reading),
-            None => groups.push((name, vec![reading])),
-        }
-    }
-    groups
-}
-
-/// The wire form of one metric's readings: those of the kind of the last one. `None` when there is nothing to send.
-fn metric_to_wire(readings: &[&Reading], now: UnixTime) -> Option<Json> {
-    match readings.last()? {
-        Reading::DataPoint(point) => data_point_to_wire(point),
-        Reading::TimeSeries(last) => {
-            let series: Vec<&TimeSeries> = readings.iter().copied().filter_map(as_series).collect();
-            let alone = series.len() == 1;
-            let values: Vec<Json> = series
-                .iter()
-                .map(|series| {
-                    let own_id = !alone && !series.id().is_empty();
-                    let id = if own_id { series.id().to_owned() } else { now.seconds().to_string() };
-                    json!({ "id": id, "data": finite_points(series) })
-                })
-                .collect();
-            Some(json!({ "unit": last.metric().unit.as_str(), "values": values }))
-        }
-    }
-}
-
-fn data_point_to_wire(point: &DataPoint) -> Option<Json> {
-    if !point.value.is_finite() {
-        tracing::warn!(metric = point.metric.name, value = point.value, "left out a data point that is not finite");
-        return None;
-    }
-    Some(json!({ "unit": point.metric.unit.as_str(), "value": point.value }))
-}
-
-fn finite_points(series: &TimeSeries) -> Vec<Json> {
-    let (finite, other): (Vec<&Point>, Vec<&Point>) = series.points().iter().partition(|point| point.value.is_finite());
-    if !other.is_empty() {
-        let metric = series.metric().name.as_str();
-        tracing::warn!(metric, id = series.id(), points = other.len(), "left out points that are not finite");
-    }
-    finite.iter().map(|point| json!([point.time.seconds(), point.value])).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::types::{Metric, Unit};
+    use crate::types::{DataPoint, Metric, Point, Unit};
 
     const NOW: UnixTime = UnixTime(1_700_000_000_750_000);
 

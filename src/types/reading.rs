@@ -151,6 +151,14 @@ pub enum Reading {
 }
 
 impl Reading {
+    /// The series, when it is one.
+    pub fn as_series(&self) -> Option<&TimeSeries> {
+        match self {
+            Self::TimeSeries(series) => Some(series),
+            Self::DataPoint(_) => None,
+        }
+    }
+
     /// The metric.
     pub fn metric(&self) -> &Arc<Metric> {
         match self {

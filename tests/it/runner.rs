@@ -116,6 +116,20 @@ async fn a_servo_that_cannot_say_hello_ends_with_1() {
 }
 
 #[tokio::test]
+async fn a_token_that_the_optimizer_repeats_is_not_logged() {
+    let server = HttpServer::start(|request| {
+        let headers: Vec<String> = request.headers.iter().map(|(name, value)| format!("{name}: {value}")).collect();
+        Reply::Text(500, headers.join("\n"))
+    })
+    .await;
+    let settings = "settings: {backoff: {connect: {max_tries: 2}}}\nwait: {measure_enabled: true}";
+    let mut agent = Agent::start(&config(&server, settings), &["--log-level", "TRACE", "run"], &[]);
+    agent.exit().await;
+    let log = agent.log();
+    assert!(log.contains("authorization: Bearer REDACTED") && !log.contains("s3cr3t"), "{log}");
+}
+
+#[tokio::test]
 async fn what_is_no_command_is_asked_again_after_a_pause() {
     let nonsense = vec![
         Reply::ok(),

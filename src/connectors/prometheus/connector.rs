@@ -137,6 +137,8 @@ impl Measure for PrometheusConnector {
     async fn measure(&self, cx: &EventContext, request: &MeasureRequest) -> Result<Measurement, EventError> {
         // Dropping the measurement drops its requests; it leaves nothing behind.
         tokio::select! {
+            // First, so that what is called off before it begins does not begin.
+            biased;
             error = cx.cancelled() => Err(error),
             measurement = self.observe(cx, request) => measurement,
         }

@@ -129,7 +129,7 @@ mod tests {
     use serde_json::json;
     use tokio_util::sync::CancellationToken;
     use tracing::field::{Field, Visit};
-    use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+    use tracing_subscriber::layer::{Context, Layer};
 
     use super::*;
     use crate::connector::{ErrorKind, EventContextText, ProgressSender, Section};
@@ -265,7 +265,7 @@ mod tests {
     #[tokio::test]
     async fn output_is_logged_at_debug_level_between_beginning_and_end() {
         let log = Log::default();
-        let guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(log.clone()));
+        let guard = crate::logging::listen(log.clone());
         let scripts = connector(&json!({ "on": { "measure": ["echo one", "echo two >&2; exit 7"] } }));
         measure(&scripts, Phase::On, &CancellationToken::new()).await.expect("scripts fail no event");
         drop(guard);

@@ -1,10 +1,13 @@
 //! Credentials: what a request carries, and how a token is fetched that expires.
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
 use serde::Deserialize;
 use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 use super::client::read_json;
 use crate::decode::{HttpUrl, Secret};
@@ -16,7 +19,7 @@ pub(super) enum Auth {
     /// The same header in every request.
     Header(HeaderName, HeaderValue),
     /// A token from a token endpoint, fetched again when it has expired.
-    ClientCredentials(ClientCredentials),
+    ClientCredentials(Box<ClientCredentials>),
 }
 
 impl Auth {
@@ -63,6 +66,7 @@ fn header_value(text: &str) -> Result<HeaderValue, &'static str> {
 /// OAuth2 client credentials (RFC 6749, section 4.4).
 pub(super) struct ClientCredentials {
     token_url: HttpUrl,
+    secret: Secret,
     basic: HeaderValue,
     /// Locked while a token is being fetched, so that there is one fetch at a time.
     held: Mutex<Option<Token>>,
@@ -71,8 +75,8 @@ pub(super) struct ClientCredentials {
 struct Token {
     header: HeaderValue,
     refresh: Option<Secret>,
-    /// Unix second after which it is no longer used.
-    expires_at: Option<i64>,
+    /// When it is no longer used.
+    expires_at: Option<Instant>,
 }
 
 /// The answer of a token endpoint; it is never printed.
@@ -90,12 +94,12 @@ impl ClientCredentials {
     pub(super) fn new(token_url: HttpUrl, client_id: &str, client_secret: &Secret) -> Result<Self, &'static str> {
         let pair = BASE64_STANDARD.encode(format!("{client_id}:{}", client_secret.expose()));
         let basic = header_value(&format!("Basic {pair}"))?;
-        Ok(Self { token_url, basic, held: Mutex::new(None) })
+        Ok(Self { token_url, secret: client_secret.clone(), basic, held: Mutex::new(None) })
     }
 
     async fn header(&self, http: &reqwest::Client) -> Result<HeaderValue, OptimizerError> {
         let mut held = self.held.lock().await;
-        let expired = |token: &Token| token.expires_at.is_some_and(|at| at <= UnixTime::now().seconds());
+        let expired = |token: &Token| token.expires_at.is_some_and(|at| at <= Instant::now());
         let refresh = match held.as_ref() {
             Some(token) if !expired(token) => return Ok(token.header.clone()),
             Some(token) => token.refresh.clone(),
@@ -126,7 +130,9 @@ impl ClientCredentials {
             // Before the form, which adds its own otherwise.
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded;charset=UTF-8")
             .form(form);
-        let body = read_json(request, "the token request").await?;
+        let mut secrets = vec![self.secret.expose(), self.basic.to_str().unwrap_or_default()];
+        secrets.extend(form.iter().filter(|(key, _)| *key == "refresh_token").map(|(_, value)| *value));
+        let body = read_json(request, "the token request", &secrets).await?;
         let unusable = |problem: &str| OptimizerError::Unintelligible {
             url: super::client::shown(self.token_url.url()),
             event: "the token request",
@@ -135,12 +141,16 @@ impl ClientCredentials {
         let response: TokenResponse =
             serde_json::from_value(body).map_err(|_| unusable("it has no usable 'access_token'"))?;
         let header = header_value(&format!("Bearer {}", response.access_token)).map_err(unusable)?;
-        #[expect(clippy::cast_possible_truncation, reason = "whole seconds are meant, and casts of floats saturate")]
-        let expires_at = match (response.expires_in, response.expires_at) {
-            (Some(seconds), _) => Some(UnixTime::now().seconds().saturating_add(seconds as i64)),
-            (None, Some(at)) => Some(at as i64),
+        let left = match (response.expires_in, response.expires_at) {
+            (Some(seconds), _) => Some(seconds),
+            (None, Some(at)) => Some(at - UnixTime::now().as_seconds_f64()),
             (None, None) => None,
         };
+        // A time that no clock reaches is as good as none.
+        let expires_at = left.and_then(|left| {
+            let left = Duration::try_from_secs_f64(left.max(0.0)).ok()?;
+            Instant::now().checked_add(left)
+        });
         Ok(Token { header, refresh: response.refresh_token.map(Secret::new), expires_at })
     }
 }

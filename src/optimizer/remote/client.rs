@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Method, RequestBuilder, StatusCode};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::connection::Connections;
@@ -103,17 +105,16 @@ impl RemoteOptimizer {
     async fn post<T>(
         &self,
         event: &'static str,
-        param: Value,
+        body: Bytes,
         limits: Limits,
         parse: fn(&Value) -> Result<T, String>,
     ) -> Result<T, OptimizerError> {
-        let body = wire::request(event, param, self.servo_uid.as_deref());
-        tracing::trace!(event, %body, "request to the optimizer");
+        tracing::trace!(event, body = %String::from_utf8_lossy(&body), "request to the optimizer");
         let on_wait = |error: &OptimizerError, wait: Duration| {
             let error: &dyn std::error::Error = error;
             tracing::warn!(event, error, ?wait, "the request failed: trying again");
         };
-        let attempt = || async { self.exchange(event, &body).await.map_err(|error| classify(event, error)) };
+        let attempt = || async { self.exchange(event, body.clone()).await.map_err(|error| classify(event, error)) };
         let answer = retry(limits, on_wait, attempt).await?;
         tracing::trace!(event, %answer, "answer of the optimizer");
         parse(&answer).map_err(|problem| OptimizerError::Unintelligible {
@@ -124,30 +125,46 @@ impl RemoteOptimizer {
     }
 
     /// One try of a post.
-    async fn exchange(&self, event: &'static str, body: &Value) -> Result<Value, OptimizerError> {
-        let request = self.request(Method::POST, "servo").await?.header(CONTENT_TYPE, "application/json");
-        let result = read_json(request.body(body.to_string()), event).await;
+    async fn exchange(&self, event: &'static str, body: Bytes) -> Result<Value, OptimizerError> {
+        let result = self.send(Method::POST, "servo", event, body).await;
         if let Err(OptimizerError::HttpStatus { status: 401, .. }) = &result {
             self.connections.current().await?.auth.refused().await;
         }
         result
     }
 
-    async fn request(&self, method: Method, path: &str) -> Result<RequestBuilder, OptimizerError> {
+    /// One request with credentials. An answer that quotes them is not passed on with them.
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        event: &'static str,
+        body: Bytes,
+    ) -> Result<Value, OptimizerError> {
         let connection = self.connections.current().await?;
         let (name, value) = connection.auth.header(&self.http).await?;
-        Ok(self.http.request(method, connection.address(path)).header(name, value))
+        // The token alone, whatever its scheme: it is the last word.
+        let token = value.to_str().ok().and_then(|value| value.rsplit(' ').next()).unwrap_or_default().to_owned();
+        let request = self
+            .http
+            .request(method, connection.address(path))
+            .header(name, value)
+            .header(CONTENT_TYPE, "application/json")
+            .body(body);
+        read_json(request, event, &[&token]).await
+    }
+
+    /// The body of an event of this servo.
+    fn request(&self, event: &str, param: &impl Serialize) -> Bytes {
+        wire::request(event, param, self.servo_uid.as_deref())
     }
 
     /// One exchange of the side channel, repeated on 5xx and transport errors.
     async fn asset(&self, method: Method, path: &str, body: &Value) -> Result<Value, OptimizerError> {
         let on_wait = |_: &OptimizerError, _: Duration| {};
-        let exchange = || async {
-            let request = self.request(method.clone(), path).await?.header(CONTENT_TYPE, "application/json");
-            read_json(request.body(body.to_string()), "diagnostics").await
-        };
+        let body = Bytes::from(body.to_string());
         let attempt = || async {
-            exchange().await.map_err(|error| match error {
+            self.send(method.clone(), path, "diagnostics", body.clone()).await.map_err(|error| match error {
                 OptimizerError::HttpStatus { status: 500.., .. } | OptimizerError::Transport { .. } => {
                     Attempt::transient(error)
                 }
@@ -204,8 +221,13 @@ pub(super) fn shown(url: &url::Url) -> String {
     cleared.map_or_else(|()| url.origin().ascii_serialization(), |()| url.to_string())
 }
 
-/// Sends a request and reads a successful answer as JSON.
-pub(super) async fn read_json(request: RequestBuilder, event: &'static str) -> Result<Value, OptimizerError> {
+/// Sends a request and reads a successful answer as JSON. An error quotes the beginning of the answer, without the secrets
+/// of the request, should it repeat them.
+pub(super) async fn read_json(
+    request: RequestBuilder,
+    event: &'static str,
+    secrets: &[&str],
+) -> Result<Value, OptimizerError> {
     let (client, request) = request.build_split();
     let request = request.map_err(|error| transport(String::new(), error))?;
     let url = shown(request.url());
@@ -231,7 +253,11 @@ pub(super) async fn read_json(request: RequestBuilder, event: &'static str) -> R
     if status == StatusCode::GONE && detail(&body).as_deref() == Some("unexpected servo_uid") {
         return Err(OptimizerError::UnexpectedServo);
     }
-    let body = String::from_utf8_lossy(&body).trim().chars().take(SHOWN_BODY).collect();
+    let mut text = String::from_utf8_lossy(&body).trim().to_owned();
+    for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
+        text = text.replace(secret, "REDACTED");
+    }
+    let body = text.chars().take(SHOWN_BODY).collect();
     Err(OptimizerError::HttpStatus { url, event, status: status.as_u16(), body })
 }
 
@@ -247,29 +273,32 @@ fn transport(url: String, error: reqwest::Error) -> OptimizerError {
 #[async_trait]
 impl Optimizer for RemoteOptimizer {
     async fn hello(&self, telemetry: &BTreeMap<String, String>) -> Result<(), OptimizerError> {
-        self.post("HELLO", wire::hello(telemetry), self.hello_limits, wire::parse_greeting).await
+        let body = self.request("HELLO", &wire::hello(telemetry));
+        self.post("HELLO", body, self.hello_limits, wire::parse_greeting).await
     }
 
     async fn next_command(&self) -> Result<Command, OptimizerError> {
-        self.post("WHATS_NEXT", Value::Null, self.limits, wire::parse_command).await
+        let body = self.request("WHATS_NEXT", &Value::Null);
+        self.post("WHATS_NEXT", body, self.limits, wire::parse_command).await
     }
 
     async fn report(&self, report: &Report) -> Result<Answer, OptimizerError> {
-        self.post(report.operation.as_str(), wire::report(report), self.limits, wire::parse_answer).await
+        let event = report.operation.as_str();
+        self.post(event, self.request(event, &wire::report(report)), self.limits, wire::parse_answer).await
     }
 
     async fn complete(&self, completion: &Completion) -> Result<Answer, OptimizerError> {
-        let (operation, param) = wire::completion(completion, UnixTime::now());
-        self.post(operation.as_str(), param, self.limits, wire::parse_answer).await
+        let (operation, body) = wire::completion(completion, UnixTime::now(), self.servo_uid.as_deref());
+        self.post(operation.as_str(), body, self.limits, wire::parse_answer).await
     }
 
     async fn goodbye(&self, reason: &str) -> Result<(), OptimizerError> {
-        self.post("GOODBYE", json!({"reason": reason}), self.limits, wire::parse_greeting).await
+        let body = self.request("GOODBYE", &json!({"reason": reason}));
+        self.post("GOODBYE", body, self.limits, wire::parse_greeting).await
     }
 
     async fn reachable(&self) -> Result<String, String> {
-        let body = wire::request("HELLO", Value::Null, self.servo_uid.as_deref());
-        match self.exchange("HELLO", &body).await {
+        match self.exchange("HELLO", self.request("HELLO", &Value::Null)).await {
             // Only the status counts: whatever is said with 200 comes from an optimizer.
             Ok(_) | Err(OptimizerError::Unintelligible { .. }) => Ok("Response status code: 200".to_owned()),
             Err(OptimizerError::HttpStatus { status, .. }) => Err(format!("Response status code: {status}")),

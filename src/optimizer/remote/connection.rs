@@ -38,11 +38,11 @@ impl Connection {
     fn of_app_dynamics(resolved: &ResolvedAppDynamics) -> Result<Self, &'static str> {
         let auth = match &resolved.token {
             Some(token) => Auth::token(token)?,
-            None => Auth::ClientCredentials(ClientCredentials::new(
+            None => Auth::ClientCredentials(Box::new(ClientCredentials::new(
                 resolved.token_url.clone(),
                 resolved.client_id.as_deref().unwrap_or_default(),
                 resolved.client_secret.as_ref().ok_or("neither a token nor a client secret is configured")?,
-            )?),
+            )?)),
         };
         Ok(Self { base: resolved.url.clone(), auth, file: None })
     }

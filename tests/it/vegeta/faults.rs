@@ -95,8 +95,7 @@ async fn a_measurement_of_no_time_fails_before_it_begins() {
     let bench = Bench::fake("true", "true");
     for duration in [0, -5] {
         let error = bench.measure(&section("http://127.0.0.1:1/", "1"), Span::from_secs(duration)).await.unwrap_err();
-        let expected =
-            "the load could not be measured: an attack needs a duration: give the measurement one, such as 1m";
+        let expected = "the load could not be measured: an attack needs a duration: by hand `--duration 1m`, from an optimizer `control.duration`";
         assert_eq!((error.kind(), error.chain().as_str()), (ErrorKind::MeasurementFailed, expected));
     }
 }

@@ -9,7 +9,7 @@ use crate::types::Duration;
 
 /// An attack without a duration, which would never end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("an attack needs a duration: give the measurement one, such as 1m")]
+#[error("an attack needs a duration: by hand `--duration 1m`, from an optimizer `control.duration`")]
 pub struct NoDuration;
 
 /// What is run for an attack.

@@ -1,4 +1,6 @@
-//! Whether servos are ready: runs the check flow on all of them at once, and prints the tables that were asked for.
+//! Whether servos are ready: the plan of a check flow, the flow itself, and the tables that it prints.
+
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use tokio_util::sync::CancellationToken;
@@ -8,12 +10,28 @@ use super::context::span;
 use super::exit::CliError;
 use super::output::Output;
 use crate::checks::{
-    CheckAnswers, CheckFilter, CheckRequest, ConnectorChecks, Delay, FlowObserver, FlowOptions, Readiness, run_flow,
-    table,
+    CheckAnswers, CheckFilter, CheckRequest, ConnectorChecks, Delay, FlowObserver, FlowOptions, FlowOutcome, Readiness,
+    run_flow, table,
 };
 use crate::config::ChecksConfig;
-use crate::connector::{ConnectorName, ProgressSender};
+use crate::connector::{ConnectorName, ErrorKind, EventError, ProgressSender};
 use crate::servo::{Dispatch, Servo};
+
+/// How long the pass that begins at the end of a wait may take, where the end is meant.
+const LAST_PASS: Duration = Duration::from_millis(600);
+
+/// How long checks that have been called off may take to clean up then.
+const CLEAN_UP: Duration = Duration::from_millis(200);
+
+/// What to find out about a servo.
+pub(crate) struct Plan {
+    /// What the flow does.
+    pub(crate) flow: FlowOptions,
+    /// The connectors to ask; `None` is all.
+    pub(crate) targets: Option<Vec<ConnectorName>>,
+    /// Whether the flow ends with its wait, whatever a check is doing then; otherwise the last pass has its time.
+    pub(crate) punctual: bool,
+}
 
 /// Whether all servos are ready, as the `checks` section of each says.
 ///
@@ -24,31 +42,65 @@ pub(crate) async fn all_ready(
     output: &Output,
     cancellation: &CancellationToken,
 ) -> Result<bool, CliError> {
-    let flows = servos.iter().map(|servo| is_ready(servo, output, cancellation).instrument(span(servo, servos)));
-    let ready: Vec<bool> = join_all(flows).await.into_iter().collect::<Result<_, _>>()?;
+    let flows = servos.iter().map(async |servo| {
+        let config = &servo.config().checks;
+        let plan = Plan { flow: flow_options(config)?, targets: targets(servo, config)?, punctual: false };
+        let silent = config.progressive || config.quiet;
+        let mut tables =
+            Tables { output: (!silent).then_some(output), heading: heading(servo, servos), verbose: config.verbose };
+        let outcome = examine(servo, &plan, &mut tables, cancellation).instrument(span(servo, servos)).await;
+        Ok(outcome.readiness == Readiness::Ready)
+    });
+    let ready: Vec<bool> = join_all(flows).await.into_iter().collect::<Result<_, CliError>>()?;
     Ok(ready.into_iter().all(|ready| ready))
 }
 
-async fn is_ready(servo: &Servo, output: &Output, cancellation: &CancellationToken) -> Result<bool, CliError> {
-    let config = &servo.config().checks;
-    let options = flow_options(config)?;
-    let dispatch = dispatch(servo, config, cancellation)?;
-    let mut tables = Tables { config, output };
-    let outcome = run_flow(&options, cancellation, &mut tables, || pass(servo, &options.request, &dispatch)).await;
-    Ok(outcome.readiness == Readiness::Ready)
+/// Runs the flow on a servo.
+pub(crate) async fn examine(
+    servo: &Servo,
+    plan: &Plan,
+    observer: &mut dyn FlowObserver,
+    cancellation: &CancellationToken,
+) -> FlowOutcome {
+    let end = cancellation.child_token();
+    let mut dispatch = Dispatch::new(ProgressSender::default(), end.clone());
+    if let Some(targets) = &plan.targets {
+        dispatch = dispatch.only(targets.clone());
+    }
+    let flow = run_flow(&plan.flow, &end, observer, || pass(servo, &plan.flow.request, &dispatch));
+    let Some(limit) = plan.flow.wait.filter(|wait| plan.punctual && !wait.is_zero()) else { return flow.await };
+    tokio::pin!(flow);
+    tokio::select! {
+        outcome = &mut flow => return outcome,
+        () = tokio::time::sleep(limit.to_std() + LAST_PASS) => end.cancel(),
+    }
+    tracing::error!("timed out waiting for checks to pass {limit}: those that were still running are given up");
+    let results = tokio::time::timeout(CLEAN_UP, flow).await.map(|outcome| outcome.results).unwrap_or_default();
+    FlowOutcome { readiness: Readiness::NotReady, results }
 }
 
 /// One round of checks. A hook that fails before any connector is asked is a failing check of the servo.
 async fn pass(servo: &Servo, request: &CheckRequest, dispatch: &Dispatch) -> CheckAnswers {
     match servo.check(request, dispatch).await {
         Ok(answers) => {
-            answers.into_iter().map(|(name, checks)| (name, checks.map_err(|error| error.chain()))).collect()
+            answers.into_iter().map(|(name, checks)| (name, checks.map_err(|error| problem(&error)))).collect()
         }
-        Err(error) => vec![(ConnectorName::new(servo.name()), Err(error.chain()))],
+        Err(error) => vec![(ConnectorName::new(servo.name()), Err(problem(&error)))],
     }
 }
 
-fn flow_options(config: &ChecksConfig) -> Result<FlowOptions, CliError> {
+fn problem(error: &EventError) -> String {
+    match error.kind() {
+        ErrorKind::Cancelled => "did not come to an end in time".to_owned(),
+        _ => error.chain(),
+    }
+}
+
+/// The flow that a `checks` section describes.
+///
+/// # Errors
+/// A filter is not valid.
+pub(crate) fn flow_options(config: &ChecksConfig) -> Result<FlowOptions, CliError> {
     let list = |texts: &Option<Vec<String>>| texts.clone().unwrap_or_default();
     let filter = CheckFilter::parse(&list(&config.name), &list(&config.id), &list(&config.tag))
         .map_err(|error| CliError::Usage(format!("checks: {error}")))?;
@@ -61,10 +113,12 @@ fn flow_options(config: &ChecksConfig) -> Result<FlowOptions, CliError> {
     })
 }
 
-/// To the connectors that the section names, and to the servo itself, whose check never rests.
-fn dispatch(servo: &Servo, config: &ChecksConfig, cancellation: &CancellationToken) -> Result<Dispatch, CliError> {
-    let dispatch = Dispatch::new(ProgressSender::default(), cancellation.clone());
-    let Some(names) = &config.connectors else { return Ok(dispatch) };
+/// The connectors that the section names, and the servo itself, whose check never rests.
+///
+/// # Errors
+/// A name that no connector has, or one that has no checks.
+pub(crate) fn targets(servo: &Servo, config: &ChecksConfig) -> Result<Option<Vec<ConnectorName>>, CliError> {
+    let Some(names) = &config.connectors else { return Ok(None) };
     for name in names {
         let connector = servo
             .connector(name)
@@ -74,23 +128,34 @@ fn dispatch(servo: &Servo, config: &ChecksConfig, cancellation: &CancellationTok
         }
     }
     let own = std::iter::once(servo.name());
-    Ok(dispatch.only(names.iter().map(String::as_str).chain(own).map(ConnectorName::new).collect()))
+    Ok(Some(names.iter().map(String::as_str).chain(own).map(ConnectorName::new).collect()))
+}
+
+/// The line above the tables of a servo, which goes without saying when there is but one.
+pub(crate) fn heading<'a>(servo: &'a Servo, servos: &[Servo]) -> Option<&'a str> {
+    (servos.len() > 1).then(|| servo.name())
 }
 
 /// Prints a table after each pass, where the log does not tell it all.
-struct Tables<'a> {
-    config: &'a ChecksConfig,
-    output: &'a Output,
+pub(crate) struct Tables<'a> {
+    /// `None` prints nothing.
+    pub(crate) output: Option<&'a Output>,
+    /// What stands above each table.
+    pub(crate) heading: Option<&'a str>,
+    /// With a line for each check.
+    pub(crate) verbose: bool,
 }
 
 impl FlowObserver for Tables<'_> {
     fn pass_ended(&mut self, results: &[ConnectorChecks]) {
-        let ChecksConfig { progressive, quiet, verbose, .. } = self.config;
-        if *progressive || *quiet {
-            return;
-        }
-        let table = if *verbose { table::verbose(results) } else { table::plain(results) };
+        let Some(output) = self.output else { return };
         // The flow goes on whether or not anybody reads its tables.
-        self.output.line(table).ok();
+        output.line(table_of(results, self.heading, self.verbose)).ok();
     }
+}
+
+/// The table of a pass, below the heading.
+pub(crate) fn table_of(results: &[ConnectorChecks], heading: Option<&str>, verbose: bool) -> String {
+    let table = if verbose { table::verbose(results) } else { table::plain(results) };
+    heading.map(|heading| format!("{heading}\n{table}")).unwrap_or(table)
 }

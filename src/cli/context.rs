@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+use indicatif::MultiProgress;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
@@ -29,6 +30,8 @@ pub(crate) struct Context {
     pub(crate) output: Output,
     /// The recent log.
     pub(crate) log: LogBuffer,
+    /// What is drawn below the log; hidden unless standard error is a terminal.
+    pub(crate) screen: MultiProgress,
 }
 
 /// The servos that a command acts on, in one state of assembly or another.

@@ -6,6 +6,7 @@
 
 mod age;
 mod banner;
+mod checklist;
 mod checks;
 mod commands;
 mod context;
@@ -18,11 +19,14 @@ mod prompt;
 use std::path::PathBuf;
 
 use clap::{ArgMatches, ColorChoice, FromArgMatches, Subcommand};
+use indicatif::{MultiProgress, ProgressDrawTarget};
 
 use crate::assembly::Registry;
 use crate::config::{DotenvFile, Environment, variables};
-use crate::logging::{self, LogOptions};
-use commands::{adjust, connector, describe, list, measure, run, version};
+use crate::logging::{self, LogFormat, LogLevel, LogOptions};
+use commands::{
+    adjust, check, completions, connector, connectors, describe, list, measure, run, show, sidecar, version,
+};
 use context::Context;
 use exit::{CliError, ExitCode};
 use globals::Globals;
@@ -38,16 +42,23 @@ Examples:
   servo describe                      Show what can be set and measured
   servo measure --duration 2m         Measure for two minutes
   servo adjust web.cpu=1.5            Give a setting a new value
+  servo check --wait 5m               Wait until everything is ready to run
   servo run --check                   Run under the optimizer once all checks pass";
 
 #[derive(Debug, Subcommand)]
 enum Command {
     List(list::Args),
+    Connectors(connectors::Args),
+    Show(show::Args),
+    Check(check::Args),
     Run(run::Args),
     Describe(describe::Args),
     Measure(measure::Args),
+    InjectSidecar(sidecar::InjectArgs),
+    EjectSidecar(sidecar::EjectArgs),
     Adjust(adjust::Args),
     Version(version::Args),
+    Completions(completions::Args),
 }
 
 /// What the arguments ask for.
@@ -61,11 +72,20 @@ impl Action {
     async fn run(self, cx: &Context) -> Result<ExitCode, CliError> {
         match self {
             Self::Command(Command::List(args)) => list::run(args, cx).await,
+            Self::Command(Command::Connectors(args)) => connectors::run(args, cx).await,
+            Self::Command(Command::Show(args)) => show::run(args, cx).await,
+            Self::Command(Command::Check(args)) => check::run(args, cx).await,
             Self::Command(Command::Run(args)) => run::run(args, cx).await,
             Self::Command(Command::Describe(args)) => describe::run(args, cx).await,
             Self::Command(Command::Measure(args)) => measure::run(args, cx).await,
+            Self::Command(Command::InjectSidecar(args)) => sidecar::inject(args, cx).await,
+            Self::Command(Command::EjectSidecar(args)) => sidecar::eject(args, cx).await,
             Self::Command(Command::Adjust(args)) => adjust::run(args, cx).await,
             Self::Command(Command::Version(args)) => version::run(args, cx).await,
+            Self::Command(Command::Completions(args)) => {
+                let mut commands = command(cx.registry, &cx.environment);
+                completions::run(args.into(), &mut commands, &cx.environment, &cx.output)
+            }
             Self::OfConnector(invocation) => connector::run(invocation, cx).await,
         }
     }
@@ -91,19 +111,23 @@ fn start(registry: Registry) -> Result<ExitCode, CliError> {
     };
     let globals = Globals::resolve(&matches, &environment)?;
     let output = Output::stdout(globals.colour);
+    if let Some(request) = completions::requested(&matches) {
+        return completions::run(request, &mut command, &environment, &output);
+    }
     let Some(action) = action(&matches, registry)? else {
         output.write(&command.render_help().to_string())?;
         return Ok(ExitCode::Success);
     };
     let dotenv = dotenv?;
-    let log = logging::init(&log_options(&action, &globals, &environment)?)
+    let screen = screen(globals.log_format);
+    let log = logging::init(&log_options(&action, &globals, &environment, &screen)?)
         .map_err(|error| CliError::Failed(format!("failed to begin the log: {error}")))?;
     for warning in dotenv.iter().flat_map(|file| &file.warnings) {
         tracing::warn!("{warning}");
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| CliError::Failed(format!("failed to start the runtime: {error}")))?;
-    let cx = Context { registry, environment, globals, output, log };
+    let cx = Context { registry, environment, globals, output, log, screen };
     let result = runtime.block_on(action.run(&cx));
     // A question that nobody has answered must not keep the process alive.
     runtime.shutdown_background();
@@ -127,7 +151,7 @@ fn command(registry: Registry, environment: &Environment) -> clap::Command {
         } else {
             ColorChoice::Never
         });
-    let root = Command::augment_subcommands(root);
+    let root = Command::augment_subcommands(completions::add_to(root));
     globals::add_to(root.subcommands(registry.iter().filter_map(|factory| connector::command(*factory))))
 }
 
@@ -151,15 +175,46 @@ fn action(matches: &ArgMatches, registry: Registry) -> Result<Option<Action>, Cl
     Ok(Some(Action::Command(command)))
 }
 
-fn log_options(action: &Action, globals: &Globals, environment: &Environment) -> Result<LogOptions, CliError> {
-    let mut options =
-        LogOptions { level: globals.log_level, format: globals.log_format, colour: globals.colour, file: None };
-    if let Action::Command(Command::Run(args)) = action {
-        options.file =
-            Some(PathBuf::from(environment.non_empty(variables::SERVO_LOG_FILE).unwrap_or(DEFAULT_LOG_FILE)));
-        if args.debug(environment)? {
-            options.level = options.level.min(logging::LogLevel::Debug);
+/// What is drawn below the log of a terminal; hidden everywhere else.
+fn screen(format: LogFormat) -> MultiProgress {
+    MultiProgress::with_draw_target(match format {
+        LogFormat::Text => ProgressDrawTarget::stderr(),
+        LogFormat::Json => ProgressDrawTarget::hidden(),
+    })
+}
+
+fn log_options(
+    action: &Action,
+    globals: &Globals,
+    environment: &Environment,
+    screen: &MultiProgress,
+) -> Result<LogOptions, CliError> {
+    let mut options = LogOptions {
+        level: globals.log_level,
+        format: globals.log_format,
+        colour: globals.colour,
+        file: None,
+        screen: screen.clone(),
+    };
+    let runs = match action {
+        Action::Command(Command::Run(args)) => {
+            if args.debug(environment)? {
+                options.level = options.level.min(LogLevel::Debug);
+            }
+            true
         }
+        Action::Command(Command::Check(args)) => {
+            if args.is_live(screen) && !args.runs() && options.level == LogLevel::Info {
+                // The list on the screen says the same.
+                options.level = LogLevel::Error;
+            }
+            args.runs()
+        }
+        _ => false,
+    };
+    if runs {
+        let file = environment.non_empty(variables::SERVO_LOG_FILE).unwrap_or(DEFAULT_LOG_FILE);
+        options.file = Some(PathBuf::from(file));
     }
     Ok(options)
 }

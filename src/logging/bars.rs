@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use tracing::span;
 
 /// What a bar shows: who reports, how far it is, and what it says.
@@ -16,14 +16,9 @@ pub(super) struct ProgressBars {
 }
 
 impl ProgressBars {
-    /// Bars on stderr.
-    pub(super) fn on_stderr() -> Self {
-        Self::on(ProgressDrawTarget::stderr())
-    }
-
-    /// Bars on this target.
-    pub(super) fn on(target: ProgressDrawTarget) -> Self {
-        Self { all: MultiProgress::with_draw_target(target), running: Mutex::default() }
+    /// Bars on this screen, which others may draw on too.
+    pub(super) fn on(screen: MultiProgress) -> Self {
+        Self { all: screen, running: Mutex::default() }
     }
 
     /// Moves the bar of an operation, which is drawn when it is new.
@@ -62,6 +57,8 @@ fn new_bar() -> ProgressBar {
 
 #[cfg(test)]
 mod tests {
+    use indicatif::ProgressDrawTarget;
+
     use super::*;
 
     #[test]
@@ -71,7 +68,7 @@ mod tests {
 
     #[test]
     fn an_operation_has_one_bar_until_it_is_removed() {
-        let bars = ProgressBars::on(ProgressDrawTarget::hidden());
+        let bars = ProgressBars::on(MultiProgress::with_draw_target(ProgressDrawTarget::hidden()));
         let operation = span::Id::from_u64(1);
         bars.show(&operation, "wait[measure]", 20.0, "20% complete");
         bars.show(&operation, "wait[measure]", 250.0, "complete");

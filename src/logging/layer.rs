@@ -162,7 +162,7 @@ mod tests {
     use std::io;
     use std::sync::Arc;
 
-    use indicatif::ProgressDrawTarget;
+    use indicatif::{MultiProgress, ProgressDrawTarget};
     use tracing::{debug, error, info, info_span, warn};
 
     use super::*;
@@ -197,7 +197,9 @@ mod tests {
                 format: setup.format,
                 colour: false,
                 writer: Box::new(console.clone()),
-                bars: setup.bars.then(|| ProgressBars::on(ProgressDrawTarget::hidden())),
+                bars: setup
+                    .bars
+                    .then(|| ProgressBars::on(MultiProgress::with_draw_target(ProgressDrawTarget::hidden()))),
             },
             None,
             LogBuffer::default(),

@@ -27,6 +27,7 @@ use std::fs::{self, File};
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
+use indicatif::MultiProgress;
 use tracing_subscriber::layer::SubscriberExt;
 
 pub use buffer::LogBuffer;
@@ -56,6 +57,8 @@ pub struct LogOptions {
     pub colour: bool,
     /// A file to append to, without colours. Its folder is created.
     pub file: Option<PathBuf>,
+    /// Where progress bars are drawn, on a terminal.
+    pub screen: MultiProgress,
 }
 
 /// Begins to log, for the life of the process. Returns the lines of the recent past.
@@ -71,7 +74,7 @@ pub fn init(options: &LogOptions) -> Result<LogBuffer, tracing::subscriber::SetG
         format: options.format,
         colour: options.colour && on_terminal,
         writer: Box::new(io::stderr()),
-        bars: (on_terminal && options.format == LogFormat::Text).then(ProgressBars::on_stderr),
+        bars: (on_terminal && options.format == LogFormat::Text).then(|| ProgressBars::on(options.screen.clone())),
     };
     let file = options.file.as_deref().map(|path| (path, open(path)));
     let (file, failure) = match file {

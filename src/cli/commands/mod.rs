@@ -1,9 +1,14 @@
 //! One file for each command: its options, and `run`, which does it.
 
 pub(super) mod adjust;
+pub(super) mod check;
+pub(super) mod completions;
 pub(super) mod connector;
+pub(super) mod connectors;
 pub(super) mod describe;
 pub(super) mod list;
 pub(super) mod measure;
 pub(super) mod run;
+pub(super) mod show;
+pub(super) mod sidecar;
 pub(super) mod version;

@@ -18,7 +18,7 @@ use crate::config::{Detail, Dump, Environment, OptimizerConfig, OptimizerRequire
 use crate::connector::ProgressSender;
 use crate::decode::HttpUrl;
 use crate::logging::LogBuffer;
-use crate::runner::{self, Confirm, LogSource, RunOptions, RunOutcome};
+use crate::runner::{self, Confirm, LogSource, RunOptions, RunOutcome, Signals};
 use crate::servo::{Dispatch, Servo};
 
 /// Run under the optimizer
@@ -70,13 +70,27 @@ pub(crate) async fn run(args: Args, cx: &Context) -> Result<ExitCode, CliError> 
         Err(CliError::Interrupted { clean: true }) if !args.dry_run => return Ok(ExitCode::Success),
         Err(error) => return Err(error),
     }
-    cx.output.write(&banner(&facts(&servos, cx), &Look::choose(&cx.environment, cx.output.colour())))?;
+    serve(&servos, Serve { no_poll: args.no_poll, interactive: args.interactive }, signals, cx).await
+}
+
+/// How to run.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Serve {
+    /// Whether to leave out asking for commands.
+    pub(super) no_poll: bool,
+    /// Whether to ask before every step.
+    pub(super) interactive: bool,
+}
+
+/// Runs attached servos until a signal stops them.
+pub(super) async fn serve(servos: &[Servo], how: Serve, signals: Signals, cx: &Context) -> Result<ExitCode, CliError> {
+    cx.output.write(&banner(&facts(servos, cx), &Look::choose(&cx.environment, cx.output.colour())))?;
     let options = RunOptions {
-        no_poll: args.no_poll,
-        confirm: args.interactive.then(|| Arc::new(Terminal::default()) as Arc<dyn Confirm>),
+        no_poll: how.no_poll,
+        confirm: how.interactive.then(|| Arc::new(Terminal::default()) as Arc<dyn Confirm>),
         log: Some(Arc::new(cx.log.clone())),
     };
-    Ok(match runner::run(&servos, &options, signals).await {
+    Ok(match runner::run(servos, &options, signals).await {
         RunOutcome::Stopped => ExitCode::Success,
         RunOutcome::NoneLeft => ExitCode::Failure,
         RunOutcome::Forced => ExitCode::Interrupted,

@@ -97,7 +97,8 @@ impl FlowObserver for Checklist {
     }
 
     fn waiting(&mut self, time: Duration) {
-        let time = types::Duration::from_secs(time.as_secs_f64().ceil() as i64);
+        let whole_seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
+        let time = types::Duration::from_std(Duration::from_secs(whole_seconds));
         self.status.set_message(format!("{}: waiting up to {time} before the next pass", failing(self.failing)));
     }
 }

@@ -112,6 +112,8 @@ fn start(registry: Registry) -> Result<ExitCode, CliError> {
     let globals = Globals::resolve(&matches, &environment)?;
     let output = Output::stdout(globals.colour);
     if let Some(request) = completions::requested(&matches) {
+        // Not the one that has parsed, which parsing has changed.
+        let mut command = self::command(registry, &environment);
         return completions::run(request, &mut command, &environment, &output);
     }
     let Some(action) = action(&matches, registry)? else {

@@ -3,24 +3,11 @@
 use serde_json::Value;
 
 use crate::support::http_server::{HttpServer, Reply};
-use crate::support::servo_bin::{Finished, ServoBin};
+use crate::support::servo_bin::{Finished, ServoBin, succeeded, was_wrong};
 
 /// Runs in an empty folder.
 async fn servo(arguments: &str) -> Finished {
     ServoBin::new().run(arguments).await
-}
-
-#[track_caller]
-fn succeeded(finished: &Finished) -> &str {
-    assert_eq!(finished.code, Some(0), "{finished:?}");
-    &finished.stdout
-}
-
-#[track_caller]
-fn was_wrong(finished: &Finished) -> &str {
-    assert_eq!(finished.code, Some(2), "{finished:?}");
-    assert_eq!(finished.stdout, "", "{finished:?}");
-    &finished.stderr
 }
 
 /// An address where nobody listens.
@@ -71,7 +58,24 @@ async fn help_needs_no_valid_configuration() {
         let finished = servo.run(command).await;
         assert!(succeeded(&finished).contains("Usage: servo"), "{command}: {finished:?}");
     }
-    for command in ["list", "run", "describe", "measure", "adjust", "version"] {
+    for command in [
+        "list",
+        "run",
+        "describe",
+        "measure",
+        "adjust",
+        "version",
+        "connectors",
+        "show",
+        "show components",
+        "show connectors",
+        "show events",
+        "show metrics",
+        "check",
+        "completions",
+        "inject-sidecar",
+        "eject-sidecar",
+    ] {
         let finished = servo.run(&format!("{command} --help")).await;
         assert!(succeeded(&finished).contains("Example: servo "), "{command}: {finished:?}");
     }

@@ -2,9 +2,11 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a helper of a test fails as the test does")]
 
 mod architecture;
+mod check;
 mod cli;
 mod prometheus;
 mod runner;
+mod show;
 mod vegeta;
 #[path = "../support"]
 mod support {

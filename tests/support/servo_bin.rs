@@ -36,6 +36,26 @@ pub(crate) struct Running {
     logged: watch::Receiver<String>,
 }
 
+/// What a command printed that succeeded.
+#[track_caller]
+pub(crate) fn succeeded(finished: &Finished) -> &str {
+    assert_eq!(finished.code, Some(0), "{finished:?}");
+    &finished.stdout
+}
+
+/// What a command said that was used in a wrong way, or found a wrong configuration.
+#[track_caller]
+pub(crate) fn was_wrong(finished: &Finished) -> &str {
+    assert_eq!(finished.code, Some(2), "{finished:?}");
+    assert_eq!(finished.stdout, "", "{finished:?}");
+    &finished.stderr
+}
+
+/// The keys of a JSON object, in their order.
+pub(crate) fn keys(object: &serde_json::Value) -> Vec<&str> {
+    object.as_object().unwrap().keys().map(String::as_str).collect()
+}
+
 impl ServoBin {
     /// An empty folder, in which it is always UTC.
     pub(crate) fn new() -> Self {
@@ -84,17 +104,38 @@ impl ServoBin {
         Running::watch(self.command(arguments).stdout(writer).spawn().unwrap()).finish().await
     }
 
+    /// Runs it to its end on a terminal; all that it shows there is its standard output.
+    pub(crate) async fn run_on_terminal(&self, arguments: &str) -> Finished {
+        let line = format!("{} {arguments}", env!("CARGO_BIN_EXE_servo"));
+        let mut command = Command::new("script");
+        // From util-linux: it runs the line on a terminal of its own and ends as the line does.
+        command.args(["--quiet", "--return", "--command", &line, "/dev/null"]);
+        self.prepare(&mut command).env("TERM", "xterm");
+        Running::watch(command.stdout(Stdio::piped()).spawn().unwrap()).finish().await
+    }
+
+    /// Runs it to its end with this text on standard input.
+    pub(crate) async fn run_with_input(&self, arguments: &str, input: &str) -> Finished {
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        std::io::Write::write_all(&mut writer, input.as_bytes()).unwrap();
+        drop(writer);
+        Running::watch(self.command(arguments).stdin(reader).stdout(Stdio::piped()).spawn().unwrap()).finish().await
+    }
+
     fn command(&self, arguments: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_servo"));
+        self.prepare(command.args(arguments.split_whitespace()));
         command
-            .args(arguments.split_whitespace())
+    }
+
+    fn prepare<'c>(&self, command: &'c mut Command) -> &'c mut Command {
+        command
             .env_clear()
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .current_dir(self.folder())
             .stdin(Stdio::null())
             .stderr(Stdio::piped())
-            .kill_on_drop(true);
-        command
+            .kill_on_drop(true)
     }
 }
 

@@ -52,8 +52,8 @@ pub(crate) struct Args {
     #[arg(short, long)]
     progressive: bool,
     /// Keep checking until everything passes or this time is up, such as 30s or 5m [default: checks.wait]
-    #[arg(short, long, value_name = "TIME", num_args = 0..=1, value_parser = parse_wait)]
-    wait: Option<Option<WaitWord>>,
+    #[arg(short, long, value_name = "TIME", num_args = 0..=1, default_missing_value = "", value_parser = parse_wait)]
+    wait: Option<WaitWord>,
     /// The time between two passes, or expo for 8s, 16s, 32s and so on [default: checks.delay]
     #[arg(short, long, value_name = "TIME", value_parser = parse_delay)]
     delay: Option<Delay>,
@@ -99,12 +99,14 @@ impl HaltOn {
 /// The word behind `--wait`: its value when it is a duration, otherwise the first of the connectors.
 #[derive(Debug, Clone)]
 enum WaitWord {
+    Nothing,
     Time(Duration),
     Connector(String),
 }
 
 fn parse_wait(word: &str) -> Result<WaitWord, String> {
     match time(word) {
+        _ if word.is_empty() => Ok(WaitWord::Nothing),
         Ok(time) => Ok(WaitWord::Time(not_negative(time)?)),
         Err(_) => Ok(WaitWord::Connector(word.to_owned())),
     }
@@ -146,7 +148,7 @@ impl Args {
     /// The connectors that are named, the word behind `--wait` included.
     fn named(&self) -> impl Iterator<Item = &str> {
         let behind_wait = match &self.wait {
-            Some(Some(WaitWord::Connector(name))) => Some(name.as_str()),
+            Some(WaitWord::Connector(name)) => Some(name.as_str()),
             _ => None,
         };
         behind_wait.into_iter().chain(self.connectors.iter().map(String::as_str))
@@ -168,7 +170,7 @@ impl Args {
         }
         flow.wait = match &self.wait {
             None => None,
-            Some(Some(WaitWord::Time(time))) => Some(*time),
+            Some(WaitWord::Time(time)) => Some(*time),
             Some(_) => config.wait.time(),
         };
         flow.delay = self.delay.unwrap_or(flow.delay);
@@ -185,9 +187,7 @@ impl Args {
             let found: Vec<_> = servos.iter().filter_map(|servo| servo.connector(name)).collect();
             if found.is_empty() {
                 let hint = match &self.wait {
-                    Some(Some(WaitWord::Connector(word))) if word == name => {
-                        "; a time for --wait is written as 30s or 5m"
-                    }
+                    Some(WaitWord::Connector(word)) if word == name => "; a time for --wait is written as 30s or 5m",
                     _ => "",
                 };
                 return Err(CliError::Usage(format!("no connector found named '{name}'{hint}")));
@@ -294,7 +294,7 @@ mod tests {
         let args = parse(line).expect(line);
         let found = match &args.wait {
             None => "single".to_owned(),
-            Some(Some(WaitWord::Time(time))) => time.to_string(),
+            Some(WaitWord::Time(time)) => time.to_string(),
             Some(_) => "configured".to_owned(),
         };
         assert_eq!((found.as_str(), args.named().collect::<Vec<_>>()), (wait, connectors.to_vec()), "{line}");

@@ -15,6 +15,7 @@ mod globals;
 mod interrupt;
 mod output;
 mod prompt;
+mod replace;
 
 use std::path::PathBuf;
 
@@ -25,7 +26,7 @@ use crate::assembly::Registry;
 use crate::config::{DotenvFile, Environment, variables};
 use crate::logging::{self, LogFormat, LogLevel, LogOptions};
 use commands::{
-    adjust, check, completions, connector, connectors, describe, list, measure, run, show, sidecar, version,
+    adjust, check, completions, connector, connectors, describe, init, list, measure, run, show, sidecar, version,
 };
 use context::Context;
 use exit::{CliError, ExitCode};
@@ -47,6 +48,7 @@ Examples:
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Init(init::Args),
     List(list::Args),
     Connectors(connectors::Args),
     Show(show::Args),
@@ -71,6 +73,7 @@ enum Action {
 impl Action {
     async fn run(self, cx: &Context) -> Result<ExitCode, CliError> {
         match self {
+            Self::Command(Command::Init(args)) => init::run(args, cx).await,
             Self::Command(Command::List(args)) => list::run(args, cx).await,
             Self::Command(Command::Connectors(args)) => connectors::run(args, cx).await,
             Self::Command(Command::Show(args)) => show::run(args, cx).await,

@@ -6,6 +6,7 @@ pub(super) mod completions;
 pub(super) mod connector;
 pub(super) mod connectors;
 pub(super) mod describe;
+pub(super) mod init;
 pub(super) mod list;
 pub(super) mod measure;
 pub(super) mod run;

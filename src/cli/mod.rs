@@ -16,6 +16,7 @@ mod interrupt;
 mod output;
 mod prompt;
 mod replace;
+mod sparkline;
 
 use std::path::PathBuf;
 

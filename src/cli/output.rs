@@ -38,13 +38,20 @@ pub(crate) struct Report {
 pub(crate) struct Output {
     writer: Mutex<Box<dyn Write + Send>>,
     colour: bool,
+    terminal: bool,
 }
 
 impl Output {
     /// Standard output; coloured only when that is wanted and it is a terminal.
     pub(crate) fn stdout(colour_wanted: bool) -> Self {
         let stdout = io::stdout();
-        Self { colour: colour_wanted && stdout.is_terminal(), writer: Mutex::new(Box::new(stdout)) }
+        let terminal = stdout.is_terminal();
+        Self { colour: colour_wanted && terminal, terminal, writer: Mutex::new(Box::new(stdout)) }
+    }
+
+    /// Whether somebody looks at it.
+    pub(crate) fn is_terminal(&self) -> bool {
+        self.terminal
     }
 
     /// Whether colour codes may be printed.
@@ -140,7 +147,7 @@ mod tests {
             (Format::Yaml, "- name: one\n"),
         ] {
             let written = Shared::default();
-            let output = Output { writer: Mutex::new(Box::new(written.clone())), colour: false };
+            let output = Output { writer: Mutex::new(Box::new(written.clone())), colour: false, terminal: false };
             output.result(format, "NAME\none", &json!([{"name": "one"}])).expect("memory takes everything");
             let written = written.0.lock().expect("no panic").clone();
             assert_eq!(String::from_utf8_lossy(&written), expected);

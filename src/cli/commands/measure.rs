@@ -12,6 +12,7 @@ use crate::cli::age::Age;
 use crate::cli::context::{Context, choice, dispatch_to, failed, span};
 use crate::cli::exit::{CliError, ExitCode};
 use crate::cli::output::{Format, Report};
+use crate::cli::sparkline::sparkline;
 use crate::connector::{ConnectorName, MeasureRequest};
 use crate::servo::{Answers, Dispatch, Servo};
 use crate::table::Table;
@@ -19,7 +20,8 @@ use crate::types::{Control, Duration, Measurement, Metric, Reading, UnixTime};
 
 /// Measure metrics of the application
 ///
-/// Measures all metrics, or those that are named, and shows the readings.
+/// Measures all metrics, or those that are named, and shows the readings: on a terminal their least, mean and greatest
+/// value and their course for each metric, elsewhere and with --verbose each of them.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: servo measure throughput error_rate --duration 2m")]
 pub(crate) struct Args {
@@ -31,8 +33,8 @@ pub(crate) struct Args {
     /// How long to measure, such as 90s or 5m
     #[arg(short, long, default_value = "0", value_parser = parse_duration)]
     duration: Duration,
-    /// Accepted for old scripts; there is nothing more to say
-    #[arg(short, long, hide = true)]
+    /// Show each reading on a terminal too
+    #[arg(short, long)]
     verbose: bool,
     /// Show how long ago a reading was made; the default
     #[arg(long, overrides_with = "no_humanize", hide = true)]
@@ -44,6 +46,9 @@ pub(crate) struct Args {
     #[arg(long, value_enum, default_value_t)]
     output: Format,
 }
+
+/// The most bars of a course.
+const COURSE_WIDTH: usize = 24;
 
 fn parse_duration(text: &str) -> Result<Duration, String> {
     Duration::parse(text).map_err(|error| error.to_string())
@@ -62,7 +67,7 @@ pub(crate) async fn run(args: Args, cx: &Context) -> Result<ExitCode, CliError> 
                 let hint = if args.duration.is_zero() { " (give a time to measure with --duration)" } else { "" };
                 failed(&format!("measurement failed{hint}"), &error)
             })?;
-            reports.push(report(servo, &answers, &args));
+            reports.push(report(servo, &answers, &args, cx.output.is_terminal()));
         }
         Ok(reports)
     })
@@ -110,6 +115,10 @@ struct Row<'a> {
 }
 
 impl Row<'_> {
+    fn is_of_the_series_of(&self, other: &Row<'_>) -> bool {
+        (&self.metric.name, self.connector, self.series) == (&other.metric.name, other.connector, other.series)
+    }
+
     fn json(&self) -> Value {
         json!({
             "metric": self.metric.name,
@@ -144,14 +153,52 @@ fn rows<'a>(answers: &'a Answers<Measurement>, metrics: &[String]) -> Vec<Row<'a
     rows
 }
 
-fn report(servo: &Servo, answers: &Answers<Measurement>, args: &Args) -> Report {
+fn report(servo: &Servo, answers: &Answers<Measurement>, args: &Args, terminal: bool) -> Report {
     let rows = rows(answers, &args.metrics);
     let annotations: BTreeMap<_, _> = answers.iter().flat_map(|(_, measurement)| &measurement.annotations).collect();
     let value = Map::from_iter([
         ("readings".to_owned(), rows.iter().map(Row::json).collect()),
         ("annotations".to_owned(), json!(annotations)),
     ]);
-    Report { servo: servo.name().to_owned(), table: table(&rows, args, UnixTime::now()), value }
+    let table = if terminal && !args.verbose && !args.no_humanize {
+        summary(&rows)
+    } else {
+        table(&rows, args, UnixTime::now())
+    };
+    Report { servo: servo.name().to_owned(), table, value }
+}
+
+/// A row for each series, with its values from the first to the last.
+fn summary(rows: &[Row<'_>]) -> Table {
+    let mut series: Vec<(&Row<'_>, Vec<f64>)> = Vec::new();
+    for row in rows {
+        match series.iter_mut().find(|(first, _)| first.is_of_the_series_of(row)) {
+            Some((_, values)) => values.push(row.value),
+            None => series.push((row, vec![row.value])),
+        }
+    }
+    let mut table = Table::new(["METRIC", "UNIT", "CONNECTOR", "MIN", "MEAN", "MAX", "COURSE"]);
+    for (first, values) in &series {
+        table.row([
+            first.metric.name.clone(),
+            first.metric.unit.to_string(),
+            format!("{}{}", first.connector, first.series),
+            shown(values.iter().copied().fold(f64::INFINITY, f64::min)),
+            shown(mean(values)),
+            shown(values.iter().copied().fold(f64::NEG_INFINITY, f64::max)),
+            sparkline(values, COURSE_WIDTH),
+        ]);
+    }
+    table
+}
+
+#[expect(clippy::cast_precision_loss, reason = "far fewer readings than a float can count")]
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
+fn shown(value: f64) -> String {
+    format!("{value:.2}")
 }
 
 fn table(rows: &[Row<'_>], args: &Args, now: UnixTime) -> Table {
@@ -231,6 +278,17 @@ mod tests {
                 "                    2.00 (5 minutes ago) [one{pod=a}]",
             ],
         );
+    }
+
+    #[test]
+    fn the_summary_has_a_row_for_each_series() {
+        let expected = [
+            "METRIC      UNIT    CONNECTOR    MIN    MEAN    MAX    COURSE",
+            "errors              two          0.12   0.12    0.12   ▄",
+            "throughput  rpm     one{pod=a}   1.00   1.50    2.00   ▁█",
+            "throughput  rpm     two{pod=b}   3.00   3.00    3.00   ▄",
+        ];
+        assert_eq!(summary(&rows(&answers(), &[])).to_string(), expected.join("\n"));
     }
 
     #[test]

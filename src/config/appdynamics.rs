@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
+use schemars::JsonSchema;
 use serde_json::Value as Json;
 
 use super::connection_file::ConnectionFile;
@@ -27,18 +28,27 @@ pub(super) const KEYS: [&str; 9] = [
 ];
 
 /// An optimizer behind the AppDynamics platform.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct AppDynamicsOptimizer {
+    /// The optimizer. Required.
     optimizer_id: String,
+    /// The tenant of the platform. Required without a connection file.
     tenant_id: Option<String>,
+    /// The platform. Required without a connection file.
     base_url: Option<HttpUrl>,
+    /// The user of the token request. Required without a connection file.
     client_id: Option<String>,
+    /// The password of the token request. Required without a connection file.
     client_secret: Option<Secret>,
+    /// Path of a file that says tenant, platform and token, and wins over what is written here.
+    #[schemars(with = "Option<String>")]
     connection_file: Option<PathBuf>,
+    /// Used in place of a token request.
     token: Option<Secret>,
-    /// As configured; else computed.
+    /// The address of the optimizer; without it, its place below the platform.
     url: Option<HttpUrl>,
-    /// As configured; else computed.
+    /// The address of token requests; without it, its place below the platform.
     token_url: Option<HttpUrl>,
 }
 

@@ -1,7 +1,9 @@
 //! The `settings.backoff` table: how long and how often requests are repeated.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value as Json, json};
 
 use super::dump::{Detail, Dump, Members};
@@ -34,9 +36,14 @@ pub struct BackoffSettings {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct BackoffTable(Option<BTreeMap<String, Entry>>);
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema)]
+#[schemars(rename = "BackoffEntry", deny_unknown_fields)]
 struct Entry {
+    /// Time after which no further try begins; null is no limit. Without it the entry `__default__` decides, then the
+    /// built-in ones.
+    #[schemars(with = "Option<Duration>")]
     max_time: Limit,
+    /// Number of tries; null is no limit.
     max_tries: Option<i64>,
 }
 
@@ -89,6 +96,20 @@ impl BackoffTable {
             (name.clone(), members.finish())
         });
         Json::Object(shown.collect::<Map<_, _>>())
+    }
+}
+
+impl JsonSchema for BackoffTable {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "BackoffTable".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        generator.subschema_for::<BTreeMap<String, Entry>>()
     }
 }
 

@@ -1,6 +1,10 @@
 //! The `checks` section: which checks are run, and how failing ones are waited for.
 
+use std::borrow::Cow;
+
 use regex::Regex;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::Serialize;
 use serde_json::Value as Json;
 
 use super::dump::{Dump, Members};
@@ -9,7 +13,8 @@ use crate::decode::{Decode, Decoder, Fields, Node, TextForm, Value};
 use crate::types::{Duration, Severity};
 
 /// The `checks` section. The default is that of a file without it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[schemars(default, deny_unknown_fields)]
 #[expect(clippy::struct_excessive_bools, reason = "the keys of the section are independent switches")]
 pub struct ChecksConfig {
     /// Names of the connectors whose checks are run; `None` is all.
@@ -39,14 +44,16 @@ pub struct ChecksConfig {
 }
 
 /// How long failing checks are waited for, with the text that says it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(into = "String")]
 pub struct Wait {
     text: String,
     time: Option<Duration>,
 }
 
 /// The time between two passes, with the text that says it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(into = "String")]
 pub struct Delay {
     text: String,
     time: Option<Duration>,
@@ -157,6 +164,26 @@ impl Wait {
     }
 }
 
+impl From<Wait> for String {
+    fn from(wait: Wait) -> Self {
+        wait.text
+    }
+}
+
+impl JsonSchema for Wait {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Wait".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": ["string", "number"], "minimum": 0, "examples": ["30m", "90s", ""] })
+    }
+}
+
 /// A duration, or the empty text for a single pass.
 impl Decode for Wait {
     fn decode(node: &Node, cx: &mut Decoder<'_>) -> Option<Self> {
@@ -175,6 +202,26 @@ impl Delay {
     /// The constant time; `None` for one that starts at 8 s and doubles.
     pub fn time(&self) -> Option<Duration> {
         self.time
+    }
+}
+
+impl From<Delay> for String {
+    fn from(delay: Delay) -> Self {
+        delay.text
+    }
+}
+
+impl JsonSchema for Delay {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Delay".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": ["string", "number"], "minLength": 1, "minimum": 0, "examples": [EXPONENTIAL, "10s"] })
     }
 }
 

@@ -1,22 +1,33 @@
 //! The `settings` section: how the optimizer is talked to over the network.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::Value as Json;
 
 use super::backoff::{BackoffSettings, BackoffTable};
-use super::dump::{Dump, Members, Secrets};
+use super::dump::{Detail, Dump, Members, Secrets};
 use super::variables::COMMON_PREFIX;
 use crate::decode::{Decode, Decoder, FilePath, HttpUrl, KeyPath, Node, Problem, TextForm, Value};
 use crate::types::Duration;
 
 /// The `settings` section. The default is that of a file without it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct CommonConfig {
+    /// How long and how often requests are repeated, by the kind of request: `connect` is the first contact with the
+    /// optimizer, and `__default__` everything that has no entry of its own.
+    #[schemars(default = "built_in_backoff")]
     backoff: BackoffTable,
+    /// The proxies of requests to the optimizer: one address, or addresses by pattern. Without it the environment
+    /// decides.
     proxies: Option<Proxies>,
+    /// Time limits of a request: one duration, or one for each part.
     timeouts: Option<Timeouts>,
+    /// Whether the certificate of the optimizer is verified, or a file of the authorities to trust besides.
+    #[schemars(rename = "ssl_verify", with = "Option<Verify>")]
     verify: Verify,
 }
 
@@ -96,6 +107,11 @@ impl CommonConfig {
         members.optional("ssl_verify", self.verify.to_json());
         members.finish()
     }
+}
+
+/// The built-in table, as a schema shows it.
+fn built_in_backoff() -> Json {
+    BackoffTable::BUILT_IN.to_json(Dump { secrets: Secrets::Redacted, detail: Detail::Full })
 }
 
 impl Default for CommonConfig {
@@ -197,6 +213,77 @@ impl Decode for Proxies {
                 None
             }
         }
+    }
+}
+
+impl JsonSchema for Proxies {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Proxies".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let pattern = "^(https?|all)://";
+        json_schema!({
+            "anyOf": [
+                { "type": "string", "pattern": pattern, "format": "uri" },
+                {
+                    "type": "object",
+                    "patternProperties": { pattern: generator.subschema_for::<Option<HttpUrl>>() },
+                    "additionalProperties": false,
+                },
+            ],
+            "examples": ["http://proxy:3128", { "https://": "http://proxy:3128", "all://internal": null }],
+        })
+    }
+}
+
+/// The form of time limits with a key for each.
+#[derive(JsonSchema)]
+#[schemars(rename = "Timeouts", deny_unknown_fields)]
+#[expect(dead_code, reason = "it describes the keys, and holds nothing")]
+struct TimeoutKeys {
+    /// For a connection to be made.
+    connect: Option<Duration>,
+    /// For the next bytes of an answer.
+    read: Option<Duration>,
+    /// For bytes to be taken by the other side.
+    write: Option<Duration>,
+    /// For a connection of the pool to be free.
+    pool: Option<Duration>,
+    /// For each of these that is not given.
+    timeout: Option<Duration>,
+}
+
+impl JsonSchema for Timeouts {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "TimeoutsForm".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let (keys, all) = (generator.subschema_for::<TimeoutKeys>(), generator.subschema_for::<Duration>());
+        json_schema!({ "anyOf": [keys, all] })
+    }
+}
+
+impl JsonSchema for Verify {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Verify".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": ["boolean", "integer", "string"], "examples": [true, "ca.pem"] })
     }
 }
 

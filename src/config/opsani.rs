@@ -1,5 +1,8 @@
 //! The Opsani kind of the `optimizer` section.
 
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::Value as Json;
 
 use super::dump::{Dump, Members};
@@ -14,11 +17,18 @@ pub(super) const VARIABLES: [&str; 5] =
     [OPSANI_OPTIMIZER, OPSANI_TOKEN, OPSANI_TOKEN_FILE, OPSANI_BASE_URL, OPSANI_URL];
 
 /// An optimizer that is reached with a token.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct OpsaniOptimizer {
+    /// The optimizer: organization, slash, name. Required, here or in the environment.
     id: OpsaniId,
+    /// The credential. Required, here, in the file that `OPSANI_TOKEN_FILE` names, or in the environment.
     token: Secret,
+    /// The platform.
+    #[schemars(default = "default_base_url")]
     base_url: HttpUrl,
+    /// The address of the optimizer; without it, the place below the platform that its id gives.
+    #[schemars(with = "Option<HttpUrl>")]
     url: HttpUrl,
 }
 
@@ -80,6 +90,10 @@ impl Decode for OpsaniOptimizer {
         });
         Some(Self { id, token: token?, base_url, url })
     }
+}
+
+fn default_base_url() -> &'static str {
+    DEFAULT_BASE_URL
 }
 
 fn base_url(fields: &mut Fields<'_, '_, '_>) -> Option<HttpUrl> {
@@ -147,6 +161,26 @@ impl OpsaniId {
 
     fn parts(&self) -> (&str, &str) {
         (&self.text[..self.slash], &self.text[self.slash + 1..])
+    }
+}
+
+impl JsonSchema for OpsaniId {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "OpsaniId".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            // No number is one, so that none is converted.
+            "format": "optimizer-id",
+            "pattern": "^(?!-)[A-Za-z0-9.-]{5,50}/(?!\\.{1,2}$)[A-Za-z0-9_.-]{1,64}$",
+            "examples": ["dev.opsani.com/app"],
+        })
     }
 }
 

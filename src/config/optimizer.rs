@@ -2,6 +2,9 @@
 
 use std::path::Path;
 
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::Value as Json;
 
 use super::appdynamics::{self, AppDynamicsOptimizer};
@@ -86,6 +89,22 @@ impl OptimizerConfig {
         let is_set = |name: &str| variables.get(name).is_some_and(|value| !value.is_empty());
         let appdynamics = appdynamics::KEYS.map(|key| format!("{}{}", variables::APPD_PREFIX, key.to_uppercase()));
         opsani::VARIABLES.into_iter().any(is_set) || appdynamics.iter().any(|name| is_set(name))
+    }
+}
+
+impl JsonSchema for OptimizerConfig {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "OptimizerConfig".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let appdynamics = generator.subschema_for::<AppDynamicsOptimizer>();
+        let opsani = generator.subschema_for::<OpsaniOptimizer>();
+        json_schema!({ "anyOf": [appdynamics, opsani] })
     }
 }
 

@@ -2,6 +2,9 @@
 //!
 //! Types are known by what is passed in. Identifiers are only looked up; nothing is evaluated or loaded.
 
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::Value as Json;
 
 use crate::decode::{Decoder, KeyPath, Node, Problem, Value, nearest};
@@ -66,6 +69,31 @@ const RESERVED_NAMES: [&str; 26] = [
     "validate",
 ];
 
+impl JsonSchema for Descriptor {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Descriptor".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "anyOf": [
+                { "type": "array", "items": { "type": "string" } },
+                { "type": "object", "additionalProperties": { "type": "string" } },
+                { "type": "string", "description": "The same as JSON text." },
+                { "type": "null" },
+            ],
+            "examples": [
+                ["kubernetes", "prometheus"],
+                { "staging_prom": "prometheus", "gateway_prom": "prometheus" },
+            ],
+        })
+    }
+}
+
 impl Descriptor {
     /// Reads the key. Text is JSON.
     pub(super) fn decode(node: Option<&Node>, cx: &mut Decoder<'_>) -> Option<Self> {
@@ -110,8 +138,17 @@ impl Descriptor {
     }
 
     /// The routes in dispatch order: that of the known types, or that of the key.
-    pub(super) fn routes<'a>(&'a self, known: &[KnownConnector<'a>], cx: &mut Decoder<'_>) -> Option<Vec<Route<'a>>> {
+    pub(super) fn routes<'a>(
+        &'a self,
+        known: &[KnownConnector<'a>],
+        offered: &[(&'a str, &'a str)],
+        cx: &mut Decoder<'_>,
+    ) -> Option<Vec<Route<'a>>> {
         let Self::Closed(node) = self else {
+            if !offered.is_empty() {
+                let route = |(name, connector): &(&'a str, &'a str)| Route { name, connector, required: false };
+                return Some(offered.iter().map(route).collect());
+            }
             let route =
                 |c: &KnownConnector<'a>| Route { name: c.default_name, connector: c.default_name, required: false };
             return Some(known.iter().map(route).collect());

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde_json::Value as Json;
 
 use super::checks::ChecksConfig;
@@ -14,7 +15,8 @@ use super::{Environment, file};
 use crate::decode::{Decode, Decoder, Fields, Map, Node, Problems, TextForm, Value};
 
 /// Configuration of one servo.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct ServoConfig {
     /// Its name; without one the optimizer's identifier is used.
     pub name: Option<String>,
@@ -23,17 +25,35 @@ pub struct ServoConfig {
     /// Sent with every message to the optimizer, which refuses other servos then.
     pub servo_uid: Option<String>,
     /// Who decides what to try next. `None` only where the command at hand needs none.
+    #[schemars(with = "OptimizerConfig", default = "empty_optimizer")]
     pub optimizer: Option<OptimizerConfig>,
     /// Whether requests for diagnostics are ignored; default true.
+    #[schemars(default = "no_diagnostics_by_default")]
     pub no_diagnostics: bool,
     /// How the optimizer is talked to.
+    #[schemars(with = "Option<CommonConfig>")]
     pub settings: Arc<CommonConfig>,
     /// How checks are run.
+    #[schemars(with = "Option<ChecksConfig>")]
     pub checks: ChecksConfig,
+    /// Which connectors are active: a list of connector types, or a mapping from names of one's own to them. Without
+    /// it, those that have a section.
+    #[schemars(rename = "connectors", with = "Option<Descriptor>")]
     descriptor: Descriptor,
+    #[schemars(skip)]
     sections: Vec<SectionConfig>,
     /// Whether `settings` and `checks` were written, as far as showing them is concerned.
+    #[schemars(skip)]
     written: Written,
+}
+
+/// Without the key everything comes from the environment.
+fn empty_optimizer() -> Json {
+    Json::Object(serde_json::Map::new())
+}
+
+fn no_diagnostics_by_default() -> bool {
+    true
 }
 
 /// The section of an active connector, not yet read by its factory.
@@ -69,6 +89,9 @@ pub enum OptimizerRequirement {
 pub struct LoadOptions<'a> {
     /// The connector types, in dispatch order.
     pub known: &'a [KnownConnector<'a>],
+    /// The names and types that a document without `connectors` may have; none is every type under its default
+    /// name.
+    pub offered: &'a [(&'a str, &'a str)],
     /// The environment.
     pub environment: &'a Environment,
     /// Whether every servo must have an optimizer.
@@ -116,6 +139,11 @@ enum Position {
 }
 
 impl ServoConfig {
+    /// Whether the key `connectors` says which connectors there are.
+    pub fn lists_connectors(&self) -> bool {
+        matches!(self.descriptor, Descriptor::Closed(_))
+    }
+
     /// The sections of the active connectors, in dispatch order.
     pub fn sections(&self) -> &[SectionConfig] {
         &self.sections
@@ -133,7 +161,7 @@ impl ServoConfig {
             members.always("servo_uid", uid);
         }
         let is_shown = |written: bool, is_default: bool| match dump.detail {
-            Detail::Set => written,
+            Detail::Set => written || !is_default,
             Detail::Full => !is_default,
         };
         if is_shown(self.written.settings, *self.settings == CommonConfig::default()) {
@@ -154,13 +182,13 @@ impl ServoConfig {
         let description = fields.or("description", None);
         let servo_uid = fields.get_from::<Option<String>>("servo_uid", Some(SERVO_UID)).map(Option::flatten);
         let optimizer = optimizer(&mut fields, position, options);
-        let no_diagnostics = fields.or("no_diagnostics", true);
+        let no_diagnostics = fields.or("no_diagnostics", no_diagnostics_by_default());
         let settings = section::<CommonConfig>("settings", &mut fields);
         let checks = section::<ChecksConfig>("checks", &mut fields);
         let descriptor = descriptor(&mut fields);
-        let routes = descriptor
-            .as_ref()
-            .and_then(|descriptor| fields.decoder().within("connectors", |cx| descriptor.routes(options.known, cx)));
+        let routes = descriptor.as_ref().and_then(|descriptor| {
+            fields.decoder().within("connectors", |cx| descriptor.routes(options.known, options.offered, cx))
+        });
         let sections = routes.as_ref().and_then(|routes| sections(routes, &mut fields, options));
         match routes {
             Some(_) => fields.finish(),
@@ -304,7 +332,13 @@ mod tests {
         optimizer: OptimizerRequirement,
     ) -> Result<Vec<ServoConfig>, String> {
         let environment = Environment::from_pairs(variables.iter().copied());
-        let options = LoadOptions { known: &KNOWN, environment: &environment, optimizer, check_section: &|_, _| {} };
+        let options = LoadOptions {
+            known: &KNOWN,
+            offered: &[],
+            environment: &environment,
+            optimizer,
+            check_section: &|_, _| {},
+        };
         let loaded = file::parse_documents(text, "f").and_then(|parsed| load(parsed, &options));
         loaded.map(|loaded| loaded.servos).map_err(|problems| problems.to_string())
     }
@@ -335,7 +369,8 @@ mod tests {
         let environment = Environment::default();
         let note = |section: &SectionConfig, cx: &mut Decoder<'_>| cx.warn(&section.node, "noted");
         let optimizer = OptimizerRequirement::Required;
-        let options = LoadOptions { known: &KNOWN, environment: &environment, optimizer, check_section: &note };
+        let options =
+            LoadOptions { known: &KNOWN, offered: &[], environment: &environment, optimizer, check_section: &note };
         let text = format!("{OPTIMIZER}wait: {{}}\nname: a\nname: b\n");
         let loaded = file::parse_documents(&text, "f").and_then(|parsed| load(parsed, &options)).unwrap();
         assert_eq!(loaded.warnings.len(), 2);
@@ -442,8 +477,13 @@ mod tests {
         let check_section = |section: &SectionConfig, cx: &mut Decoder<'_>| cx.invalid(&section.node, "bad section");
         let environment = Environment::default();
         let optimizer = OptimizerRequirement::Required;
-        let options =
-            LoadOptions { known: &KNOWN, environment: &environment, optimizer, check_section: &check_section };
+        let options = LoadOptions {
+            known: &KNOWN,
+            offered: &[],
+            environment: &environment,
+            optimizer,
+            check_section: &check_section,
+        };
         let text = "optimizer: {id: x, token: t}\nname: []\nwait: {}\n---\nname: two\nsettngs: {}\nchecks: {wait: x}\n";
         let problems = load(file::parse_documents(text, "f").unwrap(), &options).expect_err("accepted").to_string();
         let lines: Vec<String> =

@@ -8,11 +8,12 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use schemars::{Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use super::{Connector, ConnectorName, Metadata, OptimizerIdentity, ProgressSender, Services};
-use crate::decode::{Decoder, Fields, Node};
+use crate::decode::{Decoder, Fields, Node, exposing_secrets};
 use crate::network::Network;
 
 /// A connector's section of the configuration.
@@ -101,6 +102,12 @@ pub trait ConnectorFactory: Send + Sync + 'static {
     /// A section to begin with, as `servo generate` writes it.
     fn sample(&self) -> serde_json::Value;
 
+    /// The JSON Schema of a section: what [`parse`](Self::parse) takes, as far as a schema can say it. A type that does
+    /// not know takes any mapping.
+    fn schema(&self, _generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "object" })
+    }
+
     /// Sub-commands of its own, below `servo <default name>`.
     fn command(&self) -> Option<clap::Command> {
         None
@@ -132,6 +139,9 @@ pub trait Prepared: Send + Sync {
     /// The section as JSON, every key with its value, secrets redacted.
     fn dump(&self) -> serde_json::Value;
 
+    /// The same with its secrets; for a file that loads back, and nothing else.
+    fn dump_with_secrets(&self) -> serde_json::Value;
+
     /// Runs one of the connector's own commands.
     ///
     /// # Errors
@@ -150,6 +160,9 @@ pub trait ErasedFactory: Send + Sync {
     /// A section to begin with.
     fn sample(&self) -> serde_json::Value;
 
+    /// The JSON Schema of a section.
+    fn schema(&self, generator: &mut SchemaGenerator) -> Schema;
+
     /// Sub-commands of its own.
     fn command(&self) -> Option<clap::Command>;
 }
@@ -166,6 +179,10 @@ impl<F: ConnectorFactory> ErasedFactory for F {
 
     fn sample(&self) -> serde_json::Value {
         ConnectorFactory::sample(self)
+    }
+
+    fn schema(&self, generator: &mut SchemaGenerator) -> Schema {
+        ConnectorFactory::schema(self, generator)
     }
 
     fn command(&self) -> Option<clap::Command> {
@@ -187,6 +204,10 @@ impl<F: ConnectorFactory> Prepared for PreparedSection<F> {
     fn dump(&self) -> serde_json::Value {
         // A configuration consists of texts, numbers, lists and maps with text keys; none can fail to serialize.
         serde_json::to_value(&self.config).unwrap_or_default()
+    }
+
+    fn dump_with_secrets(&self) -> serde_json::Value {
+        exposing_secrets(|| self.dump())
     }
 
     async fn run_command(&self, matches: &clap::ArgMatches, cx: &CommandContext) -> Result<CommandOutput, String> {

@@ -32,7 +32,8 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::connector::{ConnectorName, Section};
+    use crate::assembly::schema::of_connector;
+    use crate::connector::{ConnectorName, Prepared, Section};
     use crate::decode::{Decoder, NoVariables, Node, Origin};
 
     #[test]
@@ -67,6 +68,54 @@ mod tests {
             sample["workload_name"] = name;
         }
         sample
+    }
+
+    #[test]
+    fn schemas_and_decoders_know_the_same_keys_defaults_and_needs() {
+        for factory in CONNECTORS {
+            let name = &factory.metadata().default_name;
+            let schema = of_connector(*factory);
+            let properties = schema["properties"].as_object().expect("a schema has properties");
+            let sample = factory.sample();
+            let shown = parse(*factory, &sample).unwrap_or_else(|problems| panic!("{name}: {problems}")).dump();
+            for key in shown.as_object().expect("a section is a mapping").keys() {
+                assert!(properties.contains_key(key), "{name}.{key} is shown, and not in the schema");
+            }
+            for (key, property) in properties {
+                assert!(property["description"].is_string(), "{name}.{key} has no description");
+                let problems = problems_with(*factory, &sample, key, Value::Null);
+                let refusal = format!("{key}: extra fields not permitted");
+                let is_unknown = |line: &str| line.contains(&refusal) && !line.contains("is the same key");
+                assert!(!problems.lines().any(is_unknown), "{name}.{key} is not read: {problems}");
+                if let Some(default) = property.get("default") {
+                    assert!(says(&shown[key], default), "{name}.{key} is {}, not {default}", shown[key]);
+                }
+            }
+            let unknown = problems_with(*factory, &sample, "no_such_key", Value::Null);
+            assert!(unknown.contains("no_such_key: extra fields"), "{name}: {unknown}");
+            for key in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+                let mut without = sample.clone();
+                without.as_object_mut().and_then(|section| section.remove(key));
+                let problems = parse(*factory, &without).err().unwrap_or_default();
+                assert!(problems.contains(&format!("{key}: field required")), "{name}.{key}: {problems}");
+            }
+            let validator = jsonschema::validator_for(&schema).expect("a schema is valid");
+            assert!(validator.is_valid(&sample) && validator.is_valid(&shown), "{name}: {sample} {shown}");
+        }
+    }
+
+    fn parse(factory: &'static dyn ErasedFactory, section: &Value) -> Result<Box<dyn Prepared>, String> {
+        let name = ConnectorName::new(&*factory.metadata().default_name);
+        let node = Node::from_json(section, &Origin::whole("test"));
+        let section = Section { name: &name, node: &node, prefix: "SERVO_TESTED_" };
+        Decoder::run(&NoVariables, |cx| factory.parse(section, cx)).map_err(|problems| problems.to_string())
+    }
+
+    /// What is wrong with a section that says this besides.
+    fn problems_with(factory: &'static dyn ErasedFactory, section: &Value, key: &str, value: Value) -> String {
+        let mut section = section.clone();
+        section[key] = value;
+        parse(factory, &section).err().unwrap_or_default()
     }
 
     /// Whether a value has all that a part of it says; members of objects may be missing in the part.

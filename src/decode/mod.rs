@@ -12,9 +12,11 @@ mod fields;
 mod node;
 mod problem;
 mod scalar;
+mod schema;
 
 pub use decoder::{Decode, Decoder, NoVariables, TextForm, Variables};
 pub use fields::{Fields, nearest};
 pub use node::{Entry, Map, Node, Origin, Value};
 pub use problem::{KeyPath, Problem, Problems};
-pub use scalar::{FilePath, HttpUrl, Secret, StrictInteger, plain_float};
+pub use scalar::{FilePath, HttpUrl, Secret, StrictInteger, exposing_secrets, plain_float, secrets_are_exposed};
+pub use schema::{DEFAULT_FROM, schema_generator, words};

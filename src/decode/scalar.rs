@@ -1,6 +1,7 @@
 //! Decoding of scalars: texts, booleans, numbers, URLs, paths and secrets, with the coercions that existing
 //! configuration files rely on.
 
+use std::cell::Cell;
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
 
@@ -154,8 +155,34 @@ impl fmt::Display for Secret {
 
 impl Serialize for Secret {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str("REDACTED")
+        serializer.serialize_str(if secrets_are_exposed() { &self.0 } else { "REDACTED" })
     }
+}
+
+thread_local! {
+    /// Above zero within [`exposing_secrets`], as a serializer cannot be told anything.
+    static EXPOSING: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Serializes with secrets in the clear; for a configuration that has to load back, and nothing else.
+pub fn exposing_secrets<T>(serialize: impl FnOnce() -> T) -> T {
+    /// Ends it on every way out.
+    struct Exposed;
+
+    impl Drop for Exposed {
+        fn drop(&mut self) {
+            EXPOSING.set(EXPOSING.get() - 1);
+        }
+    }
+
+    EXPOSING.set(EXPOSING.get() + 1);
+    let _exposed = Exposed;
+    serialize()
+}
+
+/// Whether what is being serialized is to hold its secrets.
+pub fn secrets_are_exposed() -> bool {
+    EXPOSING.get() > 0
 }
 
 impl Decode for Secret {
@@ -379,6 +406,9 @@ mod tests {
     fn a_secret_is_printed_by_nothing() {
         let secret = Secret::new("s3cr3t");
         assert_eq!(format!("{secret} {secret:?}"), "REDACTED REDACTED");
-        assert_eq!(serde_json::to_string(&secret).ok().as_deref(), Some("\"REDACTED\""));
+        let serialized = || serde_json::to_string(&secret).unwrap();
+        assert_eq!(serialized(), "\"REDACTED\"");
+        assert_eq!(exposing_secrets(serialized), "\"s3cr3t\"");
+        assert_eq!(serialized(), "\"REDACTED\"");
     }
 }

@@ -1,8 +1,9 @@
 //! How fast fail is configured, and when it checks.
 
+use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
-use crate::decode::{Decode, Decoder, Node, TextForm};
+use crate::decode::{DEFAULT_FROM, Decode, Decoder, Node, TextForm};
 use crate::types::Duration;
 
 /// The time between two checks when none is configured.
@@ -12,14 +13,17 @@ const DEFAULT_PERIOD: Duration = Duration::from_secs(60);
 const LEAST_PERIOD: Duration = Duration::from_micros(100_000);
 
 /// The section `fast_fail`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(default, deny_unknown_fields)]
 pub struct FastFailConfig {
     /// Whether nothing is judged; 0 or 1 in configuration.
     #[serde(serialize_with = "as_integer")]
+    #[schemars(with = "i64", range(min = 0, max = 1))]
     pub disabled: bool,
     /// Time between two checks.
     pub period: Duration,
     /// Length of the window that each check looks at; that of the period when not said.
+    #[schemars(with = "Option<Duration>", transform = defaults_to_period)]
     pub span: Duration,
     /// No check before this time has passed.
     pub skip: Duration,
@@ -59,6 +63,12 @@ impl Decode for FastFailConfig {
             treat_zero_as_missing: treat_zero_as_missing?,
         })
     }
+}
+
+/// A default that depends on another key.
+fn defaults_to_period(schema: &mut schemars::Schema) {
+    schema.remove("default");
+    schema.insert(DEFAULT_FROM.to_owned(), "period".into());
 }
 
 /// A switch that is written as a number.

@@ -1,5 +1,6 @@
 //! Kinds of workloads.
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
 
 use crate::decode::{Decode, Decoder, Node};
@@ -37,6 +38,20 @@ impl SpelledKind {
     /// What it means.
     pub fn kind(&self) -> WorkloadKind {
         self.kind
+    }
+}
+
+impl JsonSchema for SpelledKind {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "SpelledKind".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "pattern": "^([Dd]eployment|[Ss]tateful[Ss]et)$" })
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
 
 use crate::decode::{Decode, Decoder, Node};
@@ -60,6 +61,21 @@ impl fmt::Display for DnsSubdomain {
     }
 }
 
+impl JsonSchema for DnsSubdomain {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "DnsSubdomain".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let pattern = r"^\s*[0-9a-zA-Z][0-9a-zA-Z.-]*[0-9A-Za-z]\s*$";
+        json_schema!({ "type": "string", "minLength": 1, "maxLength": 253, "pattern": pattern })
+    }
+}
+
 impl Decode for DnsSubdomain {
     fn decode(node: &Node, cx: &mut Decoder<'_>) -> Option<Self> {
         decode(node, cx, Self::parse)
@@ -94,6 +110,21 @@ impl ContainerName {
 impl fmt::Display for ContainerName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.0)
+    }
+}
+
+impl JsonSchema for ContainerName {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "ContainerName".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let pattern = r"^\s*[0-9a-zA-Z][0-9a-zA-Z_./:@-]*\s*$";
+        json_schema!({ "type": "string", "minLength": 1, "maxLength": 128, "pattern": pattern })
     }
 }
 

@@ -5,6 +5,7 @@ use std::iter::Sum;
 use std::ops::{Add, Neg, Sub};
 use std::str::FromStr;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 
 use crate::decode::{Decode, Decoder, Node, Value};
@@ -296,6 +297,25 @@ impl Serialize for Duration {
 }
 
 /// Duration text, or a number of seconds; booleans are 1 s and 0.
+impl JsonSchema for Duration {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Duration".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": ["string", "number", "boolean"],
+            "format": "duration",
+            "pattern": "^[+-]?0$|[0-9.]+(ns|us|µs|μs|ms|s|m|h|d|w|mm|y)",
+            "examples": ["300ms", "5m", "2h45m", "72h3m0.5s"],
+        })
+    }
+}
+
 impl Decode for Duration {
     fn decode(node: &Node, cx: &mut Decoder<'_>) -> Option<Self> {
         let decoded = match &node.value {

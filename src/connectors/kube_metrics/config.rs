@@ -1,5 +1,6 @@
 //! The section of a `kube_metrics` connector.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::metric::KubeMetric;
@@ -9,7 +10,8 @@ use crate::k8s::{DnsSubdomain, SpelledKind};
 use crate::types::Duration;
 
 /// A valid section.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct KubeMetricsConfig {
     /// Free text.
     pub description: Option<String>,
@@ -18,12 +20,15 @@ pub struct KubeMetricsConfig {
     /// Name of the workload. Required.
     pub name: String,
     /// Kind of the workload; default `Deployment`.
+    #[schemars(default = "SpelledKind::deployment")]
     pub kind: SpelledKind,
     /// Name of the container that is measured; needed where pods have several.
     pub container: Option<String>,
     /// The metrics to measure, in this order; default all.
+    #[schemars(default = "all_metrics")]
     pub metrics_to_collect: Vec<KubeMetric>,
     /// Time between the beginnings of two samples; default `1m`, which is as fine as metrics servers usually are.
+    #[schemars(default = "default_frequency")]
     pub metric_collection_frequency: Duration,
     /// Path of a kubeconfig file; without it, `KUBECONFIG`, the file in the home directory or the pod's own access.
     pub kubeconfig: Option<FilePath>,
@@ -34,6 +39,14 @@ pub struct KubeMetricsConfig {
 /// The frequency when none is given.
 pub const DEFAULT_FREQUENCY: Duration = Duration::from_secs(60);
 
+fn default_frequency() -> Duration {
+    DEFAULT_FREQUENCY
+}
+
+fn all_metrics() -> Vec<KubeMetric> {
+    KubeMetric::all().collect()
+}
+
 impl KubeMetricsConfig {
     pub(super) fn parse(section: Section<'_>, cx: &mut Decoder<'_>) -> Option<Self> {
         let mut fields = section.fields(cx)?;
@@ -42,8 +55,8 @@ impl KubeMetricsConfig {
         let name = fields.required("name");
         let kind = fields.or("kind", SpelledKind::deployment());
         let container = fields.or("container", None);
-        let metrics_to_collect = fields.or("metrics_to_collect", KubeMetric::all().collect());
-        let metric_collection_frequency = fields.or("metric_collection_frequency", DEFAULT_FREQUENCY);
+        let metrics_to_collect = fields.or("metrics_to_collect", all_metrics());
+        let metric_collection_frequency = fields.or("metric_collection_frequency", default_frequency());
         let kubeconfig = fields.or("kubeconfig", None);
         let context = fields.or("context", None);
         fields.finish();

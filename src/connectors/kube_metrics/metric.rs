@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 
 use crate::decode::{Decode, Decoder, Node};
@@ -119,6 +120,17 @@ impl fmt::Display for KubeMetric {
 impl Serialize for KubeMetric {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+impl JsonSchema for KubeMetric {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "KubeMetric".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let names: Vec<String> = Self::all().map(|metric| metric.to_string()).collect();
+        json_schema!({ "type": "string", "enum": names })
     }
 }
 

@@ -8,6 +8,7 @@ mod metric;
 
 use std::borrow::Cow;
 
+use schemars::{Schema, SchemaGenerator};
 use serde_json::json;
 
 pub use config::{DEFAULT_FREQUENCY, KubeMetricsConfig};
@@ -61,5 +62,9 @@ impl ConnectorFactory for KubeMetricsFactory {
             "name": "app",
             "container": "app_container_name",
         })
+    }
+
+    fn schema(&self, generator: &mut SchemaGenerator) -> Schema {
+        generator.subschema_for::<KubeMetricsConfig>()
     }
 }

@@ -4,6 +4,7 @@
 //! written, also as null where null is allowed, or that comes from the environment, is said; its value does not
 //! matter. Layers exist only while a section is read: everything else sees [`SharedSettings`].
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::failure_mode::FailureMode;
@@ -12,7 +13,8 @@ use crate::k8s::DnsSubdomain;
 use crate::types::Duration;
 
 /// The keys that a section and its workloads have in common. The default holds the built-in values.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[schemars(default)]
 pub struct SharedSettings {
     /// Path of a kubeconfig file; without it, `KUBECONFIG`, the file in the home directory or the pod's own access.
     pub kubeconfig: Option<FilePath>,
@@ -45,6 +47,35 @@ impl Default for SharedSettings {
             create_tuning_pod: true,
         }
     }
+}
+
+/// The same keys in a workload: those with a default are taken from the section when they are absent.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "it describes the keys, and holds nothing")]
+pub(super) struct SharedKeys {
+    /// Path of a kubeconfig file; without it, that of the section.
+    kubeconfig: Option<FilePath>,
+    /// Context of the kubeconfig file; without it, that of the section.
+    context: Option<String>,
+    /// Its namespace; without it, that of the section.
+    namespace: Option<DnsSubdomain>,
+    /// How long it is watched after an adjustment; without it, as long as the section says.
+    settlement: Option<Duration>,
+    /// What becomes of it when its adjustment fails; without it, what the section says.
+    #[schemars(default)]
+    on_failure: FailureMode,
+    /// How long it may take to become ready; without it, as long as the section says.
+    timeout: Option<Duration>,
+    /// Whether messages about a failure carry the logs of its containers; without it, what the section says.
+    #[schemars(default)]
+    container_logs_in_error_status: bool,
+    /// Without effect; kept for configurations that have it.
+    #[schemars(default = "on")]
+    create_tuning_pod: bool,
+}
+
+fn on() -> bool {
+    true
 }
 
 /// Enough for a rolling update of a few pods that start slowly.

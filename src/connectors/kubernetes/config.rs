@@ -1,5 +1,6 @@
 //! The section of a `kubernetes` connector.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::cascade::{SharedLayer, SharedSettings};
@@ -8,7 +9,8 @@ use crate::connector::Section;
 use crate::decode::{Decode, Decoder, Node, TextForm};
 
 /// A valid section: at least one workload.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct KubernetesConfig {
     /// Free text.
     pub description: Option<String>,
@@ -16,10 +18,13 @@ pub struct KubernetesConfig {
     #[serde(flatten)]
     pub shared: SharedSettings,
     /// The access that is checked; what is written replaces the standard list as a whole.
+    #[schemars(default = "standard_permissions")]
     pub permissions: Vec<PermissionSet>,
     /// The stateful sets to optimize; they come after the deployments.
+    #[schemars(with = "Option<Vec<StatefulSet>>")]
     pub stateful_sets: Option<Vec<WorkloadConfig>>,
     /// The deployments to optimize.
+    #[schemars(with = "Option<Vec<Deployment>>")]
     pub deployments: Option<Vec<WorkloadConfig>>,
 }
 
@@ -56,7 +61,7 @@ fn is_empty<T>(list: Option<&Option<Vec<T>>>) -> bool {
 }
 
 /// Verbs that are needed on resources of one API group.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct PermissionSet {
     /// The API group; empty for the core group. Required.
     pub group: String,

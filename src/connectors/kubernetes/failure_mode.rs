@@ -1,8 +1,9 @@
 //! What becomes of a workload whose adjustment fails.
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Serialize, Serializer};
 
-use crate::decode::{Decode, Decoder, Node, Value};
+use crate::decode::{Decode, Decoder, Node, Value, words};
 
 /// What becomes of a workload whose adjustment fails.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -45,6 +46,16 @@ impl FailureMode {
 impl Serialize for FailureMode {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.as_str())
+    }
+}
+
+impl JsonSchema for FailureMode {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "FailureMode".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        words(NAMES.map(|(name, _)| name))
     }
 }
 

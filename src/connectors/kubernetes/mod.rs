@@ -13,6 +13,7 @@ mod workload;
 
 use std::borrow::Cow;
 
+use schemars::{Schema, SchemaGenerator};
 use serde_json::json;
 
 pub use cascade::{DEFAULT_TIMEOUT, SharedSettings};
@@ -78,5 +79,9 @@ impl ConnectorFactory for KubernetesFactory {
                 "replicas": { "min": 1, "max": 2 },
             }],
         })
+    }
+
+    fn schema(&self, generator: &mut SchemaGenerator) -> Schema {
+        generator.subschema_for::<KubernetesConfig>()
     }
 }

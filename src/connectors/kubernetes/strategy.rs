@@ -1,9 +1,10 @@
 //! How a workload is optimized.
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
-use crate::decode::{Decode, Decoder, Node, TextForm, Value};
+use crate::decode::{Decode, Decoder, Node, TextForm, Value, words};
 use crate::k8s::ContainerName;
 
 const DEFAULT: &str = "default";
@@ -85,6 +86,34 @@ enum Type {
 impl Decode for Type {
     fn decode(node: &Node, cx: &mut Decoder<'_>) -> Option<Self> {
         cx.member(node, &[(DEFAULT, Self::Default), (CANARY, Self::Canary)])
+    }
+}
+
+impl JsonSchema for StrategySetting {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Strategy".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let alias = generator.subschema_for::<Option<ContainerName>>();
+        json_schema!({
+            "anyOf": [
+                words([DEFAULT, CANARY]),
+                {
+                    "type": "object",
+                    "properties": { "type": { "type": "string", "enum": [DEFAULT], "default": DEFAULT } },
+                    "additionalProperties": false,
+                },
+                {
+                    "type": "object",
+                    "properties": {
+                        "type": { "type": "string", "enum": [CANARY], "default": CANARY },
+                        "alias": alias,
+                    },
+                    "additionalProperties": false,
+                },
+            ],
+        })
     }
 }
 

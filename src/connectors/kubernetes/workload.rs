@@ -1,8 +1,12 @@
 //! A Deployment or StatefulSet to optimize, with its containers.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Serialize, Serializer};
 
-use super::cascade::{SharedLayer, SharedSettings};
+use super::cascade::{SharedKeys, SharedLayer, SharedSettings};
 use super::strategy::{Strategy, StrategySetting};
 use crate::config::variables::{CONTAINER_PREFIX, DEPLOYMENT_PREFIX, STATEFUL_SET_PREFIX};
 use crate::decode::{Decode, Decoder, Node, TextForm, Value};
@@ -10,25 +14,29 @@ use crate::k8s::{ContainerName, DnsSubdomain};
 use crate::types::{Core, EnvironmentSetting, KubernetesCpuSetting, KubernetesMemorySetting, ReplicasSetting};
 
 /// A workload to optimize.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct WorkloadConfig {
     /// Free text.
     pub description: Option<String>,
     /// What it says of the keys that it has in common with the section, or takes from there.
     #[serde(flatten)]
+    #[schemars(with = "SharedKeys")]
     pub shared: SharedSettings,
     /// Its name. Required.
     pub name: DnsSubdomain,
     /// What is adjusted in its pods; only the first counts. Required.
     pub containers: Vec<ContainerConfig>,
     /// How it is optimized; default `default`.
+    #[schemars(default)]
     pub strategy: StrategySetting,
     /// How many pods it may have. Required.
     pub replicas: ReplicasSetting,
 }
 
 /// A container to optimize.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct ContainerConfig {
     /// Free text.
     pub description: Option<String>,
@@ -62,6 +70,20 @@ impl StaticVariables {
 impl Serialize for StaticVariables {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.iter())
+    }
+}
+
+impl JsonSchema for StaticVariables {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "StaticVariables".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        generator.subschema_for::<BTreeMap<String, String>>()
     }
 }
 
@@ -195,6 +217,34 @@ impl Decode for Deployment {
 
 /// An element of `stateful_sets`.
 pub(super) struct StatefulSet(pub(super) WorkloadLayer);
+
+impl JsonSchema for Deployment {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Deployment".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        generator.subschema_for::<WorkloadConfig>()
+    }
+}
+
+impl JsonSchema for StatefulSet {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "StatefulSet".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        generator.subschema_for::<WorkloadConfig>()
+    }
+}
 
 impl Decode for StatefulSet {
     fn decode(node: &Node, cx: &mut Decoder<'_>) -> Option<Self> {

@@ -2,11 +2,12 @@
 
 use std::fmt;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 
 use crate::connector::Section;
 use crate::connectors::kubernetes::{ContainerCpu, DEFAULT_TIMEOUT, StaticVariables};
-use crate::decode::{Decode, Decoder, Fields, HttpUrl, Node, TextForm, Value};
+use crate::decode::{Decode, Decoder, Fields, HttpUrl, Node, TextForm, Value, secrets_are_exposed};
 use crate::k8s::{SpelledKind, WorkloadKind};
 use crate::types::{ByteSize, Core, Duration, EnvironmentSetting, KubernetesCpuSetting, KubernetesMemorySetting};
 
@@ -17,15 +18,18 @@ pub const DEFAULT_PROMETHEUS: &str = "http://localhost:9090";
 pub const DEFAULT_ENVOY_IMAGE: &str = "opsani/envoy-proxy:v1.24.0";
 
 /// A valid section. Names are checked by those who use them: see [`compose`](super::compose).
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields, transform = name_workload)]
 pub struct OpsaniDevConfig {
     /// Free text.
     pub description: Option<String>,
     /// Namespace of the workload. Required.
     pub namespace: String,
     /// Name of the workload, also written `deployment`. Required.
+    #[schemars(with = "Option<String>", transform = not_null)]
     pub workload_name: String,
     /// Kind of the workload; `Deployment` is all there is.
+    #[schemars(schema_with = "deployment_kind", default = "SpelledKind::deployment")]
     pub workload_kind: SpelledKind,
     /// Name of the container that is optimized. Required.
     pub container: String,
@@ -34,25 +38,78 @@ pub struct OpsaniDevConfig {
     /// Port of the service; needed where it has several.
     pub port: Option<ServicePort>,
     /// Cores of the container; the step is `125m` when none is given. Required.
+    #[schemars(schema_with = "cpu_schema")]
     pub cpu: KubernetesCpuSetting,
     /// Memory of the container; the step is `128Mi` when none is given. Required.
+    #[schemars(schema_with = "memory_schema")]
     pub memory: KubernetesMemorySetting,
     /// What is adjusted in the environment of the container.
     pub env: Option<Vec<EnvironmentSetting>>,
     /// Variables that the tuning pod has and the workload has not.
     pub static_environment_variables: Option<StaticVariables>,
     /// Where Prometheus is; default `http://localhost:9090`.
+    #[schemars(with = "String", default = "default_prometheus")]
     pub prometheus_base_url: PrometheusAddress,
     /// Image of the Envoy sidecar that a remedy adds.
+    #[schemars(default = "default_envoy_image")]
     pub envoy_sidecar_image: String,
     /// How long the workload and its tuning pod may take to become ready; default `5m`.
+    #[schemars(default = "default_timeout")]
     pub timeout: Duration,
     /// How long the tuning pod is watched after an adjustment, unless the optimizer says so; `None` is not at all.
     pub settlement: Option<Duration>,
     /// Whether messages about a failure carry the logs of its containers; default false.
+    #[schemars(default)]
     pub container_logs_in_error_status: bool,
     /// Whether a tuning pod is adjusted beside the workload; default true. Without one, nothing is adjusted.
+    #[schemars(default = "on")]
     pub create_tuning_pod: bool,
+}
+
+const CPU_STEP_MILLIS: i64 = 125;
+
+const MEMORY_STEP: ByteSize = ByteSize(128 << 20);
+
+fn default_prometheus() -> &'static str {
+    DEFAULT_PROMETHEUS
+}
+
+fn default_envoy_image() -> &'static str {
+    DEFAULT_ENVOY_IMAGE
+}
+
+fn default_timeout() -> Duration {
+    DEFAULT_TIMEOUT
+}
+
+fn on() -> bool {
+    true
+}
+
+fn deployment_kind(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "pattern": "^[Dd]eployment$" })
+}
+
+fn cpu_schema(generator: &mut SchemaGenerator) -> Schema {
+    KubernetesCpuSetting::schema_with_step(&Core::from_millis(CPU_STEP_MILLIS), generator)
+}
+
+fn memory_schema(generator: &mut SchemaGenerator) -> Schema {
+    KubernetesMemorySetting::schema_with_step(&MEMORY_STEP, generator)
+}
+
+fn not_null(schema: &mut Schema) {
+    schema.insert("type".to_owned(), "string".into());
+}
+
+/// The name of the workload has two keys, of which one is needed.
+fn name_workload(schema: &mut Schema) {
+    let Some(properties) = schema.get_mut("properties").and_then(serde_json::Value::as_object_mut) else { return };
+    if let Some(name) = properties.get("workload_name").cloned() {
+        properties.insert("deployment".to_owned(), name);
+    }
+    let either = serde_json::json!([{ "required": ["deployment"] }, { "required": ["workload_name"] }]);
+    schema.insert("oneOf".to_owned(), either);
 }
 
 impl OpsaniDevConfig {
@@ -144,7 +201,7 @@ impl Decode for Cpu {
     const TEXT_FORM: TextForm = TextForm::Json;
 
     fn decode(node: &Node, cx: &mut Decoder<'_>) -> Option<Self> {
-        ContainerCpu::decode_with_step(Core::from_millis(125), node, cx).map(|ContainerCpu(cpu)| Self(cpu))
+        ContainerCpu::decode_with_step(Core::from_millis(CPU_STEP_MILLIS), node, cx).map(|ContainerCpu(cpu)| Self(cpu))
     }
 }
 
@@ -155,7 +212,7 @@ impl Decode for Memory {
     const TEXT_FORM: TextForm = TextForm::Json;
 
     fn decode(node: &Node, cx: &mut Decoder<'_>) -> Option<Self> {
-        KubernetesMemorySetting::decode_with_step(ByteSize(128 << 20), node, cx).map(Self)
+        KubernetesMemorySetting::decode_with_step(MEMORY_STEP, node, cx).map(Self)
     }
 }
 
@@ -174,6 +231,20 @@ impl Serialize for ServicePort {
             Self::Number(number) => serializer.serialize_i64(*number),
             Self::Name(name) => serializer.serialize_str(name),
         }
+    }
+}
+
+impl JsonSchema for ServicePort {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "ServicePort".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": ["integer", "string", "number", "boolean"] })
     }
 }
 
@@ -218,7 +289,7 @@ impl fmt::Debug for PrometheusAddress {
 
 impl Serialize for PrometheusAddress {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        if secrets_are_exposed() { serializer.serialize_str(&self.0) } else { serializer.collect_str(self) }
     }
 }
 

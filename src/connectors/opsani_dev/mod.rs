@@ -11,6 +11,7 @@ mod connector;
 
 use std::borrow::Cow;
 
+use schemars::{Schema, SchemaGenerator};
 use serde_json::json;
 
 pub use config::{DEFAULT_ENVOY_IMAGE, DEFAULT_PROMETHEUS, OpsaniDevConfig, PrometheusAddress, ServicePort};
@@ -65,5 +66,9 @@ impl ConnectorFactory for OpsaniDevFactory {
             "cpu": { "unit": "cores", "min": "250m", "max": "4" },
             "memory": { "unit": "GiB", "min": "256.0Mi", "max": "4.0Gi" },
         })
+    }
+
+    fn schema(&self, generator: &mut SchemaGenerator) -> Schema {
+        generator.subschema_for::<OpsaniDevConfig>()
     }
 }

@@ -1,9 +1,13 @@
 //! The section of a `prometheus` connector.
 
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Serialize, Serializer};
 
+use super::known_target::KnownTarget;
 use crate::connector::Section;
-use crate::decode::{Decode, Decoder, HttpUrl, Node, TextForm, Value};
+use crate::decode::{Decode, Decoder, HttpUrl, Node, TextForm, Value, secrets_are_exposed, words};
 use crate::fast_fail::FastFailConfig;
 use crate::types::{Duration, Unit};
 
@@ -14,19 +18,22 @@ pub const DEFAULT_BASE_URL: &str = "http://prometheus:9090";
 const DEFAULT_STEP: Duration = Duration::from_secs(60);
 
 /// A valid section.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct PrometheusConfig {
     /// Free text.
     pub description: Option<String>,
     /// Where the server is.
+    #[schemars(default = "BaseUrl::default_address")]
     pub base_url: BaseUrl,
     /// Time between two publications of the present values; `None` publishes nothing.
     pub streaming_interval: Option<Duration>,
     /// What is measured; names need not be unique.
     pub metrics: Vec<MetricConfig>,
     /// Accepted for old configurations, used by nothing.
-    pub targets: Option<Vec<serde_json::Value>>,
+    pub targets: Option<Vec<KnownTarget>>,
     /// How measurements are ended early.
+    #[schemars(default)]
     pub fast_fail: FastFailConfig,
 }
 
@@ -53,17 +60,20 @@ impl PrometheusConfig {
 }
 
 /// A metric with the query that gives its values.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct MetricConfig {
     /// The name, on the wire too.
     pub name: String,
     /// What its values count.
+    #[schemars(default)]
     pub unit: Unit,
     /// PromQL. A metric without one loads, but cannot be measured.
     pub query: Option<String>,
     /// Time between two points; above zero. Prometheus resolves milliseconds.
+    #[schemars(default = "default_step")]
     pub step: Duration,
     /// What an empty result means.
+    #[schemars(default)]
     pub absent: AbsentPolicy,
 }
 
@@ -75,7 +85,7 @@ impl Decode for MetricConfig {
         let name = fields.required("name");
         let unit = fields.or("unit", Unit::Float);
         let query = fields.or("query", None);
-        let step = fields.or("step", Positive(DEFAULT_STEP));
+        let step = fields.or("step", Positive(default_step()));
         let absent = fields.or("absent", AbsentPolicy::Ignore);
         // Old configurations carry keys of connectors that went before this one.
         fields.ignore_unknown();
@@ -97,6 +107,10 @@ impl Decode for Positive {
     }
 }
 
+fn default_step() -> Duration {
+    DEFAULT_STEP
+}
+
 /// What an empty result of a query means.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -110,6 +124,16 @@ pub enum AbsentPolicy {
     Warn,
     /// A failed measurement when the metric does not exist.
     Fail,
+}
+
+impl JsonSchema for AbsentPolicy {
+    fn schema_name() -> Cow<'static, str> {
+        "AbsentPolicy".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        words(["ignore", "zero", "warn", "fail"])
+    }
 }
 
 impl Decode for AbsentPolicy {
@@ -200,14 +224,30 @@ impl std::fmt::Debug for BaseUrl {
     }
 }
 
-/// The address, with `REDACTED` for user and password.
+/// The address, with `REDACTED` for user and password unless secrets are exposed.
 impl Serialize for BaseUrl {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if self.has_credentials() {
+        if secrets_are_exposed() {
+            serializer.serialize_str(self.address.as_str())
+        } else if self.has_credentials() {
             serializer.serialize_str(&self.shown.replacen("://", "://REDACTED@", 1))
         } else {
             serializer.serialize_str(&self.shown)
         }
+    }
+}
+
+impl JsonSchema for BaseUrl {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "BaseUrl".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        HttpUrl::json_schema(generator)
     }
 }
 
@@ -293,8 +333,8 @@ mod tests {
     }
 
     #[test]
-    fn unknown_keys_of_a_metric_and_targets_are_ignored() {
-        let config = parse(&json!({"metrics": [{"name": "a", "eval": "x"}], "targets": [{"pool": "x"}]})).unwrap();
+    fn unknown_keys_of_a_metric_are_ignored() {
+        let config = parse(&json!({"metrics": [{"name": "a", "eval": "x"}]})).unwrap();
         assert_eq!(config.metrics.len(), 1);
     }
 

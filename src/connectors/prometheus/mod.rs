@@ -8,6 +8,7 @@ mod client;
 mod config;
 mod connector;
 mod json;
+mod known_target;
 mod query;
 mod readings;
 mod response;
@@ -20,6 +21,7 @@ use std::borrow::Cow;
 use std::error::Error;
 
 use async_trait::async_trait;
+use schemars::{Schema, SchemaGenerator};
 use serde_json::json;
 
 pub use config::{AbsentPolicy, BaseUrl, DEFAULT_BASE_URL, MetricConfig, PrometheusConfig};
@@ -82,6 +84,10 @@ impl ConnectorFactory for PrometheusFactory {
                 { "name": "error_rate", "unit": "%", "query": "rate(errors[5m])" },
             ],
         })
+    }
+
+    fn schema(&self, generator: &mut SchemaGenerator) -> Schema {
+        generator.subschema_for::<PrometheusConfig>()
     }
 
     fn command(&self) -> Option<clap::Command> {

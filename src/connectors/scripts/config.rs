@@ -1,12 +1,17 @@
 //! The section of a `scripts` connector.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Serialize, Serializer};
 
 use crate::connector::{Event, EventContextText, Phase, Section};
 use crate::decode::{Decode, Decoder, Entry, Node, TextForm, Value};
 
 /// A valid section.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub(crate) struct ScriptsConfig {
     /// Free text.
     pub(super) description: Option<String>,
@@ -58,6 +63,20 @@ pub(super) struct Script {
 impl Serialize for Scripts {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.0.iter().map(|script| (&script.key, &script.commands)))
+    }
+}
+
+impl JsonSchema for Scripts {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Scripts".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        generator.subschema_for::<BTreeMap<String, Vec<String>>>()
     }
 }
 

@@ -7,6 +7,7 @@ mod connector;
 
 use std::borrow::Cow;
 
+use schemars::{Schema, SchemaGenerator};
 use serde_json::json;
 
 use crate::connector::{BuildContext, BuildError, Connector, ConnectorFactory, ConnectorName, Metadata, Section};
@@ -51,5 +52,9 @@ impl ConnectorFactory for ScriptsFactory {
 
     fn sample(&self) -> serde_json::Value {
         json!({})
+    }
+
+    fn schema(&self, generator: &mut SchemaGenerator) -> Schema {
+        generator.subschema_for::<ScriptsConfig>()
     }
 }

@@ -3,41 +3,86 @@
 use std::borrow::Cow;
 use std::path::Path;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::target;
 use crate::connector::Section;
-use crate::decode::{Decode, Decoder, Fields, FilePath, Node, TextForm, Value};
+use crate::decode::{Decode, Decoder, Fields, FilePath, Node, TextForm, Value, words};
 use crate::types::Duration;
 
 /// A valid section.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct VegetaConfig {
     /// Free text.
     pub(super) description: Option<String>,
     /// How many requests in which time. Required.
     pub(super) rate: Rate,
     /// The language of the targets. `http` by default.
+    #[schemars(default = "default_format")]
     pub(super) format: TargetFormat,
     /// What is requested. Required.
     #[serde(flatten)]
+    #[schemars(with = "TargetKeys")]
     pub(super) targets: Targets,
     /// Idle connections per host, at most; 10000 by default.
+    #[schemars(default = "default_connections")]
     pub(super) connections: i64,
     /// Workers to begin with; 10 by default.
+    #[schemars(default = "default_workers")]
     pub(super) workers: i64,
     /// Workers at most; none and 0 mean as many as it takes.
     pub(super) max_workers: Option<i64>,
     /// Bytes that are read of each answer, at most; -1, the default, means all.
+    #[schemars(default = "default_max_body")]
     pub(super) max_body: i64,
     /// Whether HTTP/2 is used where the server offers it. True by default.
+    #[schemars(default = "on")]
     pub(super) http2: bool,
     /// Whether connections are used again. True by default.
+    #[schemars(default = "on")]
     pub(super) keepalive: bool,
     /// Whether certificates may be invalid. False by default.
+    #[schemars(default)]
     pub(super) insecure: bool,
     /// Time between two reports; 15 s by default, and 0 means one report at the end.
+    #[schemars(default = "default_reporting_interval")]
     pub(super) reporting_interval: Duration,
+}
+
+fn default_format() -> TargetFormat {
+    TargetFormat::Http
+}
+
+fn default_connections() -> i64 {
+    10_000
+}
+
+fn default_workers() -> i64 {
+    10
+}
+
+fn default_max_body() -> i64 {
+    -1
+}
+
+fn on() -> bool {
+    true
+}
+
+fn default_reporting_interval() -> Duration {
+    Duration::from_secs(15)
+}
+
+/// What is requested, as the two keys of which one is needed.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "it describes the keys, and holds nothing")]
+struct TargetKeys {
+    /// The targets themselves, in the language that `format` names. Either this or `targets` is required.
+    target: Option<String>,
+    /// Path of a file of targets. Either this or `target` is required.
+    targets: Option<FilePath>,
 }
 
 /// What is requested.
@@ -83,6 +128,16 @@ impl TargetFormat {
     }
 }
 
+impl JsonSchema for TargetFormat {
+    fn schema_name() -> Cow<'static, str> {
+        "TargetFormat".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        words([Self::Http, Self::Json].map(Self::as_str))
+    }
+}
+
 impl Decode for TargetFormat {
     fn decode(node: &Node, cx: &mut Decoder<'_>) -> Option<Self> {
         cx.member(node, &[Self::Http, Self::Json].map(|format| (format.as_str(), format)))
@@ -103,6 +158,25 @@ impl Rate {
     /// Whether it means as fast as the workers can.
     fn is_unlimited(&self) -> bool {
         self.0.split('/').next().is_some_and(|hits| hits.chars().all(|digit| digit == '0'))
+    }
+}
+
+impl JsonSchema for Rate {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Rate".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": ["string", "integer"],
+            "pattern": "^[0-9]+(/[^/]+)?$",
+            "minimum": 0,
+            "examples": ["50/1s", 50],
+        })
     }
 }
 
@@ -131,16 +205,16 @@ impl VegetaConfig {
         let written = WrittenTargets::read(section, &mut fields)?;
         let description = fields.or("description", None);
         let rate = fields.required("rate");
-        let format = fields.or("format", TargetFormat::Http);
+        let format = fields.or("format", default_format());
         let targets = written.decode(format, fields.decoder());
-        let connections = fields.or("connections", 10_000);
-        let workers = fields.or("workers", 10);
+        let connections = fields.or("connections", default_connections());
+        let workers = fields.or("workers", default_workers());
         let max_workers: Option<Option<i64>> = fields.or("max_workers", None);
-        let max_body = fields.or("max_body", -1);
-        let http2 = fields.or("http2", true);
-        let keepalive = fields.or("keepalive", true);
+        let max_body = fields.or("max_body", default_max_body());
+        let http2 = fields.or("http2", on());
+        let keepalive = fields.or("keepalive", on());
         let insecure = fields.or("insecure", false);
-        let reporting_interval = fields.or("reporting_interval", Duration::from_secs(15));
+        let reporting_interval = fields.or("reporting_interval", default_reporting_interval());
         if rate.as_ref().is_some_and(Rate::is_unlimited) && matches!(max_workers, Some(None | Some(0))) {
             fields.fail_at("rate", "a rate of 0 is without limit and needs max_workers");
         }

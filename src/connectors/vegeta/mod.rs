@@ -19,6 +19,7 @@ mod target;
 use std::borrow::Cow;
 
 use async_trait::async_trait;
+use schemars::{Schema, SchemaGenerator};
 use serde_json::json;
 
 pub use command::{AttackCommand, NoDuration};
@@ -88,5 +89,9 @@ impl ConnectorFactory for VegetaFactory {
         cx: &CommandContext,
     ) -> Result<CommandOutput, String> {
         cli::run(config, matches, cx).await
+    }
+
+    fn schema(&self, generator: &mut SchemaGenerator) -> Schema {
+        generator.subschema_for::<VegetaConfig>()
     }
 }

@@ -1,12 +1,14 @@
 //! The section of a `wait` connector.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::connector::Section;
 use crate::decode::Decoder;
 
 /// A valid section.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub(crate) struct WaitConfig {
     /// Free text.
     pub(super) description: Option<String>,

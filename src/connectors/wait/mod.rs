@@ -7,6 +7,7 @@ mod connector;
 
 use std::borrow::Cow;
 
+use schemars::{Schema, SchemaGenerator};
 use serde_json::json;
 
 use crate::connector::{
@@ -53,5 +54,9 @@ impl ConnectorFactory for WaitFactory {
 
     fn sample(&self) -> serde_json::Value {
         json!({ "measure_enabled": false })
+    }
+
+    fn schema(&self, generator: &mut SchemaGenerator) -> Schema {
+        generator.subschema_for::<WaitConfig>()
     }
 }

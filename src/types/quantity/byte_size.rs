@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use bigdecimal::{BigDecimal, RoundingMode};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 
 use super::QuantityError;
@@ -161,6 +162,24 @@ impl FromStr for ByteSize {
 impl Serialize for ByteSize {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&self.dump())
+    }
+}
+
+impl JsonSchema for ByteSize {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "ByteSize".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": ["string", "integer", "number", "boolean"],
+            "pattern": r"^\s*[0-9.]*[0-9]\s*\w*\s*$",
+            "examples": ["512Mi", "1.5GiB", 1_073_741_824],
+        })
     }
 }
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use bigdecimal::{BigDecimal, ToPrimitive};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 
 use super::QuantityError;
@@ -95,6 +96,24 @@ impl FromStr for Core {
 impl Serialize for Core {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+impl JsonSchema for Core {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Core".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": ["string", "number"],
+            "pattern": r"^\s*[+-]?[0-9.]+([eE][+-]?[0-9]+)?[mun]?\s*$",
+            "examples": ["250m", 0.5, "2"],
+        })
     }
 }
 

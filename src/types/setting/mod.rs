@@ -13,6 +13,7 @@ mod kubernetes;
 mod memory;
 mod range;
 mod replicas;
+mod schema;
 mod step;
 
 use std::fmt;

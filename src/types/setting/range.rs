@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use schemars::{Schema, SchemaGenerator};
 use serde_json::{Map, Value as Json};
 
 use super::step::{Bound, Bounds};
@@ -26,6 +27,11 @@ pub trait RangeKind: fmt::Debug + Clone + PartialEq {
 
     /// Reads a bound.
     fn decode_bound(node: &Node, cx: &mut Decoder<'_>) -> Option<Self::Bound>;
+
+    /// The JSON Schema of a bound.
+    fn bound_schema(generator: &mut SchemaGenerator) -> Schema {
+        generator.subschema_for::<Self::Bound>()
+    }
 
     /// Reads a value.
     fn decode_value(node: &Node, cx: &mut Decoder<'_>) -> Option<Self::Bound> {

@@ -1,5 +1,7 @@
 //! Numbers of replicas.
 
+use schemars::{Schema, SchemaGenerator};
+
 use super::range::{RangeKind, Ranged};
 use super::step::Bounds;
 use crate::decode::{Decode, Decoder, Node, StrictInteger};
@@ -19,6 +21,10 @@ impl RangeKind for Replicas {
 
     fn decode_bound(node: &Node, cx: &mut Decoder<'_>) -> Option<Number> {
         StrictInteger::decode(node, cx).map(|StrictInteger(count)| Number::Integer(count))
+    }
+
+    fn bound_schema(generator: &mut SchemaGenerator) -> Schema {
+        generator.subschema_for::<StrictInteger>()
     }
 
     fn default_step() -> Option<Number> {

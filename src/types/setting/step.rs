@@ -3,6 +3,7 @@
 use std::fmt;
 
 use bigdecimal::{BigDecimal, ToPrimitive, Zero};
+use schemars::JsonSchema;
 use serde_json::Value as Json;
 
 use crate::types::decimal::decimal_of;
@@ -13,7 +14,7 @@ use crate::types::{ByteSize, Core, Number, Scalar};
 const MOST_CANDIDATES: usize = 100;
 
 /// A number that bounds a range.
-pub trait Bound: fmt::Debug + Clone + PartialEq + PartialOrd {
+pub trait Bound: fmt::Debug + Clone + PartialEq + PartialOrd + JsonSchema {
     /// The number as a double.
     fn as_f64(&self) -> f64;
     /// The exact text, where messages speak of differences.

@@ -4,6 +4,9 @@
 //! and reports all problems together. [`PreparedServo::build`] makes connectors and clients, and still talks to
 //! nobody.
 
+pub mod schema;
+mod shown;
+
 use std::sync::Arc;
 
 use crate::config::file::ParsedFile;
@@ -79,11 +82,26 @@ pub fn load(
     environment: &Environment,
     optimizer: OptimizerRequirement,
 ) -> Result<Loaded, Problems> {
+    load_offering(file, registry, environment, optimizer, &[])
+}
+
+/// As [`load`], for documents without a key `connectors` only with these connectors: names, and default names of
+/// types. None is all of them.
+///
+/// # Errors
+/// All problems of the file.
+pub fn load_offering(
+    file: ParsedFile,
+    registry: Registry,
+    environment: &Environment,
+    optimizer: OptimizerRequirement,
+    offered: &[(&str, &str)],
+) -> Result<Loaded, Problems> {
     let known: Vec<KnownConnector<'_>> = registry.iter().map(|factory| known(factory.metadata())).collect();
     let check_section = |section: &SectionConfig, cx: &mut Decoder<'_>| {
         parse(section, registry, cx);
     };
-    let options = LoadOptions { known: &known, environment, optimizer, check_section: &check_section };
+    let options = LoadOptions { known: &known, offered, environment, optimizer, check_section: &check_section };
     let loaded = config::load(file, &options)?;
     let servos = loaded.servos.into_iter().map(|config| prepare(config, registry, environment));
     Ok(Loaded { servos: servos.collect::<Result<_, _>>()?, warnings: loaded.warnings })

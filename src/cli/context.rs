@@ -1,7 +1,7 @@
 //! What every command has at hand: options, environment, output, the connectors that exist, and the servos of the
 //! configuration.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use indicatif::MultiProgress;
 use tokio_util::sync::CancellationToken;
@@ -14,7 +14,7 @@ use super::output::{Format, Output, Report};
 use crate::assembly::{PreparedServo, Registry, load};
 use crate::config::file::read_file;
 use crate::config::{Environment, OptimizerRequirement};
-use crate::connector::{ConnectorName, EventError, Metadata, ProgressSender};
+use crate::connector::{ConnectorName, ErasedFactory, EventError, Metadata, ProgressSender};
 use crate::logging::LogBuffer;
 use crate::servo::{Dispatch, Servo};
 
@@ -46,6 +46,26 @@ impl Context {
     /// The connector type that an identifier means.
     pub(crate) fn metadata(&self, identifier: &str) -> Option<&'static Metadata> {
         self.registry.iter().map(|factory| factory.metadata()).find(|metadata| metadata.is_named(identifier))
+    }
+
+    /// The connector type that an identifier means.
+    pub(crate) fn factory(&self, identifier: &str) -> Option<&'static dyn ErasedFactory> {
+        self.registry.iter().copied().find(|factory| factory.metadata().is_named(identifier))
+    }
+
+    /// The default names of all types, for messages.
+    pub(crate) fn known_types(&self) -> String {
+        let names: Vec<&str> = self.registry.iter().map(|factory| factory.metadata().default_name.as_ref()).collect();
+        names.join(", ")
+    }
+
+    /// Writes a result to a file.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub(crate) async fn write_file(&self, path: &Path, text: &str) -> Result<(), CliError> {
+        let written = tokio::fs::write(path, text).await;
+        written.map_err(|error| CliError::Failed(format!("failed to write '{}': {error}", path.display())))
     }
 
     /// The servos of the configuration that `--name` means, or all, validated but not yet built.

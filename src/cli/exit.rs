@@ -39,6 +39,14 @@ pub(crate) enum CliError {
         /// Everything that is wrong with it.
         problems: Problems,
     },
+    /// A configuration that was to be validated is not valid.
+    #[error("X Invalid configuration in {}\n{problems}", file.display())]
+    Invalid {
+        /// The file that was read.
+        file: PathBuf,
+        /// Everything that is wrong with it.
+        problems: Problems,
+    },
     /// The `.env` file cannot be used.
     #[error("invalid environment:\n{0}")]
     Environment(Problems),
@@ -68,6 +76,7 @@ impl CliError {
         match self {
             Self::Usage(_)
             | Self::Configuration { .. }
+            | Self::Invalid { .. }
             | Self::Environment(_)
             // The section has to change, or the program.
             | Self::Assembly(AssemblyError::Connector(_)) => ExitCode::Usage,

@@ -15,6 +15,7 @@ mod globals;
 mod interrupt;
 mod output;
 mod prompt;
+mod python;
 mod replace;
 mod sparkline;
 
@@ -27,7 +28,8 @@ use crate::assembly::Registry;
 use crate::config::{DotenvFile, Environment, variables};
 use crate::logging::{self, LogFormat, LogLevel, LogOptions};
 use commands::{
-    adjust, check, completions, connector, connectors, describe, init, list, measure, run, show, sidecar, version,
+    adjust, check, completions, config, connector, connectors, describe, generate, init, list, measure, run, schema,
+    show, sidecar, validate, version,
 };
 use context::Context;
 use exit::{CliError, ExitCode};
@@ -60,6 +62,10 @@ enum Command {
     InjectSidecar(sidecar::InjectArgs),
     EjectSidecar(sidecar::EjectArgs),
     Adjust(adjust::Args),
+    Config(config::Args),
+    Validate(validate::Args),
+    Generate(generate::Args),
+    Schema(schema::Args),
     Version(version::Args),
     Completions(completions::Args),
 }
@@ -85,6 +91,10 @@ impl Action {
             Self::Command(Command::InjectSidecar(args)) => sidecar::inject(args, cx).await,
             Self::Command(Command::EjectSidecar(args)) => sidecar::eject(args, cx).await,
             Self::Command(Command::Adjust(args)) => adjust::run(args, cx).await,
+            Self::Command(Command::Config(args)) => config::run(args, cx).await,
+            Self::Command(Command::Validate(args)) => validate::run(args, cx).await,
+            Self::Command(Command::Generate(args)) => generate::run(args, cx).await,
+            Self::Command(Command::Schema(args)) => schema::run(args, cx).await,
             Self::Command(Command::Version(args)) => version::run(args, cx).await,
             Self::Command(Command::Completions(args)) => {
                 let mut commands = command(cx.registry, &cx.environment);

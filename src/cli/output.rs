@@ -99,7 +99,7 @@ impl Output {
 pub(crate) fn report(error: &CliError) {
     let line = match error {
         error if error.is_closed_output() => return,
-        CliError::Aborted => format!("{error}\n"),
+        CliError::Aborted | CliError::Invalid { .. } => format!("{error}\n"),
         error => format!("error: {}\n", with_causes(error)),
     };
     // A closed standard error leaves nobody to tell.

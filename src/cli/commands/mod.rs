@@ -3,13 +3,17 @@
 pub(super) mod adjust;
 pub(super) mod check;
 pub(super) mod completions;
+pub(super) mod config;
 pub(super) mod connector;
 pub(super) mod connectors;
 pub(super) mod describe;
+pub(super) mod generate;
 pub(super) mod init;
 pub(super) mod list;
 pub(super) mod measure;
 pub(super) mod run;
+pub(super) mod schema;
 pub(super) mod show;
 pub(super) mod sidecar;
+pub(super) mod validate;
 pub(super) mod version;

@@ -1,0 +1,116 @@
+//! `servo schema`: JSON Schema of configurations, for editors and for tests.
+
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+use serde_json::Value;
+
+use crate::assembly::schema::{self, Mount, Sections};
+use crate::cli::context::Context;
+use crate::cli::exit::{CliError, ExitCode};
+use crate::cli::python::to_python;
+use crate::config::OptimizerRequirement;
+use crate::config::file::to_yaml;
+use crate::connector::ErasedFactory;
+
+/// Print the JSON Schema of the configuration
+///
+/// Without anything else it is the schema of the configuration file that is read: with its connectors, under their
+/// names.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  servo schema prometheus                     The section of one connector
+  servo schema --all -o servo.schema.json     Any configuration; needs no file")]
+pub(crate) struct Args {
+    /// The connector whose section is meant, by its name or class name; `servo` for the keys of the servo itself
+    connector: Option<String>,
+    /// Include every connector there is
+    #[arg(short, long)]
+    all: bool,
+    /// Print definitions only
+    #[arg(long)]
+    top_level: bool,
+    /// How to print it
+    #[arg(short, long, value_enum, default_value_t)]
+    format: SchemaFormat,
+    /// Write to this file instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+enum SchemaFormat {
+    /// JSON
+    #[default]
+    Json,
+    /// YAML, for people
+    Text,
+    /// A Python literal
+    Dict,
+    /// Refused: there is no such output
+    #[value(hide = true)]
+    Html,
+}
+
+/// Prints it.
+pub(crate) async fn run(args: Args, cx: &Context) -> Result<ExitCode, CliError> {
+    let schema = schema(&args, cx).await?;
+    let text = match args.format {
+        SchemaFormat::Json => format!("{schema:#}\n"),
+        SchemaFormat::Text => to_yaml(&schema),
+        SchemaFormat::Dict => format!("{}\n", to_python(&schema)),
+        SchemaFormat::Html => return Err(CliError::Usage("not yet implemented: use json, text or dict".to_owned())),
+    };
+    match &args.output {
+        None => cx.output.line(text)?,
+        Some(path) => cx.write_file(path, &text).await?,
+    }
+    Ok(ExitCode::Success)
+}
+
+async fn schema(args: &Args, cx: &Context) -> Result<Value, CliError> {
+    let named = args.connector.as_deref().map(|identifier| named(identifier, cx)).transpose()?;
+    match (named, args.top_level, args.all) {
+        (_, true, true) => Ok(schema::definitions(cx.registry.iter().copied(), true)),
+        (_, true, false) => {
+            let servos = cx.prepared(OptimizerRequirement::Optional).await?.chosen;
+            Ok(schema::definitions(servos.iter().flat_map(|servo| &servo.routes).map(|route| route.factory), false))
+        }
+        (Some(Named::Servo), false, _) => Ok(schema::of_servo()),
+        (Some(Named::Connector(factory)), false, _) => Ok(schema::of_connector(factory)),
+        (None, false, true) => Ok(schema::of_everything(cx.registry)),
+        (None, false, false) => of_file(cx).await,
+    }
+}
+
+/// The schema of the configuration that is read.
+async fn of_file(cx: &Context) -> Result<Value, CliError> {
+    let servos = cx.prepared(OptimizerRequirement::Optional).await?.chosen;
+    let [servo] = servos.as_slice() else {
+        let problem = "schema can only be outputted for a single servo: name it with --name, or use --all";
+        return Err(CliError::Usage(problem.to_owned()));
+    };
+    if servo.config.lists_connectors() {
+        let mounts: Vec<Mount<'_>> =
+            servo.routes.iter().map(|route| Mount { name: route.name.as_str(), factory: route.factory }).collect();
+        return Ok(schema::of_configuration(&mounts, Sections::Closed));
+    }
+    let mounts: Vec<Mount<'_>> = cx.registry.iter().map(|factory| Mount::default_of(*factory)).collect();
+    Ok(schema::of_configuration(&mounts, Sections::Open))
+}
+
+/// What an identifier means.
+enum Named {
+    Servo,
+    Connector(&'static dyn ErasedFactory),
+}
+
+fn named(identifier: &str, cx: &Context) -> Result<Named, CliError> {
+    if crate::servo::METADATA.is_named(identifier) {
+        return Ok(Named::Servo);
+    }
+    let found = cx.factory(identifier).map(Named::Connector);
+    found.ok_or_else(|| {
+        CliError::Usage(format!("no Connector type found for key '{identifier}': use one of {}", cx.known_types()))
+    })
+}

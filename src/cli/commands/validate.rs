@@ -1,0 +1,60 @@
+//! `servo validate`: whether a configuration file would load.
+
+use std::path::PathBuf;
+
+use crate::assembly::{load, load_offering};
+use crate::cli::commands::generate::Named;
+use crate::cli::context::Context;
+use crate::cli::exit::{CliError, ExitCode};
+use crate::config::OptimizerRequirement;
+use crate::config::file::read_file;
+
+/// Validate a configuration file
+///
+/// Says what every other command would: the file and the environment together, all problems at once. Nothing is
+/// contacted.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  servo validate                                Validate servo.yaml
+  servo validate --file other.yaml --quiet      Only give an exit code
+  servo validate prometheus load:vegeta         Allow the sections of these connectors only")]
+pub(crate) struct Args {
+    /// Allow only these connectors, where the file has no `connectors`: NAME, or ALIAS:NAME
+    connectors: Vec<String>,
+    /// The file to validate [default: that of --config-file]
+    #[arg(short, long)]
+    file: Option<PathBuf>,
+    /// Print nothing
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+/// Reads, validates and says so.
+pub(crate) async fn run(args: Args, cx: &Context) -> Result<ExitCode, CliError> {
+    let offered = args.connectors.iter().map(|name| Named::parse(name, cx)).collect::<Result<Vec<_>, _>>()?;
+    let file = args.file.clone().unwrap_or_else(|| cx.globals.config_file.clone());
+    if !file.is_file() {
+        let problem = if file.is_dir() { "is a directory" } else { "does not exist" };
+        return Err(CliError::Usage(format!("file '{}' {problem}", file.display())));
+    }
+    let validated = match read_file(&file).await {
+        Ok(parsed) if offered.is_empty() => load(parsed, cx.registry, &cx.environment, OptimizerRequirement::Required),
+        Ok(parsed) => {
+            let offered: Vec<_> = offered.iter().map(|named| (named.name(), named.default_name())).collect();
+            load_offering(parsed, cx.registry, &cx.environment, OptimizerRequirement::Required, &offered)
+        }
+        Err(problems) => Err(problems),
+    };
+    match validated {
+        Ok(_) if args.quiet => Ok(ExitCode::Success),
+        Ok(loaded) => {
+            for warning in &loaded.warnings {
+                tracing::warn!("{warning}");
+            }
+            cx.output.line(format_args!("√ Valid configuration in {}", file.display()))?;
+            Ok(ExitCode::Success)
+        }
+        Err(_) if args.quiet => Ok(ExitCode::Usage),
+        Err(problems) => Err(CliError::Invalid { file, problems }),
+    }
+}

@@ -4,11 +4,13 @@
 //! and says what is wrong with what the crate makes of it. No case is skipped: a file that no handler knows, a file
 //! or folder without cases, and a handler without its file all fail.
 
+mod config_validation;
 mod control;
 mod conversation_basic;
 mod duration_format;
 mod duration_parse;
 mod fast_fail;
+mod generate;
 #[expect(
     dead_code,
     clippy::unwrap_used,
@@ -27,6 +29,7 @@ mod opsani_dev_generated;
 mod prometheus_measurement_repr;
 mod prometheus_query;
 mod prometheus_response;
+mod schema;
 mod settings_repr;
 mod settings_validation;
 mod slo;
@@ -48,11 +51,13 @@ type Handler = fn(&Value) -> Result<(), String>;
 
 /// Every file that is read, by its name without `.json`.
 const HANDLERS: &[(&str, Handler)] = &[
+    ("config_validation", config_validation::check),
     ("control", control::check),
     ("conversation_basic", conversation_basic::run),
     ("duration_format", duration_format::check),
     ("duration_parse", duration_parse::check),
     ("fast_fail", fast_fail::check),
+    ("generate", generate::check),
     ("k8s_core", k8s_core::check),
     ("k8s_memory", k8s_memory::check),
     ("k8s_normalize_adjustment", k8s_normalize_adjustment::check),
@@ -63,6 +68,7 @@ const HANDLERS: &[(&str, Handler)] = &[
     ("prometheus_measurement_repr", prometheus_measurement_repr::check),
     ("prometheus_query", prometheus_query::check),
     ("prometheus_response", prometheus_response::check),
+    ("schema", schema::check),
     ("settings_repr", settings_repr::check),
     ("settings_validation", settings_validation::check),
     ("slo", slo::check),
@@ -71,8 +77,7 @@ const HANDLERS: &[(&str, Handler)] = &[
 ];
 
 /// Files and folders of features that do not exist yet. May only shrink.
-const STILL_TO_COME: &[&str] =
-    &["config_validation", "generate", "k8s_transcripts", "kube_metrics_aggregation", "schema"];
+const STILL_TO_COME: &[&str] = &["k8s_transcripts", "kube_metrics_aggregation"];
 
 fn main() -> ExitCode {
     if toy::is_servo() {
@@ -137,6 +142,9 @@ fn file_trials(name: &str, path: &Path) -> Vec<Trial> {
 
 /// The cases of a file. What a file says beside them, such as fixtures, is added to each one that has no such key.
 fn cases(path: &Path) -> Result<Vec<Value>, String> {
+    if path.is_dir() {
+        return schemas(path);
+    }
     let text = fs::read_to_string(path).map_err(|error| error.to_string())?;
     let mut document: Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
     let Some(Value::Array(mut cases)) = document.get_mut("cases").map(Value::take) else {
@@ -150,6 +158,17 @@ fn cases(path: &Path) -> Result<Vec<Value>, String> {
         }
     }
     Ok(cases)
+}
+
+/// The schemas of a folder, one case each.
+fn schemas(folder: &Path) -> Result<Vec<Value>, String> {
+    let files = files(folder).map_err(|error| error.to_string())?;
+    let case = |(name, path): (String, PathBuf)| {
+        let text = fs::read_to_string(path).map_err(|error| error.to_string())?;
+        let schema: Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+        Ok(serde_json::json!({ "id": name, "schema": schema }))
+    };
+    files.into_iter().map(case).collect()
 }
 
 /// What a case is about, short enough for a line.

@@ -4,6 +4,7 @@
 mod architecture;
 mod check;
 mod cli;
+mod configuration;
 mod init;
 mod prometheus;
 mod runner;

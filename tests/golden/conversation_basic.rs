@@ -7,6 +7,7 @@ use std::process::Stdio;
 use std::sync::{Mutex, PoisonError};
 
 use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
 use crate::http_server::{BOUND, HttpServer, Reply, Request};
@@ -43,6 +44,10 @@ async fn converse(case: &Value) -> Result<(), String> {
     let last = elsewhere.as_ref().unwrap_or(&server);
     let before_goodbye = recorded.len() - goodbyes - moved.as_ref().map_or(0, |(before, _)| *before);
     last.wait_until("the conversation before the signal", |requests| requests.len() >= before_goodbye).await;
+    if goodbyes > 0 {
+        // An agent that has not heard the answer to its HELLO yet has nobody to say goodbye to.
+        wait_for_log(&mut servo, "connected to the optimizer").await?;
+    }
     if let Some(signal) = case["input"]["signal_at_end"].as_str() {
         send(&servo, signal)?;
     }
@@ -54,6 +59,22 @@ async fn converse(case: &Value) -> Result<(), String> {
     compare(recorded, &requests, moved.as_ref().map(|(before, _)| *before))?;
     expect_exit(case, code)?;
     compare_files(case, folder.path())
+}
+
+/// Waits until the agent has logged a text; what it logs later is read and dropped.
+async fn wait_for_log(servo: &mut Child, text: &str) -> Result<(), String> {
+    let mut lines = BufReader::new(servo.stderr.take().ok_or("the log is not piped")?).lines();
+    let found = async {
+        while let Ok(Some(line)) = lines.next_line().await {
+            if line.contains(text) {
+                return Ok(());
+            }
+        }
+        Err(format!("the agent ended without logging {text:?}"))
+    };
+    tokio::time::timeout(BOUND, found).await.map_err(|_| format!("the agent did not log {text:?}"))??;
+    tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+    Ok(())
 }
 
 /// The agent's exit code: the recorded one, or 0 where the record is marked as a defect of the exit code.
@@ -100,7 +121,7 @@ fn start(case: &Value, folder: &Path, place: impl Fn(&str) -> String) -> Result<
         .current_dir(folder)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
+        .stderr(Stdio::piped())
         .kill_on_drop(true)
         .spawn()
         .map_err(|e| e.to_string())

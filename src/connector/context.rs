@@ -42,7 +42,7 @@ pub struct Services {
 pub struct ProgressReport {
     /// What is running.
     pub operation: Operation,
-    /// Percent, not 0; from 100 on nothing is posted.
+    /// Percent: finite, not 0, and not from 100 to below 101, which the end of the command says.
     pub progress: f64,
     /// When the handler began.
     pub started_at: Instant,
@@ -133,8 +133,8 @@ impl EventContext {
         self.started_at.elapsed()
     }
 
-    /// Logs how far the handler has come and reports it to the optimizer. `percent` of 0 and from 100 on is only
-    /// logged.
+    /// Logs how far the handler has come and reports it to the optimizer. `percent` of 0, from 100 to below 101, and
+    /// what is no finite number are only logged.
     pub fn progress(&self, percent: f64, message: &str) {
         tracing::info!(
             progress = percent,
@@ -143,8 +143,8 @@ impl EventContext {
             "{message}"
         );
         let Some(operation) = self.event.operation() else { return };
-        // The whole number decides: 100.9 is not posted either. Not a number is no progress.
-        if percent == 0.0 || percent.is_nan() || (100.0..101.0).contains(&percent) {
+        // The whole number decides: 100.9 is not posted either. What JSON cannot say is no progress.
+        if percent == 0.0 || !percent.is_finite() || (100.0..101.0).contains(&percent) {
             return;
         }
         let message = self.log_line(message);
@@ -156,5 +156,37 @@ impl EventContext {
         let time = jiff::Zoned::now().strftime("%Y-%m-%d %H:%M:%S%.3f").to_string();
         let context = EventContextText(self.phase, self.event);
         format!("{time} | INFO     | {}[{context}] - {message}\n", self.connector)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn progress_of_0_of_100_and_without_a_finite_number_is_not_reported() {
+        let (sender, mut reports) = mpsc::channel(1);
+        let cx = EventContext::new(
+            ConnectorName::new("tested"),
+            EventContextText(Phase::On, Event::Measure),
+            Arc::default(),
+            ProgressSender::new(sender),
+            CancellationToken::new(),
+        );
+        for (percent, reported) in [
+            (0.0, false),
+            (-0.0, false),
+            (0.5, true),
+            (-1.0, true),
+            (99.9, true),
+            (100.0, false),
+            (100.9, false),
+            (101.0, true),
+            (f64::NAN, false),
+            (f64::INFINITY, false),
+        ] {
+            cx.progress(percent, "tick");
+            assert_eq!(reports.try_recv().is_ok(), reported, "{percent}");
+        }
     }
 }

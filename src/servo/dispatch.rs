@@ -145,6 +145,10 @@ impl Servo {
         if !self.before(event, &targets, dispatch).await? {
             return Ok(Vec::new());
         }
+        if dispatch.cancellation.is_cancelled() {
+            // A hook that took no notice must not let the event begin.
+            return Err(EventError::cancelled(format!("{event} was cancelled")));
+        }
         let (names, values): (Vec<_>, Vec<_>) = self.on(event, &targets, dispatch, call).await?.into_iter().unzip();
         self.after(event, &targets, dispatch, &outcome(&values)).await?;
         Ok(names.into_iter().zip(values).collect())

@@ -105,8 +105,17 @@ impl Servo {
     pub async fn attach(&mut self, dispatch: &Dispatch) -> Result<(), EventError> {
         let mut added = self.attach_to(dispatch).await?;
         while !added.is_empty() {
-            let names = added.iter().map(|connector| connector.name().clone()).collect();
-            self.connectors.append(&mut added);
+            let mut names = Vec::new();
+            for connector in added {
+                let name = connector.name().clone();
+                if self.connector(name.as_str()).is_some() {
+                    return Err(EventError::failed(format!(
+                        "a connector named '{name}' cannot be added: there is one"
+                    )));
+                }
+                self.connectors.push(connector);
+                names.push(name);
+            }
             added = self.attach_to(&dispatch.clone().only(names)).await?;
         }
         Ok(())
@@ -156,5 +165,118 @@ impl Servo {
         if let Err(error) = self.dispatch(Event::Detach, &alone, detach, |_| Outcome::Nothing).await {
             tracing::error!(connector = %name, error = error.chain(), "failed to detach a connector");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+    use crate::config::{Environment, LoadOptions, OptimizerRequirement, file};
+    use crate::connector::{Describe, DescribeRequest, ErrorKind, Hooks, Lifecycle, Metadata, Phase, ProgressSender};
+    use crate::types::Description;
+
+    /// Adds a connector when it is attached, cancels its own event in a hook, and fails when it is asked after that.
+    struct Toy {
+        name: ConnectorName,
+        child: Option<&'static str>,
+        cancellation: CancellationToken,
+    }
+
+    impl Toy {
+        fn boxed(name: &str, child: Option<&'static str>, cancellation: &CancellationToken) -> Box<dyn Connector> {
+            Box::new(Self { name: ConnectorName::new(name), child, cancellation: cancellation.clone() })
+        }
+    }
+
+    impl Connector for Toy {
+        fn name(&self) -> &ConnectorName {
+            &self.name
+        }
+
+        fn metadata(&self) -> &Metadata {
+            &METADATA
+        }
+
+        fn as_describe(&self) -> Option<&dyn Describe> {
+            Some(self)
+        }
+
+        fn as_lifecycle(&self) -> Option<&dyn Lifecycle> {
+            Some(self)
+        }
+
+        fn as_hooks(&self) -> Option<&dyn Hooks> {
+            Some(self)
+        }
+    }
+
+    #[async_trait]
+    impl Lifecycle for Toy {
+        async fn attach(&self, _cx: &EventContext) -> Result<Vec<Box<dyn Connector>>, EventError> {
+            Ok(self.child.map(|child| Self::boxed(child, None, &self.cancellation)).into_iter().collect())
+        }
+    }
+
+    #[async_trait]
+    impl Describe for Toy {
+        async fn describe(&self, _cx: &EventContext, _request: &DescribeRequest) -> Result<Description, EventError> {
+            Err(EventError::failed("asked for nothing"))
+        }
+    }
+
+    #[async_trait]
+    impl Hooks for Toy {
+        fn hooks(&self) -> Vec<(Phase, Event)> {
+            vec![(Phase::Before, Event::Describe)]
+        }
+
+        async fn before(&self, _cx: &EventContext, _event: Event) -> Result<(), EventError> {
+            self.cancellation.cancel();
+            Ok(())
+        }
+    }
+
+    fn servo(connectors: Vec<Box<dyn Connector>>) -> Servo {
+        let environment = Environment::from_pairs([("", ""); 0]);
+        let options = LoadOptions {
+            known: &[],
+            offered: &[],
+            environment: &environment,
+            optimizer: OptimizerRequirement::Optional,
+            check_section: &|_, _| {},
+        };
+        let loaded = crate::config::load(file::parse_documents("{}", "test").unwrap(), &options).unwrap();
+        let config = loaded.servos.into_iter().next().unwrap();
+        let name = "servo".to_owned();
+        Servo::new(Parts { name, config, sections: Vec::new(), optimizer: None, services: Arc::default(), connectors })
+    }
+
+    #[tokio::test]
+    async fn an_added_connector_must_have_a_name_of_its_own() {
+        let token = CancellationToken::new();
+        let mut servo = servo(vec![Toy::boxed("a", Some("b"), &token), Toy::boxed("c", Some("a"), &token)]);
+        let error = servo.attach(&Dispatch::default()).await.expect_err("'a' is there already");
+        assert!(error.to_string().contains("'a'"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn connectors_that_are_added_are_attached_and_come_last() {
+        let token = CancellationToken::new();
+        let mut servo = servo(vec![Toy::boxed("a", Some("c"), &token), Toy::boxed("b", None, &token)]);
+        servo.attach(&Dispatch::default()).await.unwrap();
+        let names: Vec<_> = servo.connectors().iter().map(|connector| connector.name().as_str()).collect();
+        assert_eq!(names, ["a", "b", "c"]);
+    }
+
+    #[tokio::test]
+    async fn an_event_that_is_cancelled_while_hooks_run_does_not_begin() {
+        let token = CancellationToken::new();
+        let servo = servo(vec![Toy::boxed("a", None, &token)]);
+        let dispatch = Dispatch::new(ProgressSender::default(), token);
+        let error = servo.describe(&DescribeRequest::default(), &dispatch).await.expect_err("cancelled");
+        assert_eq!(error.kind(), ErrorKind::Cancelled);
     }
 }

@@ -1,5 +1,6 @@
 //! The `settings.proxies` key: one proxy for everything, or patterns with the most specific one winning.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use reqwest::{ClientBuilder, Proxy, Url};
@@ -61,7 +62,7 @@ impl Rules {
                 proxy,
             });
         }
-        rules.sort_by_key(|rule| (rule.port.is_none(), rule.host.is_none(), rule.scheme.is_none()));
+        rules.sort_by_key(Rule::rank);
         Ok(Self(rules))
     }
 
@@ -71,6 +72,12 @@ impl Rules {
 }
 
 impl Rule {
+    /// The smaller, the more specific. Of hosts the exact and the longer ones come first.
+    fn rank(&self) -> (bool, bool, bool, Reverse<usize>, bool) {
+        let host = self.host.as_deref().unwrap_or_default();
+        (self.port.is_none(), host.is_empty(), host.starts_with('*'), Reverse(host.len()), self.scheme.is_none())
+    }
+
     fn matches(&self, url: &Url) -> bool {
         self.scheme.as_deref().is_none_or(|scheme| scheme == url.scheme())
             && self.host.as_deref().is_none_or(|host| matches_host(host, url.host_str().unwrap_or_default()))
@@ -99,6 +106,8 @@ mod tests {
             ("https://api.opsani.com", Some("http://api:1")),
             ("all://localhost", None),
             ("all://*.corp", Some("all://corp:1")),
+            ("all://*.eu.corp", Some("http://eu:1")),
+            ("all://b.eu.corp", None),
         ]
         .into_iter()
         .map(|(pattern, proxy)| (pattern.to_owned(), proxy.map(str::to_owned)))
@@ -112,6 +121,8 @@ mod tests {
             ("http://api.opsani.com/a", Some("http://any:1/")),
             ("https://localhost:8443/", None),
             ("https://a.corp/", Some("http://corp:1/")),
+            ("https://a.eu.corp/", Some("http://eu:1/")),
+            ("https://b.eu.corp/", None),
         ] {
             assert_eq!(proxy(url).as_deref(), expected, "{url}");
         }

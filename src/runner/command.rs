@@ -91,10 +91,12 @@ async fn supervise(
     };
     let reports = async {
         let lost = tokio::select! {
+            // The stop first: no report may begin once the goodbye is on its way.
+            biased;
+            () = stop.cancelled() => None,
             lost = post_reports(optimizer, uid, receiver, &done) => lost,
             // The answer to a report in flight may cancel, so it is waited for, but not for long.
             () = async { done.cancelled().await; tokio::time::sleep(REPORT_IN_FLIGHT).await } => None,
-            () = stop.cancelled() => None,
         };
         if lost.is_some() {
             cancellation.cancel();

@@ -153,16 +153,42 @@ async fn converse(servo: &Servo, options: &RunOptions, stop: &Stop) -> Result<()
         stop.token.cancelled().await;
         return Ok(());
     }
-    let telemetry = servo.services().telemetry.snapshot();
+    let conversation = async {
+        tokio::select! {
+            biased;
+            // A hello that was answered is followed by a goodbye, even when a stop came at the same moment.
+            hello = say_hello(servo, optimizer) => hello?,
+            () = stop.token.cancelled() => return Ok(()),
+        }
+        tracing::info!(success = true, connectors = servo.connectors().len(), "connected to the optimizer");
+        let session = Session { servo, optimizer, options, stop, completing: Mutex::new(()) };
+        tokio::join!(session.serve(), session.say_goodbye());
+        Ok(())
+    };
+    // From the first hello on: new credentials may be what it waits for.
+    let maintained = async {
+        optimizer.maintain().await;
+        std::future::pending().await
+    };
     tokio::select! {
-        () = stop.token.cancelled() => return Ok(()),
-        hello = optimizer.hello(&telemetry) => hello.map_err(RunError::Hello)?,
+        result = conversation => result,
+        result = maintained => result,
     }
-    tracing::info!(success = true, connectors = servo.connectors().len(), "connected to the optimizer");
+}
 
-    let session = Session { servo, optimizer, options, stop, completing: Mutex::new(()) };
-    tokio::join!(session.serve(), session.say_goodbye());
-    Ok(())
+/// Says hello; an optimizer that has put another servo in our place is asked again after a long time.
+async fn say_hello(servo: &Servo, optimizer: &dyn Optimizer) -> Result<(), RunError> {
+    let telemetry = servo.services().telemetry.snapshot();
+    loop {
+        match optimizer.hello(&telemetry).await {
+            Err(error @ OptimizerError::UnexpectedServo) => {
+                let error: &dyn std::error::Error = &error;
+                tracing::warn!(error, pause = ?DEPROVISIONING, "waiting to be removed");
+                tokio::time::sleep(DEPROVISIONING).await;
+            }
+            hello => return hello.map_err(RunError::Hello),
+        }
+    }
 }
 
 async fn confirmed(options: &RunOptions, question: &str, stop: &Stop) -> bool {
@@ -191,19 +217,13 @@ impl Session<'_> {
             self.stop.token.cancelled().await;
             return;
         }
-        let beside = async {
-            tokio::select! {
-                () = self.stop.token.cancelled() => {}
-                () = self.optimizer.maintain() => {}
-            }
-        };
         let diagnostics = async {
             tokio::select! {
                 () = self.stop.token.cancelled() => {}
                 () = diagnostics::poll(self.servo, self.optimizer, self.options.log.as_deref()) => {}
             }
         };
-        tokio::join!(self.command_loop(), beside, diagnostics);
+        tokio::join!(self.command_loop(), diagnostics);
     }
 
     async fn command_loop(&self) {
@@ -232,6 +252,8 @@ impl Session<'_> {
     /// One command: asked for, executed, answered.
     async fn turn(&self) -> Result<(), OptimizerError> {
         let command = tokio::select! {
+            // A command that comes with the stop must not be answered after the goodbye.
+            biased;
             () = self.stop.token.cancelled() => return Ok(()),
             command = self.optimizer.next_command() => command?,
         };

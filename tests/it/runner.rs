@@ -1,5 +1,6 @@
 //! `servo run` as a process, against a scripted optimizer over a real socket.
 
+use std::path::Path;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, test_kill_process};
@@ -268,4 +269,47 @@ async fn one_servo_does_not_disturb_the_other_when_its_optimizer_is_down() {
     assert_eq!(events(&up.requests()), ["HELLO", "WHATS_NEXT", "DESCRIPTION", "WHATS_NEXT"]);
     stop(agent).await;
     assert_eq!(up.requests().last().map(Request::event).as_deref(), Some("GOODBYE"));
+}
+
+#[tokio::test]
+async fn a_servo_that_is_not_expected_at_hello_waits_for_its_removal() {
+    let server = HttpServer::start(|_| Reply::Json(410, json!({"detail": "unexpected servo_uid"}))).await;
+    let agent = Agent::start(&config(&server, "wait: {measure_enabled: true}"), &["run"], &[]);
+    agent.wait_for_log("waiting to be removed").await;
+    stop(agent).await;
+    assert_eq!(events(&server.requests()), ["HELLO"]);
+}
+
+/// Replaces a file in one step, as editors and kubelets do.
+fn replace(folder: &Path, name: &str, text: &str) {
+    let new = folder.join(format!("{name}.new"));
+    std::fs::write(&new, text).unwrap();
+    std::fs::rename(new, folder.join(name)).unwrap();
+}
+
+#[tokio::test]
+async fn the_connection_file_is_followed_from_the_first_hello_on_and_complained_of_once() {
+    let server = HttpServer::start(|request| match (request.header("authorization"), request.event().as_str()) {
+        (Some("Bearer new"), "WHATS_NEXT") => sleep(),
+        (Some("Bearer new"), _) => Reply::ok(),
+        _ => Reply::Text(401, "a new token, please".to_owned()),
+    })
+    .await;
+    let connection = |token: &str| format!("{{Authorization: {token}, Endpoint: '{}', TenantId: t}}", server.url());
+    let folder = tempfile::tempdir().unwrap();
+    replace(folder.path(), "connection.yaml", &connection("old"));
+    let config = "optimizer: {optimizer_id: app, connection_file: connection.yaml}\nwait: {measure_enabled: true}\n";
+    replace(folder.path(), "servo.yaml", config);
+    let agent = Agent::start_in(folder, &["run"], &[]);
+    server.wait_until("a HELLO", |requests| count(requests, "HELLO") == 1).await;
+    std::fs::remove_file(agent.folder().join("connection.yaml")).unwrap();
+    agent.wait_for_log("kept the connection as it was").await;
+    // Something else in the folder leads to another reading.
+    replace(agent.folder(), "other", "");
+    let hellos = count(&server.requests(), "HELLO");
+    server.wait_until("another HELLO", |requests| count(requests, "HELLO") > hellos).await;
+    replace(agent.folder(), "connection.yaml", &connection("new"));
+    server.wait_until("a WHATS_NEXT", |requests| count(requests, "WHATS_NEXT") == 1).await;
+    let log = stop(agent).await;
+    assert_eq!(log.matches("kept the connection as it was").count(), 1, "{log}");
 }

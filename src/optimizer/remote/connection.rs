@@ -118,22 +118,39 @@ impl Connections {
                 return std::future::pending().await;
             }
         };
+        let mut complaint = String::new();
+        if self.held().is_some() {
+            // It may have changed between its reading and the beginning of the watch.
+            self.reload(source, &mut complaint).await;
+        }
         while changes.recv().await.is_some() {
             tokio::time::sleep(SETTLING).await;
             // What changed in the meantime is read now.
             while changes.try_recv().is_ok() {}
-            match source.load().await {
-                // Something else in the folder changed.
-                Ok(connection) if self.held().is_some_and(|held| held.file == connection.file) => {}
-                Ok(connection) => {
-                    tracing::info!(path = %source.path.display(), "read the changed connection file");
-                    self.hold(Arc::new(connection));
-                }
-                Err(error) => tracing::error!(%error, "kept the connection as it was"),
-            }
+            self.reload(source, &mut complaint).await;
         }
         drop(watcher);
         std::future::pending::<()>().await;
+    }
+
+    /// Reads the file again. The same complaint is not repeated: a log file in the watched folder would feed itself.
+    async fn reload(&self, source: &FileSource, complaint: &mut String) {
+        let error = match source.load().await {
+            Ok(connection) => {
+                complaint.clear();
+                // Otherwise something else in the folder changed.
+                if self.held().is_none_or(|held| held.file != connection.file) {
+                    tracing::info!(path = %source.path.display(), "read the changed connection file");
+                    self.hold(Arc::new(connection));
+                }
+                return;
+            }
+            Err(error) => error.to_string(),
+        };
+        if *complaint != error {
+            tracing::error!(error, "kept the connection as it was");
+            *complaint = error;
+        }
     }
 
     fn held(&self) -> Option<Arc<Connection>> {

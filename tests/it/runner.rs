@@ -313,3 +313,42 @@ async fn the_connection_file_is_followed_from_the_first_hello_on_and_complained_
     let log = stop(agent).await;
     assert_eq!(log.matches("kept the connection as it was").count(), 1, "{log}");
 }
+
+fn app_dynamics(server: &HttpServer) -> String {
+    format!(
+        "optimizer: {{optimizer_id: app, tenant_id: t, client_id: c, client_secret: s3cr3t, base_url: '{}'}}\n\
+         wait: {{measure_enabled: true}}\n",
+        server.url()
+    )
+}
+
+#[tokio::test]
+async fn a_completion_with_a_token_that_has_expired_is_sent_again_with_a_new_one() {
+    let (mut tokens, mut commands) = (0, vec![sleep(), Reply::Json(200, json!({"cmd": "DESCRIBE"}))]);
+    let server = HttpServer::start(move |request| {
+        if request.path.ends_with("/oauth2/token") {
+            tokens += 1;
+            return Reply::Json(200, json!({"access_token": format!("t{tokens}"), "token_type": "Bearer"}));
+        }
+        match (request.event().as_str(), request.header("authorization")) {
+            ("WHATS_NEXT", _) => commands.pop().unwrap_or_else(sleep),
+            ("DESCRIPTION", Some("Bearer t1")) => Reply::Text(401, "expired".to_owned()),
+            _ => Reply::ok(),
+        }
+    })
+    .await;
+    let agent = Agent::start(&app_dynamics(&server), &["run"], &[]);
+    let requests = server.wait_until("two turns", |requests| count(requests, "WHATS_NEXT") == 2).await;
+    let completions = requests.iter().filter(|request| request.event() == "DESCRIPTION");
+    let tokens: Vec<_> = completions.filter_map(|request| request.header("authorization")).collect();
+    assert_eq!(tokens, ["Bearer t1", "Bearer t2"]);
+    stop(agent).await;
+}
+
+#[tokio::test]
+async fn an_optimizer_is_not_reachable_when_only_the_token_endpoint_answers() {
+    let server = HttpServer::start(|_| Reply::Text(200, "<html>please log in</html>".to_owned())).await;
+    let mut agent = Agent::start(&app_dynamics(&server), &["check"], &[]);
+    assert_eq!(agent.exit().await.code(), Some(1), "{}", agent.log());
+    assert!(server.requests().iter().all(|request| request.path.ends_with("/oauth2/token")));
+}

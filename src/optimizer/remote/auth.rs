@@ -48,10 +48,14 @@ impl Auth {
         }
     }
 
-    /// Forgets a token that was refused.
-    pub(super) async fn refused(&self) {
-        if let Self::ClientCredentials(credentials) = self {
-            credentials.held.lock().await.take();
+    /// Forgets a token that was refused. Whether the next one may be another.
+    pub(super) async fn refused(&self) -> bool {
+        match self {
+            Self::Header(..) => false,
+            Self::ClientCredentials(credentials) => {
+                credentials.held.lock().await.take();
+                true
+            }
         }
     }
 }
@@ -130,7 +134,9 @@ impl ClientCredentials {
             // Before the form, which adds its own otherwise.
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded;charset=UTF-8")
             .form(form);
-        let mut secrets = vec![self.secret.expose(), self.basic.to_str().unwrap_or_default()];
+        // The credentials without their scheme, as an answer may quote them alone.
+        let basic = self.basic.to_str().unwrap_or_default();
+        let mut secrets = vec![self.secret.expose(), basic.strip_prefix("Basic ").unwrap_or(basic)];
         secrets.extend(form.iter().filter(|(key, _)| *key == "refresh_token").map(|(_, value)| *value));
         let body = read_json(request, "the token request", &secrets).await?;
         let unusable = |problem: &str| OptimizerError::Unintelligible {

@@ -126,9 +126,13 @@ impl RemoteOptimizer {
 
     /// One try of a post.
     async fn exchange(&self, event: &'static str, body: Bytes) -> Result<Value, OptimizerError> {
-        let result = self.send(Method::POST, "servo", event, body).await;
-        if let Err(OptimizerError::HttpStatus { status: 401, .. }) = &result {
-            self.connections.current().await?.auth.refused().await;
+        let result = self.send(Method::POST, "servo", event, body.clone()).await;
+        if let Err(OptimizerError::HttpStatus { status: 401, event: refused, .. }) = &result
+            && *refused == event
+            && self.connections.current().await?.auth.refused().await
+        {
+            // It may have expired on the way, and a completion must not be lost for that.
+            return self.send(Method::POST, "servo", event, body).await;
         }
         result
     }
@@ -300,7 +304,10 @@ impl Optimizer for RemoteOptimizer {
     async fn reachable(&self) -> Result<String, String> {
         match self.exchange("HELLO", self.request("HELLO", &Value::Null)).await {
             // Only the status counts: whatever is said with 200 comes from an optimizer.
-            Ok(_) | Err(OptimizerError::Unintelligible { .. }) => Ok("Response status code: 200".to_owned()),
+            // An answer of the token endpoint is none of the optimizer's.
+            Ok(_) | Err(OptimizerError::Unintelligible { event: "HELLO", .. }) => {
+                Ok("Response status code: 200".to_owned())
+            }
             Err(OptimizerError::HttpStatus { status, .. }) => Err(format!("Response status code: {status}")),
             Err(error) => Err(crate::connector::EventError::failed(error.to_string()).with_source(error).chain()),
         }

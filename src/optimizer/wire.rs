@@ -127,6 +127,13 @@ fn not_a_command(body: &Value) -> String {
     }
 }
 
+/// The beginning of a text of the optimizer's, for messages.
+fn shortened(text: &str) -> String {
+    // A few lines of a terminal.
+    const LONGEST: usize = 300;
+    text.chars().take(LONGEST).collect()
+}
+
 fn status_word(body: &Value) -> Option<&str> {
     body.get("status").and_then(Value::as_str).filter(|word| STATUS_WORDS.contains(word))
 }
@@ -154,7 +161,7 @@ pub fn parse_answer(body: &Value) -> Result<Answer, String> {
         "cancel" => Answer::Cancel { reason },
         "unexpected-event" => Answer::UnexpectedEvent { reason },
         "invalid" if reason.as_deref() == Some("unexpected cmd_uid") => Answer::StaleCommand,
-        _ => Answer::Invalid { text: body.to_string() },
+        _ => Answer::Invalid { text: shortened(&body.to_string()) },
     })
 }
 

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::future::join_all;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OnceCell};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
@@ -132,8 +132,9 @@ pub async fn run(servos: &[Servo], options: &RunOptions, mut signals: Signals) -
 /// One servo from startup to shutdown. Its failure is logged here.
 async fn run_servo(servo: &Servo, options: &RunOptions, stop: &Stop) {
     let dispatch = Dispatch::new(ProgressSender::default(), stop.token.child_token());
+    let cleanup = Cleanup { servo, done: OnceCell::new() };
     let result = match servo.startup(&dispatch).await {
-        Ok(()) => converse(servo, options, stop).await,
+        Ok(()) => converse(servo, options, stop, &cleanup).await,
         Err(error) => Err(RunError::Startup(error.chain())),
     };
     if let Err(error) = result
@@ -142,11 +143,23 @@ async fn run_servo(servo: &Servo, options: &RunOptions, stop: &Stop) {
         let error: &dyn std::error::Error = &error;
         tracing::error!(critical = true, error, "this servo stops");
     }
-    // A stopped servo still cleans up, so this work is not under the token that stopped it.
-    servo.shutdown(&Dispatch::default()).await;
+    cleanup.run().await;
 }
 
-async fn converse(servo: &Servo, options: &RunOptions, stop: &Stop) -> Result<(), RunError> {
+/// The end of a servo's connectors, once.
+struct Cleanup<'a> {
+    servo: &'a Servo,
+    done: OnceCell<()>,
+}
+
+impl Cleanup<'_> {
+    async fn run(&self) {
+        // A stopped servo still cleans up, so this work is not under the token that stopped it.
+        self.done.get_or_init(async || self.servo.shutdown(&Dispatch::default()).await).await;
+    }
+}
+
+async fn converse(servo: &Servo, options: &RunOptions, stop: &Stop, cleanup: &Cleanup<'_>) -> Result<(), RunError> {
     let optimizer = servo.optimizer().ok_or(RunError::NoOptimizer)?.as_ref();
     if !confirmed(options, "Connect to the optimizer?", stop).await {
         tracing::warn!("not connected to the optimizer, as asked: waiting for a signal");
@@ -162,7 +175,12 @@ async fn converse(servo: &Servo, options: &RunOptions, stop: &Stop) -> Result<()
         }
         tracing::info!(success = true, connectors = servo.connectors().len(), "connected to the optimizer");
         let session = Session { servo, optimizer, options, stop, completing: Mutex::new(()) };
-        tokio::join!(session.serve(), session.say_goodbye());
+        // Cleaning up does not wait for an optimizer that does not answer the goodbye: the pod may be killed by then.
+        let serve_and_clean_up = async {
+            session.serve().await;
+            cleanup.run().await;
+        };
+        tokio::join!(serve_and_clean_up, session.say_goodbye());
         Ok(())
     };
     // From the first hello on: new credentials may be what it waits for.

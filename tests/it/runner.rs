@@ -82,6 +82,36 @@ async fn a_second_signal_forces_the_end() {
 }
 
 #[tokio::test]
+async fn connectors_are_shut_down_although_the_goodbye_is_not_answered() {
+    let server = HttpServer::start(|request| match request.event().as_str() {
+        "WHATS_NEXT" => sleep(),
+        "GOODBYE" => Reply::Hang,
+        _ => Reply::ok(),
+    })
+    .await;
+    let script = "scripts: {on: {detach: ['echo gone > detached']}}\nwait: {measure_enabled: true}";
+    let agent = Agent::start(&config(&server, script), &["run"], &[]);
+    server.wait_until("WHATS_NEXT", |requests| count(requests, "WHATS_NEXT") == 1).await;
+    agent.signal(Signal::TERM);
+    agent.wait_for_log("script succeeded").await;
+    assert!(agent.folder().join("detached").exists());
+}
+
+#[tokio::test]
+async fn any_success_is_an_answer_to_a_goodbye() {
+    let server = HttpServer::start(|request| match request.event().as_str() {
+        "WHATS_NEXT" => sleep(),
+        "GOODBYE" => Reply::Text(204, String::new()),
+        _ => Reply::ok(),
+    })
+    .await;
+    let agent = Agent::start(&config(&server, "wait: {measure_enabled: true}"), &["run"], &[]);
+    server.wait_until("WHATS_NEXT", |requests| count(requests, "WHATS_NEXT") == 1).await;
+    stop(agent).await;
+    assert_eq!(count(&server.requests(), "GOODBYE"), 1);
+}
+
+#[tokio::test]
 async fn hello_is_repeated_while_the_optimizer_is_not_there_yet() {
     let mut left = [
         Reply::Json(404, json!({})),

@@ -206,6 +206,8 @@ fn http_client(settings: &CommonConfig, network: &Network) -> Result<reqwest::Cl
 /// when the agent starts.
 fn classify(event: &str, error: OptimizerError) -> Attempt<OptimizerError> {
     match error {
+        // Whatever is said to a goodbye, it was heard.
+        OptimizerError::Unintelligible { .. } if event == "GOODBYE" => Attempt::permanent(error),
         OptimizerError::Transport { .. }
         | OptimizerError::Unintelligible { .. }
         | OptimizerError::HttpStatus { status: 404 | 500.., .. } => Attempt::transient(error),
@@ -298,7 +300,10 @@ impl Optimizer for RemoteOptimizer {
 
     async fn goodbye(&self, reason: &str) -> Result<(), OptimizerError> {
         let body = self.request("GOODBYE", &json!({"reason": reason}));
-        self.post("GOODBYE", body, self.limits, wire::parse_greeting).await
+        match self.post("GOODBYE", body, self.limits, wire::parse_greeting).await {
+            Err(OptimizerError::Unintelligible { .. }) => Ok(()),
+            result => result,
+        }
     }
 
     async fn reachable(&self) -> Result<String, String> {

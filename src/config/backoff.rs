@@ -26,9 +26,9 @@ const CONNECT_MAX_TIME: Duration = Duration::from_secs(60 * 60);
 /// How long to go on with one kind of request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BackoffSettings {
-    /// Time after which no further try begins; `None` is no limit.
+    /// Time after which no further try begins; without one there is no limit.
     pub max_time: Option<Duration>,
-    /// Number of tries; `None` is no limit.
+    /// Number of tries; without one there is no limit.
     pub max_tries: Option<u64>,
 }
 

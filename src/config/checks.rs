@@ -17,7 +17,7 @@ use crate::types::{Duration, Severity};
 #[schemars(default, deny_unknown_fields)]
 #[expect(clippy::struct_excessive_bools, reason = "the keys of the section are independent switches")]
 pub struct ChecksConfig {
-    /// Names of the connectors whose checks are run; `None` is all.
+    /// Names of the connectors whose checks are run; all when absent.
     pub connectors: Option<Vec<String>>,
     /// Names of checks; a single one between slashes is a regular expression.
     pub name: Option<Vec<String>>,

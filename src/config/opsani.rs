@@ -105,18 +105,27 @@ fn base_url(fields: &mut Fields<'_, '_, '_>) -> Option<HttpUrl> {
 }
 
 /// The token of the file; else that of the token file; else that of the environment. Empty ones count as absent.
+/// A token that an HTTP header can carry.
+fn sendable(token: Secret, fields: &mut Fields<'_, '_, '_>) -> Option<Secret> {
+    if token.expose().chars().any(char::is_control) {
+        fields.fail_at("token", "the token has line breaks or other characters that no HTTP header can have");
+        return None;
+    }
+    Some(token)
+}
+
 fn token(fields: &mut Fields<'_, '_, '_>) -> Option<Secret> {
     let written = fields.get_from::<Secret>("token", None)?;
     let is_empty = written.is_some();
     if let Some(token) = written.filter(|token| !token.expose().is_empty()) {
-        return Some(token);
+        return sendable(token, fields);
     }
     let variables = fields.decoder().variables();
     let non_empty = |name: &str| variables.get(name).filter(|value| !value.is_empty());
     if let Some(path) = non_empty(OPSANI_TOKEN_FILE) {
         match std::fs::read_to_string(path) {
             Ok(text) if text.trim().is_empty() => {}
-            Ok(text) => return Some(Secret::new(text.trim())),
+            Ok(text) => return sendable(Secret::new(text.trim()), fields),
             Err(error) => {
                 let rule = format!("cannot read the file {path:?} that {OPSANI_TOKEN_FILE} names: {error}");
                 fields.fail_at("token", rule);
@@ -125,7 +134,7 @@ fn token(fields: &mut Fields<'_, '_, '_>) -> Option<Secret> {
         }
     }
     if let Some(token) = non_empty(OPSANI_TOKEN) {
-        return Some(Secret::new(token));
+        return sendable(Secret::new(token), fields);
     }
     let rule = if is_empty { "the token is empty" } else { "field required" };
     let hint = format!("the environment variables {OPSANI_TOKEN} and {OPSANI_TOKEN_FILE} can also give it");

@@ -24,7 +24,7 @@ pub struct ServoConfig {
     pub description: Option<String>,
     /// Sent with every message to the optimizer, which refuses other servos then.
     pub servo_uid: Option<String>,
-    /// Who decides what to try next. `None` only where the command at hand needs none.
+    /// Who decides what to try next.
     #[schemars(with = "OptimizerConfig", default = "empty_optimizer")]
     pub optimizer: Option<OptimizerConfig>,
     /// Whether requests for diagnostics are ignored; default true.

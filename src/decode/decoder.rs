@@ -158,7 +158,8 @@ impl<'v> Decoder<'v> {
         match &node.value {
             Value::Map(map) => return Some(Fields::new(map, node.origin.clone(), self)),
             Value::Null => self.invalid_unquoted(node, "none is not an allowed value"),
-            _ => self.invalid(node, "value is not a valid mapping"),
+            // What stands where a mapping belongs may be a secret of the section, so it is not repeated.
+            _ => self.invalid_unquoted(node, "value is not a valid mapping"),
         }
         None
     }
@@ -236,5 +237,17 @@ fn quote(value: &Value) -> Option<String> {
             Some(format!("{shown:?}"))
         }
         Value::List(_) | Value::Map(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_where_a_mapping_belongs_is_not_repeated() {
+        let node = Node::new(Value::Text("s3cr3t".to_owned()), crate::decode::Origin::whole("file"));
+        let problems = Decoder::run(&NoVariables, |cx| cx.fields(&node).map(drop)).expect_err("no mapping");
+        assert_eq!(problems.to_string(), "file: value is not a valid mapping");
     }
 }

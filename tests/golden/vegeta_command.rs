@@ -98,12 +98,12 @@ fn command(
         Value::Null => Duration::ZERO,
         duration => decoded(duration)?,
     };
-    let dump = serde_json::to_value(config).map_err(|error| error.to_string())?;
+    let dump = servox::decode::exposing_secrets(|| serde_json::to_value(config)).map_err(|error| error.to_string())?;
     Ok(AttackCommand::new(config, duration, decoded(&dump["reporting_interval"])?))
 }
 
 fn check_config(expected: &Value, config: &VegetaConfig, folder: &Path) -> Result<(), String> {
-    let dump = serde_json::to_value(config).map_err(|error| error.to_string())?;
+    let dump = servox::decode::exposing_secrets(|| serde_json::to_value(config)).map_err(|error| error.to_string())?;
     for (key, expected) in expected.as_object().into_iter().flatten() {
         let got = match &dump[key] {
             Value::String(text) if key == "targets" => below(folder, text).into(),

@@ -353,3 +353,36 @@ async fn a_dry_run_says_by_its_exit_code_whether_the_checks_pass() {
     assert_eq!(finished.code, Some(1), "{finished:?}");
     assert!(finished.stderr.contains("Response status code: 500"), "{finished:?}");
 }
+
+#[tokio::test]
+async fn what_stands_where_the_optimizer_belongs_is_never_repeated() {
+    let text = ServoBin::configured("optimizer: s3cr3t\n");
+    let variable =
+        ServoBin::configured("wait: {measure_enabled: true}\n").env("SERVO_OPTIMIZER", "{\"token\":\"s3cr3t\"");
+    let control = ServoBin::configured("optimizer: {id: dev.opsani.com/app, token: \"s3cr3t\\nx\"}\n");
+    for servo in [text, variable, control] {
+        for command in ["validate", "list", "config", "describe"] {
+            let finished = servo.run(command).await;
+            assert!(was_wrong(&finished).contains("optimizer"), "{command}: {finished:?}");
+            assert!(!format!("{finished:?}").contains("s3cr3t"), "{command}: {finished:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn credentials_of_a_load_are_shown_only_when_asked_for() {
+    let target = "GET http://u:s3cr3t@host/\\nAuthorization: Bearer s3cr3t";
+    let servo = ServoBin::configured(&format!(
+        "vegeta: {{rate: 1, target: \"{target}\"}}\noptimizer: {{id: a.com/b, token: t}}\n"
+    ));
+    assert!(!succeeded(&servo.run("config").await).contains("s3cr3t"));
+    assert!(succeeded(&servo.run("config --raw").await).contains("s3cr3t"));
+}
+
+#[tokio::test]
+async fn a_measurement_that_nothing_makes_is_a_failure() {
+    let servo = ServoBin::configured("scripts: {before: {measure: [\"true\"]}}\n");
+    let finished = servo.run("measure --duration 1s").await;
+    assert_eq!(finished.code, Some(1), "{finished:?}");
+    assert!(finished.stderr.contains("no connector handled the request"), "{finished:?}");
+}

@@ -21,7 +21,7 @@ use crate::decode::{Decoder, NoVariables, Node, Origin};
 #[expect(clippy::struct_excessive_bools, reason = "its options are independent switches")]
 #[command(after_help = "Examples:
   servo generate prometheus kubernetes       Two connectors
-  servo generate a:prometheus b:prometheus   Two of one type, under names of your own
+  servo generate old:prometheus new:prometheus   Two of one type, under names of your own
   servo generate wait --append               One more servo in the same file")]
 pub(crate) struct Args {
     /// The connectors to write sections for: NAME, or ALIAS:NAME

@@ -61,17 +61,35 @@ pub(crate) async fn run(args: Args, cx: &Context) -> Result<ExitCode, CliError> 
     cx.ask(args.output, async |servos, dispatch| {
         let dispatch = dispatch_to(&args.connectors, servos, dispatch)?;
         let targets = targets(&args.metrics, servos, &dispatch).await?;
-        let mut reports = Vec::new();
+        let (mut reports, mut handled) = (Vec::new(), false);
         for (servo, dispatch) in servos.iter().zip(&targets) {
             let answers = servo.measure(&request, dispatch).instrument(span(servo, servos)).await.map_err(|error| {
                 let hint = if args.duration.is_zero() { " (give a time to measure with --duration)" } else { "" };
                 failed(&format!("measurement failed{hint}"), &error)
             })?;
+            handled |= !answers.is_empty();
+            warn_of_missing(&args.metrics, &answers);
             reports.push(report(servo, &answers, &args, cx.output.is_terminal()));
         }
-        Ok(reports)
+        if handled {
+            Ok(reports)
+        } else {
+            Err(CliError::Failed("measurement failed: no connector handled the request".to_owned()))
+        }
     })
     .await
+}
+
+/// Says which of the metrics that were asked for have no readings.
+fn warn_of_missing(metrics: &[String], answers: &Answers<Measurement>) {
+    if answers.is_empty() {
+        // Another servo has them.
+        return;
+    }
+    let readings = || answers.iter().flat_map(|(_, measurement)| &measurement.readings);
+    for metric in metrics.iter().filter(|metric| !readings().any(|reading| reading.metric().name == **metric)) {
+        tracing::warn!(metric, "the metric has no readings");
+    }
 }
 
 /// For each servo, a dispatch to the connectors that have one of these metrics.
@@ -108,15 +126,33 @@ async fn targets(metrics: &[String], servos: &[Servo], dispatch: &Dispatch) -> R
 struct Row<'a> {
     metric: &'a Metric,
     connector: &'a ConnectorName,
-    /// What tells several series of one metric apart.
+    /// The id of the series.
     series: &'a str,
+    /// All its labels, which tell apart series that have the same id.
+    labels: &'a str,
     time: UnixTime,
     value: f64,
 }
 
 impl Row<'_> {
     fn is_of_the_series_of(&self, other: &Row<'_>) -> bool {
-        (&self.metric.name, self.connector, self.series) == (&other.metric.name, other.connector, other.series)
+        self.metric.name == other.metric.name && self.source() == other.source()
+    }
+
+    fn source(&self) -> (&ConnectorName, &str, &str) {
+        (self.connector, self.series, self.labels)
+    }
+
+    /// What a person can tell it by: the id, or the labels when another series of the metric has the same id.
+    fn shown_source(&self, others: &[Row<'_>]) -> String {
+        let is_twin = |other: &Row<'_>| {
+            other.metric.name == self.metric.name && other.series == self.series && other.labels != self.labels
+        };
+        if others.iter().any(is_twin) {
+            format!("{}{{{}}}", self.connector, self.labels)
+        } else {
+            format!("{}{}", self.connector, self.series)
+        }
     }
 
     fn json(&self) -> Value {
@@ -125,6 +161,7 @@ impl Row<'_> {
             "unit": self.metric.unit,
             "connector": self.connector.as_str(),
             "series": self.series,
+            "labels": self.labels,
             "time": self.time.to_string(),
             "value": self.value,
         })
@@ -140,11 +177,15 @@ fn rows<'a>(answers: &'a Answers<Measurement>, metrics: &[String]) -> Vec<Row<'a
             if !metrics.is_empty() && !metrics.contains(&metric.name) {
                 continue;
             }
-            let row = |series, time, value| Row { metric, connector, series, time, value };
+            let (series, labels) = match reading {
+                Reading::DataPoint(_) => ("", ""),
+                Reading::TimeSeries(series) => (series.id(), series.annotation().unwrap_or_default()),
+            };
+            let row = |time, value| Row { metric, connector, series, labels, time, value };
             match reading {
-                Reading::DataPoint(point) => rows.push(row("", point.time, point.value)),
+                Reading::DataPoint(point) => rows.push(row(point.time, point.value)),
                 Reading::TimeSeries(series) => {
-                    rows.extend(series.points().iter().map(|point| row(series.id(), point.time, point.value)));
+                    rows.extend(series.points().iter().map(|point| row(point.time, point.value)));
                 }
             }
         }
@@ -182,7 +223,7 @@ fn summary(rows: &[Row<'_>]) -> Table {
         table.row([
             first.metric.name.clone(),
             first.metric.unit.to_string(),
-            format!("{}{}", first.connector, first.series),
+            first.shown_source(rows),
             shown(values.iter().copied().fold(f64::INFINITY, f64::min)),
             shown(mean(values)),
             shown(values.iter().copied().fold(f64::NEG_INFINITY, f64::max)),
@@ -205,12 +246,12 @@ fn table(rows: &[Row<'_>], args: &Args, now: UnixTime) -> Table {
     let mut table = Table::new(["METRIC", "UNIT", "READINGS"]);
     for of_metric in rows.chunk_by(|a, b| a.metric.name == b.metric.name) {
         let first = &of_metric[0];
-        let one_source = of_metric.iter().all(|row| (row.connector, row.series) == (first.connector, first.series));
+        let one_source = of_metric.iter().all(|row| row.source() == first.source());
         let lines = of_metric.iter().map(|row| {
             let source = if one_source && args.connectors.len() < 2 {
                 String::new()
             } else {
-                format!(" [{}{}]", row.connector, row.series)
+                format!(" [{}]", row.shown_source(of_metric))
             };
             format!("{:.2} ({}){source}", row.value, time_text(row.time, args, now))
         });

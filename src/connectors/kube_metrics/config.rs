@@ -9,7 +9,7 @@ use crate::decode::{Decoder, FilePath};
 use crate::k8s::{DnsSubdomain, SpelledKind};
 use crate::types::Duration;
 
-/// A valid section.
+/// Measures by the metrics API of Kubernetes.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct KubeMetricsConfig {

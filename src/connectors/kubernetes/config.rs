@@ -8,7 +8,7 @@ use super::workload::{Deployment, StatefulSet, WorkloadConfig};
 use crate::connector::Section;
 use crate::decode::{Decode, Decoder, Node, TextForm};
 
-/// A valid section: at least one workload.
+/// Adjusts Kubernetes workloads: at least one must be named.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct KubernetesConfig {

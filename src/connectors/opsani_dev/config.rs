@@ -17,7 +17,7 @@ pub const DEFAULT_PROMETHEUS: &str = "http://localhost:9090";
 /// The image of the Envoy sidecar when none is given.
 pub const DEFAULT_ENVOY_IMAGE: &str = "opsani/envoy-proxy:v1.24.0";
 
-/// A valid section. Names are checked by those who use them: see [`compose`](super::compose).
+/// Optimizes a single service by a tuning instance and an Envoy sidecar.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields, transform = name_workload)]
 pub struct OpsaniDevConfig {
@@ -56,7 +56,7 @@ pub struct OpsaniDevConfig {
     /// How long the workload and its tuning pod may take to become ready; default `5m`.
     #[schemars(default = "default_timeout")]
     pub timeout: Duration,
-    /// How long the tuning pod is watched after an adjustment, unless the optimizer says so; `None` is not at all.
+    /// How long the tuning pod is watched after an adjustment, unless the optimizer says so; not at all when absent.
     pub settlement: Option<Duration>,
     /// Whether messages about a failure carry the logs of its containers; default false.
     #[schemars(default)]

@@ -17,7 +17,7 @@ pub const DEFAULT_BASE_URL: &str = "http://prometheus:9090";
 /// The step of a query when nothing is said.
 const DEFAULT_STEP: Duration = Duration::from_secs(60);
 
-/// A valid section.
+/// Measures by queries of PromQL.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct PrometheusConfig {
@@ -26,7 +26,7 @@ pub struct PrometheusConfig {
     /// Where the server is.
     #[schemars(default = "BaseUrl::default_address")]
     pub base_url: BaseUrl,
-    /// Time between two publications of the present values; `None` publishes nothing.
+    /// Time between two publications of the present values; nothing is published when absent.
     pub streaming_interval: Option<Duration>,
     /// What is measured; names need not be unique.
     pub metrics: Vec<MetricConfig>,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use futures_util::future::try_join_all;
+use futures_util::stream::{self, StreamExt, TryStreamExt};
 
 use super::client::{Client, ClientError};
 use super::config::{AbsentPolicy, MetricConfig};
@@ -63,10 +63,15 @@ impl<'a> MetricQuery<'a> {
     }
 }
 
-/// The readings of all queries, in their order, each series being one. All are asked for at once; the first error
-/// drops the others.
+/// Queries that are asked at once: more would wait for each other in the server, and be taken for unanswered.
+const CONCURRENT_QUERIES: usize = 32;
+
+/// The readings of all queries, in their order, each series being one. Many are asked for at once; the first error drops
+/// the others.
 pub(super) async fn read_all(client: &Client, queries: &[MetricQuery<'_>]) -> Result<Vec<Reading>, MeasureError> {
-    let readings = try_join_all(queries.iter().map(|query| read(client, query))).await?;
+    // Nothing is asked before its turn: a future does nothing until then.
+    let reads: Vec<_> = queries.iter().map(|query| read(client, query)).collect();
+    let readings: Vec<Vec<Reading>> = stream::iter(reads).buffered(CONCURRENT_QUERIES).try_collect().await?;
     Ok(readings.into_iter().flatten().collect())
 }
 

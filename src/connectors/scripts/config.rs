@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 use crate::connector::{Event, EventContextText, Phase, Section};
 use crate::decode::{Decode, Decoder, Entry, Node, TextForm, Value};
 
-/// A valid section.
+/// Runs commands before, during and after events.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub(crate) struct ScriptsConfig {

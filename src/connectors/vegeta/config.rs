@@ -8,10 +8,10 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::target;
 use crate::connector::Section;
-use crate::decode::{Decode, Decoder, Fields, FilePath, Node, TextForm, Value, words};
+use crate::decode::{Decode, Decoder, Fields, FilePath, Node, TextForm, Value, secrets_are_exposed, words};
 use crate::types::Duration;
 
-/// A valid section.
+/// Generates load by vegeta, and measures it.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct VegetaConfig {
@@ -98,7 +98,8 @@ pub(super) enum Targets {
 impl Serialize for Targets {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let (text, file) = match self {
-            Self::Text(text) => (Some(text), None),
+            Self::Text(text) if secrets_are_exposed() => (Some(text.clone()), None),
+            Self::Text(text) => (Some(target::redacted(text)), None),
             Self::File(file) => (None, Some(file)),
         };
         let mut keys = serializer.serialize_map(Some(2))?;

@@ -51,6 +51,45 @@ impl Request {
     }
 }
 
+/// Headers whose values are credentials.
+const CREDENTIAL_HEADERS: [&str; 5] = ["authorization", "proxy-authorization", "cookie", "x-api-key", "x-auth-token"];
+
+/// Targets without credentials, for showing: users and passwords of addresses, and the values of headers that carry
+/// credentials. Both languages are read as text, so that what cannot be parsed is redacted as well.
+pub(super) fn redacted(text: &str) -> String {
+    text.split_inclusive('\n').map(redacted_line).collect()
+}
+
+fn redacted_line(line: &str) -> String {
+    let line_end = if line.ends_with('\n') { "\n" } else { "" };
+    let line = without_user(line);
+    let lower = line.to_ascii_lowercase();
+    // The end of the first such name; in JSON its closing quotation mark stands before the colon.
+    let value = CREDENTIAL_HEADERS
+        .iter()
+        .filter_map(|name| {
+            let end = lower.find(name)? + name.len();
+            let colon = line[end..].find(':')?;
+            line[end..end + colon].trim_matches(['"', ' ']).is_empty().then_some(end + colon + 1)
+        })
+        .min();
+    match value {
+        // The rest of the line goes: it may hold several values.
+        Some(value) => format!("{} REDACTED{line_end}", &line[..value]),
+        None => line,
+    }
+}
+
+/// The line with `REDACTED` for what stands between the scheme of an address and its `@`.
+fn without_user(line: &str) -> String {
+    let Some((before, rest)) = line.split_once("://") else { return line.to_owned() };
+    let authority = rest.find(['/', ' ', '"', '?', '#']).unwrap_or(rest.len());
+    match rest[..authority].rfind('@') {
+        Some(at) => format!("{before}://REDACTED{}", without_user(&rest[at..])),
+        None => format!("{before}://{}", without_user(rest)),
+    }
+}
+
 /// Checks targets of the `http` language. The order of lines is vegeta's business.
 pub(super) fn check_http(text: &str) -> Result<(), TargetError> {
     if text.is_empty() {
@@ -162,6 +201,18 @@ fn member(problem: &str) -> TargetError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_shown_of_targets_has_no_credentials() {
+        let http = "GET http://u:p@host/a?b=c\nAuthorization: Bearer tok:en\nAccept: text/html\nGET http://plain/";
+        assert_eq!(
+            redacted(http),
+            "GET http://REDACTED@host/a?b=c\nAuthorization: REDACTED\nAccept: text/html\nGET http://plain/"
+        );
+        let json = r#"{"method": "GET", "url": "http://u:p@host/", "header": {"Cookie": ["a=b"]}}"#;
+        let shown = redacted(json);
+        assert!(shown.contains("http://REDACTED@host/") && !shown.contains("a=b"), "{shown}");
+    }
 
     #[test]
     fn http_targets_are_requests_headers_bodies_and_comments() {

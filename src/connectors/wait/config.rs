@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::connector::Section;
 use crate::decode::Decoder;
 
-/// A valid section.
+/// Waits while something else measures.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub(crate) struct WaitConfig {

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use super::client::read_json;
+use super::answer::read_json;
 use crate::decode::{HttpUrl, Secret};
 use crate::optimizer::OptimizerError;
 use crate::types::UnixTime;
@@ -140,7 +140,7 @@ impl ClientCredentials {
         secrets.extend(form.iter().filter(|(key, _)| *key == "refresh_token").map(|(_, value)| *value));
         let body = read_json(request, "the token request", &secrets).await?;
         let unusable = |problem: &str| OptimizerError::Unintelligible {
-            url: super::client::shown(self.token_url.url()),
+            url: super::answer::shown(self.token_url.url()),
             event: "the token request",
             problem: problem.to_owned(),
         };

@@ -104,7 +104,7 @@ impl Connections {
 
     /// The endpoint for messages.
     pub(super) fn shown_endpoint(&self) -> String {
-        self.held().map(|connection| super::client::shown(connection.base.url())).unwrap_or_default()
+        self.held().map(|connection| super::answer::shown(connection.base.url())).unwrap_or_default()
     }
 
     /// Follows the connection file and never returns. What cannot be read leaves the connection as it is.

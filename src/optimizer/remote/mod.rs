@@ -4,9 +4,12 @@
 //! runs. Retries what may pass by itself: transport errors, 5xx, 404, and answers that are not JSON. Redirects are not
 //! followed, and credentials never reach a log or an error.
 
+mod answer;
 mod auth;
 mod client;
 mod connection;
+mod error;
 mod proxies;
 
-pub use client::{BuildError, RemoteOptimizer};
+pub use client::RemoteOptimizer;
+pub use error::BuildError;

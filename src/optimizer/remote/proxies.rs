@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use reqwest::{ClientBuilder, Proxy, Url};
 
-use super::client::BuildError;
+use super::error::BuildError;
 use crate::config::Proxies;
 
 /// Adds the configured proxies to a client. With any of them the variables of the environment, `NO_PROXY` included, no

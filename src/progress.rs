@@ -14,9 +14,6 @@ use crate::types;
 /// How often to report on something that may end at any time.
 pub const EVENT_INTERVAL: Duration = Duration::from_mins(1);
 
-/// How often to report on something that takes as long as it takes, such as a settlement.
-pub const DURATION_INTERVAL: Duration = Duration::from_secs(5);
-
 /// Progress towards the end of a time span.
 #[derive(Debug, Clone)]
 pub struct DurationProgress {
@@ -43,73 +40,6 @@ impl DurationProgress {
     /// Whether the time is over.
     pub fn is_finished(&self) -> bool {
         self.elapsed() >= self.duration
-    }
-
-    /// As [`describe`].
-    pub fn describe(&self, text: impl Display) -> String {
-        describe(text, self.percent(), self.elapsed())
-    }
-}
-
-/// Progress towards something that is to happen before a timeout, and, once it has, is to last for a settlement.
-#[derive(Debug, Clone)]
-pub struct EventProgress {
-    timeout: Option<Duration>,
-    settlement: Option<Duration>,
-    started_at: Instant,
-    triggered_at: Option<Instant>,
-}
-
-impl EventProgress {
-    /// Begins now. Without a timeout it never times out; without a settlement it is complete as soon as it is
-    /// triggered.
-    pub fn start(timeout: Option<Duration>, settlement: Option<Duration>) -> Self {
-        Self { timeout, settlement, started_at: Instant::now(), triggered_at: None }
-    }
-
-    /// It has happened. Does nothing when it had already.
-    pub fn trigger(&mut self) {
-        self.triggered_at.get_or_insert_with(Instant::now);
-    }
-
-    /// It did not last: the settlement begins anew with the next trigger. The timeout runs on.
-    pub fn reset(&mut self) {
-        self.triggered_at = None;
-    }
-
-    /// Time since the beginning.
-    pub fn elapsed(&self) -> Duration {
-        self.started_at.elapsed()
-    }
-
-    /// Whether it has happened and lasted.
-    pub fn is_complete(&self) -> bool {
-        self.settlement_remaining() == Some(Duration::ZERO)
-    }
-
-    /// Whether the timeout has passed, complete or not.
-    pub fn is_timed_out(&self) -> bool {
-        self.timeout.is_some_and(|timeout| self.elapsed() >= timeout)
-    }
-
-    /// Whether it is complete or has timed out.
-    pub fn is_finished(&self) -> bool {
-        self.is_complete() || self.is_timed_out()
-    }
-
-    /// How much longer it has to last; `None` while it has not happened.
-    pub fn settlement_remaining(&self) -> Option<Duration> {
-        let triggered_at = self.triggered_at?;
-        Some(self.settlement.unwrap_or_default().saturating_sub(triggered_at.elapsed()))
-    }
-
-    /// 0 to 100: of the settlement while that runs, else of the timeout; 0 without a timeout.
-    pub fn percent(&self) -> f64 {
-        match (self.triggered_at, self.timeout) {
-            (Some(triggered_at), _) => percent_of(triggered_at.elapsed(), self.settlement.unwrap_or_default()),
-            (None, Some(timeout)) => percent_of(self.elapsed(), timeout),
-            (None, None) => 0.0,
-        }
     }
 
     /// As [`describe`].
@@ -244,43 +174,6 @@ mod tests {
         advance(secs(6)).await;
         check(progress.percent(), 100.0);
         check(DurationProgress::start(Duration::ZERO).percent(), 100.0);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn an_event_progresses_to_its_timeout_until_triggered_and_then_through_its_settlement() {
-        let mut progress = EventProgress::start(Some(secs(10)), Some(secs(4)));
-        advance(secs(5)).await;
-        check(progress.percent(), 50.0);
-        assert_eq!(progress.settlement_remaining(), None);
-        progress.trigger();
-        check(progress.percent(), 0.0);
-        advance(secs(1)).await;
-        progress.trigger();
-        check(progress.percent(), 25.0);
-        assert_eq!(progress.settlement_remaining(), Some(secs(3)));
-        progress.reset();
-        check(progress.percent(), 60.0);
-        progress.trigger();
-        advance(secs(4)).await;
-        assert!(progress.is_complete() && progress.is_timed_out() && progress.is_finished());
-        check(progress.percent(), 100.0);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn an_event_without_settlement_is_complete_when_triggered() {
-        let mut progress = EventProgress::start(None, None);
-        advance(secs(1000)).await;
-        check(progress.percent(), 0.0);
-        assert!(!progress.is_finished());
-        progress.trigger();
-        check(progress.percent(), 100.0);
-        assert!(progress.is_complete() && !progress.is_timed_out());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_timeout_of_zero_has_passed_at_once_without_completion() {
-        let progress = EventProgress::start(Some(Duration::ZERO), None);
-        assert!(progress.is_timed_out() && progress.is_finished() && !progress.is_complete());
     }
 
     #[test]

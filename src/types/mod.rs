@@ -43,5 +43,5 @@ pub use setting::{
 };
 pub use severity::Severity;
 pub use slo::{SloCondition, SloInput, SloKeep};
-pub use text::{command_name, quoted, series_text};
+pub use text::{quoted, series_text};
 pub use time::{TimeError, UnixTime};

@@ -13,12 +13,6 @@ pub fn series_text<T: AsRef<str>>(items: &[T], conjunction: &str) -> String {
     }
 }
 
-/// The name of a command: what follows the first dot, lower case, `_` as `-`.
-pub fn command_name(name: &str) -> String {
-    let name = name.split_once('.').map_or(name, |(_, rest)| rest);
-    name.replace('_', "-").to_lowercase()
-}
-
 /// Text in quotes as messages show it: single ones, double ones around text that holds only single ones.
 pub fn quoted(text: &str) -> String {
     let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
@@ -48,13 +42,6 @@ mod tests {
             assert_eq!(series_text(items, "and"), text);
         }
         assert_eq!(series_text(&["a", "b", "c"], "or"), "a, b, or c");
-    }
-
-    #[test]
-    fn a_command_is_named_after_the_first_dot() {
-        for (name, command) in [("foo.bar.this_key", "bar.this-key"), ("This_Key", "this-key"), ("a.", "")] {
-            assert_eq!(command_name(name), command);
-        }
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::config::{
     SectionConfig, ServoConfig,
 };
 use crate::connector::{
-    BuildContext, BuildError, ConnectorName, ErasedFactory, Metadata, OptimizerIdentity, Prepared, Section, Services,
+    BuildContext, BuildError, ConnectorName, ErasedFactory, OptimizerIdentity, Prepared, Section, Services,
 };
 use crate::decode::{Decoder, Problems, Variables as _};
 use crate::exchange::Exchange;
@@ -97,7 +97,7 @@ pub fn load_offering(
     optimizer: OptimizerRequirement,
     offered: &[(&str, &str)],
 ) -> Result<Loaded, Problems> {
-    let known: Vec<KnownConnector<'_>> = registry.iter().map(|factory| known(factory.metadata())).collect();
+    let known: Vec<KnownConnector<'_>> = registry.iter().map(|factory| known(*factory)).collect();
     let check_section = |section: &SectionConfig, cx: &mut Decoder<'_>| {
         parse(section, registry, cx);
     };
@@ -107,8 +107,13 @@ pub fn load_offering(
     Ok(Loaded { servos: servos.collect::<Result<_, _>>()?, warnings: loaded.warnings })
 }
 
-fn known(metadata: &Metadata) -> KnownConnector<'_> {
-    KnownConnector { default_name: &metadata.default_name, class_name: &metadata.class_name, reserved: true }
+fn known(factory: &'static dyn ErasedFactory) -> KnownConnector<'static> {
+    let metadata = factory.metadata();
+    KnownConnector {
+        default_name: &metadata.default_name,
+        class_name: &metadata.class_name,
+        reserved: !factory.is_by_name_only(),
+    }
 }
 
 /// Parses a section by the factory of its type.
@@ -140,7 +145,7 @@ impl PreparedServo {
         let config = self.config.optimizer.as_ref()?;
         let connected = connection_file(config).map(|file| config.connected(&file));
         let config = connected.as_ref().unwrap_or(config);
-        Some(OptimizerIdentity { id: config.display_id(), name: config.name().to_owned() })
+        Some(OptimizerIdentity { id: config.display_id(), name: config.name().to_owned(), embedded: false })
     }
 
     /// What the connectors of the servo will share.

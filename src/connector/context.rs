@@ -20,6 +20,8 @@ pub struct OptimizerIdentity {
     pub id: String,
     /// The last part of it.
     pub name: String,
+    /// Whether it is our own, in this process: it takes what a remote one does not expect.
+    pub embedded: bool,
 }
 
 /// What all connectors of a servo share.

@@ -102,6 +102,12 @@ pub trait ConnectorFactory: Send + Sync + 'static {
     /// A section to begin with, as `servo generate` writes it.
     fn sample(&self) -> serde_json::Value;
 
+    /// Whether it is only meant where it is named: generated files leave it out, and connectors of other types may
+    /// have its default name.
+    fn is_by_name_only(&self) -> bool {
+        false
+    }
+
     /// The JSON Schema of a section: what [`parse`](Self::parse) takes, as far as a schema can say it. A type that does
     /// not know takes any mapping.
     fn schema(&self, _generator: &mut SchemaGenerator) -> Schema {
@@ -160,6 +166,9 @@ pub trait ErasedFactory: Send + Sync {
     /// A section to begin with.
     fn sample(&self) -> serde_json::Value;
 
+    /// Whether it is only meant where it is named.
+    fn is_by_name_only(&self) -> bool;
+
     /// The JSON Schema of a section.
     fn schema(&self, generator: &mut SchemaGenerator) -> Schema;
 
@@ -179,6 +188,10 @@ impl<F: ConnectorFactory> ErasedFactory for F {
 
     fn sample(&self) -> serde_json::Value {
         ConnectorFactory::sample(self)
+    }
+
+    fn is_by_name_only(&self) -> bool {
+        ConnectorFactory::is_by_name_only(self)
     }
 
     fn schema(&self, generator: &mut SchemaGenerator) -> Schema {

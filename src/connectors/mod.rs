@@ -9,6 +9,7 @@ pub mod kubernetes;
 pub mod opsani_dev;
 pub mod prometheus;
 mod scripts;
+pub mod simulation;
 pub mod vegeta;
 mod wait;
 
@@ -23,6 +24,7 @@ pub static CONNECTORS: &[&dyn ErasedFactory] = &[
     &opsani_dev::FACTORY,
     &wait::FACTORY,
     &scripts::FACTORY,
+    &simulation::FACTORY,
 ];
 
 #[cfg(test)]

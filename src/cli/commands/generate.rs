@@ -149,7 +149,7 @@ fn document(args: &Args, named: &[Named<'_>], cx: &Context) -> Value {
         insert("checks", without_nulls(ChecksConfig::default().to_json(dump)));
     }
     if named.is_empty() {
-        for factory in cx.registry {
+        for factory in cx.registry.iter().filter(|factory| !factory.is_by_name_only()) {
             insert(&factory.metadata().default_name, section(*factory, args.defaults));
         }
     }

@@ -27,9 +27,6 @@ const DOTENV: &str = ".env";
 /// The longest token file that is read, in bytes.
 const LONGEST_TOKEN: u64 = 64 << 10;
 
-/// A type that imitates an application: never meant unless it is named.
-const NOT_MEANT: &str = "simulation";
-
 /// Create the files of a new servo
 ///
 /// Writes the optimizer with its token to .env, which only its owner can read, and a servo.yaml with a section to begin
@@ -248,7 +245,7 @@ fn config(chosen: &Chosen, registry: Registry) -> Value {
             config.insert("connectors".to_owned(), json!(names));
             chosen.clone()
         }
-        None => registry.iter().copied().filter(|factory| factory.metadata().default_name != NOT_MEANT).collect(),
+        None => registry.iter().copied().filter(|factory| !factory.is_by_name_only()).collect(),
     };
     let sections = factories.iter().map(|factory| (factory.metadata().default_name.to_string(), factory.sample()));
     config.extend(sections);

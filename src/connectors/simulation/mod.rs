@@ -1,0 +1,72 @@
+//! Connector `simulation`: a service that exists only as a formula, to try an optimizer on.
+//!
+//! It has the settings `cpu`, `mem`, `replicas` and `workers`, and answers as a queue of that size does; the formulas and
+//! their sources are in [`model`]. Readings are those of the formula with noise of a seeded generator; a service whose
+//! memory is too small is killed, and its adjustment rejected as `unstable`, as the `kubernetes` connector reports it.
+//! Time runs faster than real, so that an optimization of hours is over in seconds. Nothing here touches a network, a
+//! process or a file.
+
+mod config;
+mod connector;
+pub mod model;
+
+use std::borrow::Cow;
+
+use schemars::{Schema, SchemaGenerator};
+use serde_json::json;
+
+pub use config::SimulationConfig;
+
+use crate::connector::{
+    BuildContext, BuildError, Connector, ConnectorFactory, ConnectorName, License, Maturity, Metadata, Section,
+};
+use crate::decode::Decoder;
+use connector::SimulationConnector;
+
+pub(super) static FACTORY: SimulationFactory = SimulationFactory;
+
+static METADATA: Metadata = Metadata {
+    default_name: Cow::Borrowed("simulation"),
+    class_name: Cow::Borrowed("SimulationConnector"),
+    full_name: Cow::Borrowed("Simulation Connector"),
+    version: Cow::Borrowed("0.1.0"),
+    description: Some(Cow::Borrowed("A simulated service to try an optimizer on")),
+    homepage: None,
+    license: Some(License::Apache2),
+    maturity: Some(Maturity::Stable),
+};
+
+pub(super) struct SimulationFactory;
+
+impl ConnectorFactory for SimulationFactory {
+    type Config = SimulationConfig;
+
+    fn metadata(&self) -> &Metadata {
+        &METADATA
+    }
+
+    fn is_by_name_only(&self) -> bool {
+        true
+    }
+
+    fn parse(&self, section: Section<'_>, cx: &mut Decoder<'_>) -> Option<SimulationConfig> {
+        SimulationConfig::parse(section, cx)
+    }
+
+    fn build(
+        &self,
+        name: ConnectorName,
+        config: SimulationConfig,
+        _cx: &BuildContext,
+    ) -> Result<Box<dyn Connector>, BuildError> {
+        Ok(Box::new(SimulationConnector::new(name, config)))
+    }
+
+    fn sample(&self) -> serde_json::Value {
+        json!({ "description": "A service to try an optimizer on", "speed": 1.0 })
+    }
+
+    fn schema(&self, generator: &mut SchemaGenerator) -> Schema {
+        generator.subschema_for::<SimulationConfig>()
+    }
+}

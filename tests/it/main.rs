@@ -6,6 +6,7 @@ mod check;
 mod cli;
 mod configuration;
 mod init;
+mod kubernetes;
 mod prometheus;
 mod runner;
 mod show;
@@ -15,6 +16,8 @@ mod support {
     pub(crate) mod agent;
     pub(crate) mod components;
     pub(crate) mod http_server;
+    #[expect(dead_code, unused_imports, reason = "the tests of the connector, which use the rest, come with it")]
+    pub(crate) mod kube_api;
     pub(crate) mod load_server;
     pub(crate) mod servo_bin;
 }

@@ -1,0 +1,3 @@
+//! The Kubernetes connector on a scripted API server.
+
+mod server;

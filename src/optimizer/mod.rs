@@ -6,6 +6,7 @@
 //!
 //! This module knows no connector: it passes on names, values and texts.
 
+pub mod embedded;
 pub mod remote;
 pub mod wire;
 

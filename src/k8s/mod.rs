@@ -14,7 +14,7 @@ mod workload;
 pub use container::{Container, Variable};
 pub use kind::{SpelledKind, WorkloadKind};
 pub use name::{ContainerName, DnsSubdomain, NameError};
-pub use quantity::{parse_bytes, parse_cores};
+pub use quantity::{bytes_text, parse_bytes, parse_cores, whole_bytes_text};
 pub use resources::{Resource, Resources};
 pub use selector::selector_text;
 pub use workload::{Condition, ProgressSpec, Workload, WorkloadProgress, WorkloadSpec, WorkloadStatus};

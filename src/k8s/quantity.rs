@@ -25,6 +25,25 @@ pub fn parse_bytes(text: &str) -> Option<ByteSize> {
     parse(text)?.with_scale_round(0, RoundingMode::Down).to_i64().map(ByteSize)
 }
 
+/// The same amount of memory as a whole number of bytes, fractions cut off, in a form that a cluster reads: the text
+/// itself when it is one, else [`bytes_text`]; `None` when the text is no quantity.
+pub fn whole_bytes_text(text: &str) -> Option<String> {
+    let number = parse(text)?;
+    let suffix = text.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
+    let is_plain = suffix.is_empty() || BINARY.iter().chain(&DECIMAL).any(|(known, _)| *known == suffix);
+    if is_plain && number.is_integer() {
+        return Some(text.to_owned());
+    }
+    parse_bytes(text).map(bytes_text)
+}
+
+/// A number of bytes as a cluster writes it: `1536Mi`, in the largest unit that leaves no fraction.
+pub fn bytes_text(size: ByteSize) -> String {
+    let ByteSize(bytes) = size;
+    let unit = BINARY.iter().rev().find(|(_, factor)| bytes != 0 && bytes % factor == 0);
+    unit.map_or_else(|| bytes.to_string(), |(suffix, factor)| format!("{}{suffix}", bytes / factor))
+}
+
 fn parse(text: &str) -> Option<BigDecimal> {
     // An `E` is an exponent when digits follow, so that plain numbers come first.
     if let Some(number) = parse_decimal(text) {
@@ -83,6 +102,30 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(parse_bytes(text), bytes.map(ByteSize), "{text}");
+        }
+    }
+
+    #[test]
+    fn memory_is_written_in_whole_bytes() {
+        for (text, written) in [
+            ("1.0Gi", Some("1.0Gi")),
+            (".5Gi", Some(".5Gi")),
+            ("700Mi", Some("700Mi")),
+            ("134217728", Some("134217728")),
+            ("1.3Gi", Some("1395864371")),
+            ("1e-05Gi", Some("10737")),
+            ("1e3", Some("1000")),
+            ("1_024", Some("1Ki")),
+            ("100m", Some("0")),
+            ("abc", None),
+            ("64MB", None),
+        ] {
+            assert_eq!(whole_bytes_text(text).as_deref(), written, "{text}");
+        }
+        for (bytes, written) in
+            [(0, "0"), (100, "100"), (3 << 29, "1536Mi"), (1 << 30, "1Gi"), (128_000_000, "125000Ki")]
+        {
+            assert_eq!(bytes_text(ByteSize(bytes)), written);
         }
     }
 }

@@ -1,11 +1,13 @@
 //! What a container is given of a node's resources.
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use crate::types::ResourceRequirement;
 
 /// A resource that is optimized.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Resource {
     /// Cores.
     Cpu,

@@ -4,11 +4,18 @@
 //! tuning pods that it creates.
 
 mod cascade;
+pub mod components;
 mod config;
 mod connector;
 mod failure_mode;
+mod fields;
+mod plan;
+#[cfg(test)]
+mod sample;
 mod settings;
 mod strategy;
+mod target;
+mod undo;
 mod workload;
 
 use std::borrow::Cow;
@@ -19,8 +26,12 @@ use serde_json::json;
 pub use cascade::{DEFAULT_TIMEOUT, SharedSettings};
 pub use config::{KubernetesConfig, PermissionSet, standard_permissions};
 pub use failure_mode::FailureMode;
+pub use fields::{Field, FieldValue};
+pub use plan::{Plan, PlanError};
 pub use settings::{Role, cpu, environment, memory, replicas};
 pub use strategy::{Strategy, StrategySetting};
+pub use target::{Canary, Target, TargetError, find_container, targets};
+pub use undo::{ROLLBACK_ANNOTATION, Undo, UndoError};
 pub use workload::{ContainerConfig, ContainerCpu, StaticVariables, WorkloadConfig};
 
 use crate::connector::{

@@ -25,7 +25,7 @@ pub struct WorkloadConfig {
     pub shared: SharedSettings,
     /// Its name. Required.
     pub name: DnsSubdomain,
-    /// What is adjusted in its pods; only the first counts. Required.
+    /// What is adjusted in its pods; the first one has the replicas. Required.
     pub containers: Vec<ContainerConfig>,
     /// How it is optimized; default `default`.
     #[schemars(default)]

@@ -35,6 +35,18 @@ impl EnvironmentSetting {
             Self::Enum(list) => list.variable_name(),
         }
     }
+
+    /// A new value as the text of the variable, in the type that the setting gives it, inside the bounds or not;
+    /// `None` when it is no number of that type.
+    pub fn variable_text(&self, value: &Scalar) -> Option<String> {
+        match self {
+            Self::Range(EnvironmentRangeSetting { value_type: Some(value_type), .. }) => {
+                let number = value_type.convert_live(value).number()?;
+                number.as_f64().is_finite().then(|| number.to_string())
+            }
+            Self::Range(_) | Self::Enum(_) => Some(value.to_string()),
+        }
+    }
 }
 
 /// All fields, as a configuration has them.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
 use super::Kind;
@@ -12,7 +13,8 @@ use crate::decode::{Decode, Decoder, Node, TextForm, Value};
 use crate::types::{ByteSize, Core, Scalar};
 
 /// One of the two requirements of a container's resource.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum ResourceRequirement {
     /// What is set aside for it.
     Request,

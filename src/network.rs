@@ -5,6 +5,8 @@
 
 use std::path::Path;
 
+use http::Uri;
+use hyper_util::client::proxy::matcher::Matcher;
 use reqwest::{ClientBuilder, NoProxy, Proxy};
 
 use crate::decode::Variables;
@@ -79,6 +81,28 @@ impl Network {
         self.with_proxies(client_builder(&Verification::Off)?)
     }
 
+    /// The proxy for requests to an address, for clients that are not made here; `None` is a direct connection.
+    ///
+    /// # Errors
+    /// When the variable cannot be used.
+    pub fn proxy_for(&self, target: &Uri) -> Result<Option<Uri>, NetworkError> {
+        let own = match target.scheme_str() {
+            Some("http") => ("HTTP_PROXY", &self.http_proxy),
+            _ => ("HTTPS_PROXY", &self.https_proxy),
+        };
+        let named = [own, ("ALL_PROXY", &self.all_proxy)];
+        let Some((variable, text)) = named.into_iter().find_map(|(name, text)| Some((name, text.as_deref()?))) else {
+            return Ok(None);
+        };
+        let rules = Matcher::builder().all("http://any").no(self.no_proxy.as_deref().unwrap_or_default()).build();
+        if rules.intercept(target).is_none() {
+            return Ok(None);
+        }
+        let address = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
+        let address = address.parse::<Uri>().ok().filter(|address| address.host().is_some());
+        address.map(Some).ok_or(NetworkError::Proxy { variable })
+    }
+
     fn with_proxies(&self, builder: ClientBuilder) -> Result<ClientBuilder, NetworkError> {
         let direct = self.no_proxy.as_deref().and_then(NoProxy::from_string);
         // The library would read the process environment, which lacks what a `.env` file says.
@@ -123,5 +147,26 @@ mod tests {
             Network::from_variables(&Pairs(&[("http_proxy", "http://a:1"), ("HTTP_PROXY", "["), ("ALL_PROXY", "")]));
         assert_eq!(network.http_proxy.as_deref(), Some("http://a:1"));
         assert!(network.client_builder().is_ok());
+    }
+    #[test]
+    fn a_proxy_is_the_one_of_the_scheme_unless_the_host_is_exempt() {
+        for (variables, target, expected) in [
+            (&[][..], "https://10.0.0.1", None),
+            (&[("HTTPS_PROXY", "p:3128")], "https://10.0.0.1", Some("http://p:3128/")),
+            (&[("HTTPS_PROXY", "http://p:3128")], "http://10.0.0.1", None),
+            (&[("ALL_PROXY", "https://p"), ("HTTPS_PROXY", "http://q")], "http://a.b", Some("https://p/")),
+            (&[("HTTPS_PROXY", "http://p"), ("NO_PROXY", "x, 10.0.0.0/8")], "https://10.96.0.1", None),
+            (&[("HTTPS_PROXY", "http://p"), ("NO_PROXY", "10.0.0.0/8,,")], "https://11.0.0.1", Some("http://p/")),
+            (&[("HTTPS_PROXY", "http://p"), ("NO_PROXY", ".corp")], "https://api.corp:6443", None),
+            (&[("HTTPS_PROXY", "http://p"), ("NO_PROXY", "*")], "https://api.corp:6443", None),
+        ] {
+            let network = Network::from_variables(&Pairs(variables));
+            let target = target.parse().expect("an address");
+            let found = network.proxy_for(&target).expect("a proxy").map(|proxy| proxy.to_string());
+            assert_eq!(found.as_deref(), expected, "{variables:?} {target}");
+        }
+        let network = Network::from_variables(&Pairs(&[("HTTPS_PROXY", "http://user:pass word@[")]));
+        let error = network.proxy_for(&Uri::from_static("https://a")).expect_err("no address").to_string();
+        assert!(error.contains("HTTPS_PROXY") && !error.contains("pass"), "{error}");
     }
 }

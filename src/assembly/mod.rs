@@ -19,6 +19,7 @@ use crate::connector::{
 };
 use crate::decode::{Decoder, Problems, Variables as _};
 use crate::exchange::Exchange;
+use crate::k8s::Surroundings;
 use crate::network::Network;
 use crate::optimizer::Optimizer;
 use crate::optimizer::remote::{self, RemoteOptimizer};
@@ -156,6 +157,7 @@ impl PreparedServo {
             exchange: Exchange::default(),
             network: Network::from_variables(environment),
             programs: SearchPath::new(environment.get("PATH")),
+            kubernetes: Surroundings::from_variables(environment),
         }
     }
 

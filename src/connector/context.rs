@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{ConnectorName, Event, EventContextText, EventError, Phase};
 use crate::exchange::Exchange;
+use crate::k8s::Surroundings;
 use crate::network::Network;
 use crate::subprocess::SearchPath;
 use crate::telemetry::Telemetry;
@@ -37,6 +38,8 @@ pub struct Services {
     pub network: Network,
     /// Where programs are.
     pub programs: SearchPath,
+    /// What the surroundings say about Kubernetes.
+    pub kubernetes: Surroundings,
 }
 
 /// One progress report of a running operation.

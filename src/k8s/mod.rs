@@ -1,20 +1,33 @@
-//! What the connectors of Kubernetes share: names, workloads with their containers, selectors, and the quantities of a
-//! cluster.
+//! What the connectors of Kubernetes share: names, workloads with their containers, selectors, the quantities of a
+//! cluster, and the cluster itself.
 //!
-//! Pure: nothing here talks to an API server, and nothing knows a connector.
+//! Only [`Cluster`], its watches and [`connect`] talk to an API server; the rest is pure. Nothing here knows a
+//! connector, and the client library's own types stay inside, but for objects of the API.
 
+mod api;
+mod client;
+mod cluster;
 mod container;
+mod error;
 mod kind;
+mod kubeconfig;
 mod name;
 mod quantity;
 mod resources;
 mod selector;
+mod tls;
+mod watch;
 mod workload;
 
+pub use client::{ClientError, ClientSettings, PodIdentity, Surroundings, connect, connect_without_settings};
+pub use cluster::{Cluster, LogRequest, Permission, Version};
 pub use container::{Container, Variable};
+pub use error::{ApiError, TransportError};
 pub use kind::{SpelledKind, WorkloadKind};
+pub use kubeconfig::InvalidKubeconfig;
 pub use name::{ContainerName, DnsSubdomain, NameError};
 pub use quantity::{bytes_text, parse_bytes, parse_cores, whole_bytes_text};
 pub use resources::{Resource, Resources};
 pub use selector::selector_text;
+pub use watch::PodEvent;
 pub use workload::{Condition, ProgressSpec, Workload, WorkloadProgress, WorkloadSpec, WorkloadStatus};

@@ -80,7 +80,7 @@ async fn answer(request: hyper::Request<Incoming>, shared: Arc<Shared>) -> Resul
     Ok(hyper::Response::builder().status(status).header("content-type", "application/json").body(body)?)
 }
 
-fn call(parts: &hyper::http::request::Parts, body: &Bytes) -> Call {
+fn call(parts: &http::request::Parts, body: &Bytes) -> Call {
     let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let query = url::form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes());
     let path = parts.uri.path().to_owned();

@@ -14,6 +14,16 @@ pub enum WorkloadKind {
     StatefulSet,
 }
 
+impl WorkloadKind {
+    /// The kind in the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Deployment => "Deployment",
+            Self::StatefulSet => "StatefulSet",
+        }
+    }
+}
+
 /// A kind of workload in the spelling of a configuration, which messages and commands repeat: either word may begin
 /// with a small letter.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

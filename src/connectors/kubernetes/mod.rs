@@ -4,12 +4,17 @@
 //! tuning pods that it creates.
 
 mod cascade;
+mod classify;
 pub mod components;
 mod config;
 mod connector;
 mod failure_mode;
 mod fields;
+mod logs;
+mod newest;
 mod plan;
+mod readiness;
+mod restarts;
 #[cfg(test)]
 mod sample;
 mod settings;
@@ -24,10 +29,15 @@ use schemars::{Schema, SchemaGenerator};
 use serde_json::json;
 
 pub use cascade::{DEFAULT_TIMEOUT, SharedSettings};
+pub use classify::{Cause, PodContainer, PodProblem, Subject, classify_pod, classify_workload, in_settlement};
 pub use config::{KubernetesConfig, PermissionSet, standard_permissions};
 pub use failure_mode::FailureMode;
 pub use fields::{Field, FieldValue};
+pub use logs::{LogKey, Logs, MOST_LOG_BYTES};
+pub use newest::{NewestError, pod_selector};
 pub use plan::{Plan, PlanError};
+pub use readiness::{Readiness, pod_readiness, workload_readiness};
+pub use restarts::{Restarted, Restarts};
 pub use settings::{Role, cpu, environment, memory, replicas};
 pub use strategy::{Strategy, StrategySetting};
 pub use target::{Canary, Target, TargetError, find_container, targets};

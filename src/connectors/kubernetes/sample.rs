@@ -154,3 +154,25 @@ fn merge_patch(target: &mut Json, patch: &Json) {
         }
     }
 }
+
+/// A pod of the newest revision in the cluster, running and ready, with these keys of its `status` replaced.
+pub(super) fn pod(name: &str, status: &Json) -> k8s_openapi::api::core::v1::Pod {
+    let mut whole = json!({
+        "phase": "Running",
+        "conditions": [{ "type": "PodScheduled", "status": "True" }, { "type": "Ready", "status": "True" }],
+        "containerStatuses": [container_status(&json!({}))],
+    });
+    merge(&mut whole, status);
+    let object = json!({ "metadata": { "name": name, "uid": format!("uid-{name}") }, "status": whole });
+    serde_json::from_value(object).expect("an object of the API")
+}
+
+/// The status of container `main`, with these keys replaced.
+pub(super) fn container_status(keys: &Json) -> Json {
+    let mut status = json!({
+        "name": "main", "ready": true, "restartCount": 0, "image": "example/web:1.0", "imageID": "",
+        "state": { "running": { "startedAt": "2023-06-15T00:00:05Z" } },
+    });
+    merge(&mut status, keys);
+    status
+}

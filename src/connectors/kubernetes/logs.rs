@@ -1,6 +1,6 @@
 //! Logs of containers in messages about a failure.
 
-use std::fmt::{Display, Write};
+use std::fmt::Display;
 
 /// The most bytes of logs in one message. An optimizer limits the size of what it takes, and a message is read by
 /// people: the end of each log says most.
@@ -43,8 +43,7 @@ impl Logs {
             let head =
                 if text.is_empty() { format!(" container logs Container {container}:") } else { DIVIDER.to_owned() };
             let title = if previous { "previous (crash)" } else { "current (latest)" };
-            // Writing to a text cannot fail.
-            let _ = write!(text, "{head}\n{title}:\n{}", end_of(log, share));
+            text.extend([&head, "\n", title, ":\n", &end_of(log, share)]);
         }
         text
     }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::assembly::AssemblyError;
 use crate::decode::Problems;
+use crate::k8s::{ClientError, SidecarError};
 
 /// The exit codes of the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +54,12 @@ pub(crate) enum CliError {
     /// The configuration is valid, but cannot be used in these surroundings.
     #[error(transparent)]
     Assembly(#[from] AssemblyError),
+    /// There is no cluster to talk to.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// The sidecar cannot be injected or ejected.
+    #[error(transparent)]
+    Sidecar(#[from] SidecarError),
     /// The operation failed.
     #[error("{0}")]
     Failed(String),
@@ -81,7 +88,12 @@ impl CliError {
             // The section has to change, or the program.
             | Self::Assembly(AssemblyError::Connector(_)) => ExitCode::Usage,
             Self::Output(_) if self.is_closed_output() => ExitCode::Success,
-            Self::Assembly(_) | Self::Failed(_) | Self::Aborted | Self::Output(_) => ExitCode::Failure,
+            Self::Assembly(_)
+            | Self::Client(_)
+            | Self::Sidecar(_)
+            | Self::Failed(_)
+            | Self::Aborted
+            | Self::Output(_) => ExitCode::Failure,
             Self::Interrupted { .. } => ExitCode::Interrupted,
         }
     }

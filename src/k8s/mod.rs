@@ -1,7 +1,7 @@
 //! What the connectors of Kubernetes share: names, workloads with their containers, selectors, the quantities of a
 //! cluster, and the cluster itself.
 //!
-//! Only [`Cluster`], its watches and [`connect`] talk to an API server; the rest is pure. Nothing here knows a
+//! Only [`Cluster`] and [`connect`] talk to an API server; the rest is pure. Nothing here knows a
 //! connector, and the client library's own types stay inside, but for objects of the API.
 
 mod api;
@@ -9,12 +9,14 @@ mod client;
 mod cluster;
 mod container;
 mod error;
+mod injection;
 mod kind;
 mod kubeconfig;
 mod name;
 mod quantity;
 mod resources;
 mod selector;
+mod sidecar;
 mod tls;
 mod watch;
 mod workload;
@@ -23,11 +25,13 @@ pub use client::{ClientError, ClientSettings, PodIdentity, Surroundings, connect
 pub use cluster::{Cluster, LogRequest, Permission, Version};
 pub use container::{Container, Variable};
 pub use error::{ApiError, TransportError};
+pub use injection::Injection;
 pub use kind::{SpelledKind, WorkloadKind};
 pub use kubeconfig::InvalidKubeconfig;
 pub use name::{ContainerName, DnsSubdomain, NameError};
 pub use quantity::{bytes_text, parse_bytes, parse_cores, whole_bytes_text};
 pub use resources::{Resource, Resources};
 pub use selector::selector_text;
+pub use sidecar::{PortName, SIDECAR_METRICS_PORT, SIDECAR_NAME, SIDECAR_PORT, SidecarError};
 pub use watch::PodEvent;
 pub use workload::{Condition, ProgressSpec, Workload, WorkloadProgress, WorkloadSpec, WorkloadStatus};

@@ -116,6 +116,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "connector",
             "decode",
             "exchange",
+            "k8s",
             "logging",
             "network",
             "optimizer",

@@ -2,8 +2,13 @@
 //!
 //! Only what the command line alone can tell is checked here.
 
+use serde_json::{Value, json};
+
 use crate::cli::context::Context;
 use crate::cli::exit::{CliError, ExitCode};
+use crate::cli::output::Format;
+use crate::k8s::{Cluster, Injection, PortName, SIDECAR_NAME, Surroundings, connect_without_settings};
+use crate::network::Network;
 
 /// Inject an Envoy sidecar into a Deployment
 ///
@@ -26,6 +31,9 @@ pub(crate) struct InjectArgs {
     /// The port of the service, or without a service that of the container: a number or a name
     #[arg(short, long)]
     port: Option<String>,
+    /// How to print what was done
+    #[arg(long, value_enum, default_value_t)]
+    output: Format,
 }
 
 /// Eject the Envoy sidecar from a Deployment
@@ -39,30 +47,59 @@ pub(crate) struct EjectArgs {
     /// The namespace of the target
     #[arg(short, long, default_value = "default")]
     namespace: String,
+    /// How to print what was done
+    #[arg(long, value_enum, default_value_t)]
+    output: Format,
 }
 
 /// Injects.
-#[expect(clippy::unused_async, reason = "all commands are called alike")]
-pub(crate) async fn inject(args: InjectArgs, _cx: &Context) -> Result<ExitCode, CliError> {
+pub(crate) async fn inject(args: InjectArgs, cx: &Context) -> Result<ExitCode, CliError> {
     let deployment = deployment(&args.target, &["pod", "rollout"], "injection")?;
-    if args.service.is_none() && args.port.is_none() {
+    let InjectArgs { namespace, image, service, port, .. } = &args;
+    if service.is_none() && port.is_none() {
         return Err(CliError::Usage("service or port must be given: use --service or --port".to_owned()));
     }
-    let InjectArgs { namespace, image, .. } = &args;
-    Err(unavailable(&format!("inject '{image}' into Deployment '{deployment}' in '{namespace}'")))
+    check_name("namespace", namespace)?;
+    service.as_deref().map(|service| check_name("service", service)).transpose()?;
+    let wrong_port = || CliError::Usage("invalid port: give a number from 1 to 65535, or a name".to_owned());
+    let port = port.as_deref().map(|port| PortName::parse(port).ok_or_else(wrong_port)).transpose()?;
+    let wanted = Injection { namespace, deployment, image, service: service.as_deref(), port: port.as_ref() };
+    let proxied = cluster(cx).await?.inject_sidecar(wanted).await?;
+    let said = format!("Envoy sidecar injected to Deployment {deployment} in {namespace}");
+    let mut value = about(namespace, deployment);
+    value["image"] = json!(image);
+    value["proxied_port"] = json!(proxied);
+    cx.output.result(args.output, said, &value)?;
+    Ok(ExitCode::Success)
 }
 
 /// Ejects.
-#[expect(clippy::unused_async, reason = "all commands are called alike")]
-pub(crate) async fn eject(args: EjectArgs, _cx: &Context) -> Result<ExitCode, CliError> {
+pub(crate) async fn eject(args: EjectArgs, cx: &Context) -> Result<ExitCode, CliError> {
     let deployment = deployment(&args.target, &["pod"], "ejection")?;
-    Err(unavailable(&format!("eject the sidecar from Deployment '{deployment}' in '{}'", args.namespace)))
+    let namespace = &args.namespace;
+    check_name("namespace", namespace)?;
+    if !cluster(cx).await?.eject_sidecar(namespace, deployment).await? {
+        return Err(CliError::Failed(format!("No Envoy sidecar found in Deployment {deployment} in {namespace}")));
+    }
+    let said = format!("Envoy sidecar ejected from Deployment {deployment} in {namespace}");
+    cx.output.result(args.output, said, &about(namespace, deployment))?;
+    Ok(ExitCode::Success)
+}
+
+/// The cluster of the surroundings: these commands read no configuration.
+async fn cluster(cx: &Context) -> Result<Cluster, CliError> {
+    let surroundings = Surroundings::from_variables(&cx.environment);
+    Ok(connect_without_settings(&surroundings, &Network::from_variables(&cx.environment)).await?)
+}
+
+fn about(namespace: &str, deployment: &str) -> Value {
+    json!({ "namespace": namespace, "deployment": deployment, "container": SIDECAR_NAME })
 }
 
 /// The name of the Deployment that is meant; `later` are the kinds that are known, but cannot be targets yet.
 fn deployment<'a>(target: &'a str, later: &[&str], work: &str) -> Result<&'a str, CliError> {
     match target.split_once('/') {
-        Some(("deploy" | "deployment", name)) if !name.is_empty() => Ok(name),
+        Some(("deploy" | "deployment", name)) if !name.is_empty() => check_name("target", name).map(|()| name),
         Some((kind, name)) if later.contains(&kind) && !name.is_empty() => {
             Err(CliError::Usage(format!("{kind} sidecar {work} is not yet implemented: name a deployment/NAME")))
         }
@@ -70,8 +107,13 @@ fn deployment<'a>(target: &'a str, later: &[&str], work: &str) -> Result<&'a str
     }
 }
 
-fn unavailable(work: &str) -> CliError {
-    CliError::Usage(format!("cannot {work}: this build has no kubernetes connector"))
+/// Other characters would change what is asked of the cluster.
+fn check_name(what: &str, name: &str) -> Result<(), CliError> {
+    let is_inner = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.');
+    if !name.is_empty() && name.chars().all(is_inner) {
+        return Ok(());
+    }
+    Err(CliError::Usage(format!("invalid {what} '{name}': a name has letters, digits, '-' and '.'")))
 }
 
 #[cfg(test)]
@@ -86,6 +128,7 @@ mod tests {
             ("pod/web", Err("pod sidecar injection is not yet implemented: name a deployment/NAME")),
             ("rollout/web", Err("invalid target 'rollout/web': name it as deployment/NAME")),
             ("web", Err("invalid target 'web': name it as deployment/NAME")),
+            ("deploy/a/b", Err("invalid target 'a/b': a name has letters, digits, '-' and '.'")),
             ("deploy/", Err("invalid target 'deploy/': name it as deployment/NAME")),
         ] {
             let found = deployment(target, &["pod"], "injection").map_err(|error| error.to_string());

@@ -1,3 +1,4 @@
 //! The Kubernetes connector on a scripted API server.
 
 mod server;
+mod sidecar;

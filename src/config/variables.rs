@@ -1,5 +1,5 @@
 //! Every environment variable that the program reads, declared once; those of proxies and certificate authorities are
-//! in [`network`](crate::network).
+//! in [`network`](crate::network), those of the access to Kubernetes in [`Surroundings`](crate::k8s::Surroundings).
 //!
 //! Three families are formed from keys instead of being listed: `SERVO_<KEY>` for the top-level keys of a servo.yaml
 //! and its connector sections, `SERVO_<SECTION>_<KEY>` for the keys of a connector's section, and the prefixes below.

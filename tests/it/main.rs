@@ -5,6 +5,7 @@ mod architecture;
 mod check;
 mod cli;
 mod configuration;
+mod deploy;
 mod init;
 mod kubernetes;
 mod prometheus;

@@ -165,7 +165,7 @@ impl<T: DeserializeOwned + Clone + Send + 'static> Watch<T> {
                     let version = std::mem::take(version);
                     self.open(&version).await.map(|()| None)
                 }
-                State::Following(events) => next_event(events).await,
+                State::Following(events) => next_event(events, &self.selection.what).await,
             };
             match step {
                 Ok(Some(event)) => return Some(Ok(event)),
@@ -224,12 +224,12 @@ impl From<ApiError> for Interruption {
     }
 }
 
-async fn next_event<T>(events: &mut Events<T>) -> Result<Option<Event<T>>, Interruption> {
+async fn next_event<T>(events: &mut Events<T>, what: &str) -> Result<Option<Event<T>>, Interruption> {
     let Ok(Some(event)) = timeout(SILENCE_LIMIT, events.next()).await else { return Err(Interruption::Over) };
     match event? {
         WatchEvent::Added(object) | WatchEvent::Modified(object) => Ok(Some(Event::Applied(object))),
         WatchEvent::Deleted(object) => Ok(Some(Event::Deleted(object))),
         WatchEvent::Bookmark(_) => Ok(None),
-        WatchEvent::Error(status) => Err(ApiError::of_event("watch".to_owned(), *status).into()),
+        WatchEvent::Error(status) => Err(ApiError::of_event(what.to_owned(), *status).into()),
     }
 }

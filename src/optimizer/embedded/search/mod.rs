@@ -10,7 +10,18 @@
     reason = "counts and indices of lattices are far below 2^52, and negative or fractional numbers are cut on purpose"
 )]
 
+mod acquisition;
+mod decide;
+mod descent;
+mod explain;
+mod fit;
+mod gp;
+mod kernel;
+mod maximize;
+mod model;
+mod normal;
 mod problem;
+mod safety;
 mod sequence;
 mod space;
 
@@ -20,40 +31,27 @@ pub use problem::{
 };
 pub use space::{Dimension, Point, Space};
 
+use decide::Study;
+
 /// Tries to find a point that was not tried yet before one is repeated.
 const TRIES: usize = 64;
 
 /// The next point to try.
 pub fn suggest(problem: &Problem, history: &[Observation]) -> Suggestion {
-    let why = match problem.algorithm {
-        Algorithm::Random => Why::Random,
-        Algorithm::GaussianProcess | Algorithm::Sobol => Why::Sobol,
-    };
-    let point = unmodelled(problem, history);
-    Suggestion { point, why, forecast: None, expected_improvement: None }
+    let plain = |point, why| Suggestion { point, why, forecast: None, expected_improvement: None };
+    match problem.algorithm {
+        Algorithm::Random => plain(unmodelled(problem, history), Why::Random),
+        Algorithm::Sobol => plain(unmodelled(problem, history), Why::Sobol),
+        Algorithm::GaussianProcess => match decide::design(problem, history) {
+            Some(point) => plain(point, Why::Design),
+            None => Study::new(problem, history).suggest(),
+        },
+    }
 }
 
-/// What to run in the end, as far as the history tells; none while nothing feasible is known.
+/// What to run in the end, as far as the history tells; none while nothing is probably feasible.
 pub fn recommend(problem: &Problem, history: &[Observation]) -> Option<Recommendation> {
-    let feasible = history.iter().filter_map(|trial| match &trial.outcome {
-        Outcome::Measured { objective, constraints } => {
-            let holds = constraints
-                .iter()
-                .zip(&problem.constraints)
-                .all(|(reading, constraint)| reading.is_some_and(|reading| reading <= constraint.threshold));
-            let value = match &problem.objective {
-                Objective::Computed(function) => function(&trial.point),
-                Objective::Measured { .. } => (*objective)?,
-            };
-            holds.then_some((trial.point.clone(), value))
-        }
-        Outcome::Infeasible => None,
-    });
-    let (point, value) = feasible.min_by(|(_, a), (_, b)| a.total_cmp(b))?;
-    let objective = Some(Prediction { mean: value, deviation: 0.0 });
-    let forecast =
-        Forecast { objective, constraints: vec![None; problem.constraints.len()], probability_feasible: 0.5 };
-    Some(Recommendation { point, forecast })
+    Study::new(problem, history).recommend()
 }
 
 /// How much a dimension matters to each modelled metric: shares that add up to 1 over the dimensions; see `sensitivity`.
@@ -76,9 +74,7 @@ pub enum Metric {
 
 /// How much each dimension matters to each metric, one entry per dimension.
 pub fn sensitivity(problem: &Problem, history: &[Observation]) -> Vec<Sensitivity> {
-    let _ = history;
-    let constraints = vec![None; problem.constraints.len()];
-    vec![Sensitivity { objective: None, constraints }; problem.space.dimensions.len()]
+    explain::sensitivity(&Study::new(problem, history))
 }
 
 /// A metric along one dimension, averaged over the others: values of the dimension with predictions, in order. Empty
@@ -89,8 +85,7 @@ pub fn partial_dependence(
     dimension: usize,
     metric: Metric,
 ) -> Vec<(f64, Prediction)> {
-    let _ = (problem, history, dimension, metric);
-    Vec::new()
+    explain::partial_dependence(&Study::new(problem, history), dimension, metric)
 }
 
 /// A point of the front of the objective against the tightest SLO.
@@ -107,8 +102,7 @@ pub struct Tradeoff {
 
 /// The tried points that no other one beats in both the objective and the tightest margin, cheapest first.
 pub fn front(problem: &Problem, history: &[Observation]) -> Vec<Tradeoff> {
-    let _ = (problem, history);
-    Vec::new()
+    explain::front(&Study::new(problem, history))
 }
 
 /// The next untried point of the algorithm's sequence.
@@ -149,6 +143,109 @@ mod tests {
 
     fn tried(point: Point) -> Observation {
         Observation { point, outcome: Outcome::Infeasible }
+    }
+
+    /// A search of a known function, its points in order; constraint: the second number at most 2.5.
+    fn searched(problem: &Problem, trials: usize, outcome: impl Fn(&[f64]) -> Outcome) -> Vec<Observation> {
+        let mut history = Vec::new();
+        while history.len() < trials {
+            let point = match history.len() {
+                0 => problem.baseline.clone(),
+                _ => suggest(problem, &history).point,
+            };
+            assert_eq!(problem.space.snap(&point), point, "not of the lattice");
+            history.push(Observation { outcome: outcome(&point), point });
+        }
+        history
+    }
+
+    fn continuous(width: usize) -> Problem {
+        let dimensions = vec![Dimension::Continuous { min: -1.0, max: 3.0 }; width];
+        Problem { space: Space { dimensions }, baseline: vec![0.0; width], ..problem(Algorithm::GaussianProcess) }
+    }
+
+    fn measured(objective: f64) -> Outcome {
+        Outcome::Measured { objective: Some(objective), constraints: Vec::new() }
+    }
+
+    #[test]
+    fn a_bowl_is_minimized_and_explained() {
+        let problem = continuous(2);
+        let history = searched(&problem, 20, |x| measured((x[0] - 1.0).powi(2) + 0.1 * (x[1] - 0.5).powi(2)));
+        let found = recommend(&problem, &history).expect("something is feasible");
+        assert!((found.point[0] - 1.0).abs() < 0.05 && (found.point[1] - 0.5).abs() < 0.1, "{found:?}");
+        let shares = sensitivity(&problem, &history);
+        let share = |index: usize| shares[index].objective.expect("a model");
+        assert!(share(0) > 0.9 && (share(0) + share(1) - 1.0).abs() < 1e-9, "{shares:?}");
+        let curve = partial_dependence(&problem, &history, 0, Metric::Objective);
+        let least = curve.iter().min_by(|a, b| a.1.mean.total_cmp(&b.1.mean)).expect("values");
+        assert!((least.0 - 1.0).abs() < 0.4, "{curve:?}");
+        assert!(partial_dependence(&problem, &history, 9, Metric::Objective).is_empty());
+    }
+
+    #[test]
+    fn a_cost_is_minimized_up_to_the_limit_of_a_latency_and_the_front_says_what_a_margin_costs() {
+        for mode in [Mode::Explore, Mode::Safe] {
+            let dimensions = vec![Dimension::Steps { min: 0.25, max: 8.0, step: 0.25 }];
+            let problem = Problem {
+                space: Space { dimensions },
+                baseline: vec![6.0],
+                objective: Objective::Computed(std::sync::Arc::new(|x| x[0])),
+                constraints: vec![Constraint { name: "p99".to_owned(), threshold: 100.0, scale: Scale::Log }],
+                mode,
+                ..problem(Algorithm::GaussianProcess)
+            };
+            let latency = |x: &[f64]| 200.0 / x[0];
+            let history = searched(&problem, 20, |x| {
+                if x[0] < 1.0 {
+                    return Outcome::Infeasible;
+                }
+                Outcome::Measured { objective: None, constraints: vec![Some(latency(x))] }
+            });
+            let found = recommend(&problem, &history).expect("the baseline is feasible");
+            assert!((2.0..=2.5).contains(&found.point[0]), "{mode:?} {found:?}");
+            let front = front(&problem, &history);
+            assert!(front.len() > 1);
+            assert!(front.is_sorted_by(|a, b| a.objective < b.objective && a.margin < b.margin), "{front:?}");
+        }
+    }
+
+    type Tell<'a> = &'a dyn Fn(&[f64]) -> Outcome;
+
+    #[test]
+    fn no_history_makes_it_fail() {
+        let nothing = || Outcome::Measured { objective: None, constraints: Vec::new() };
+        let odd = |objective: f64| Outcome::Measured { objective: Some(objective), constraints: vec![Some(objective)] };
+        let outcomes: [Tell<'_>; 8] = [
+            &|_| Outcome::Infeasible,
+            &|_| nothing(),
+            &|_| odd(0.0),
+            &|_| odd(-3.0),
+            &|_| odd(f64::NAN),
+            &|_| odd(f64::INFINITY),
+            &|_| odd(1e300),
+            &|x| if x.first().is_some_and(|first| *first > 0.5) { odd(1.0) } else { Outcome::Infeasible },
+        ];
+        let mut problems = vec![problem(Algorithm::GaussianProcess), continuous(1)];
+        let nothing_to_do = Problem { space: Space { dimensions: Vec::new() }, baseline: vec![], ..continuous(1) };
+        problems.push(nothing_to_do);
+        for scale in [Scale::Linear, Scale::Log] {
+            for mode in [Mode::Explore, Mode::Safe] {
+                for (index, outcome) in outcomes.iter().enumerate() {
+                    for plain in &problems {
+                        let constraints = vec![Constraint { name: "p99".to_owned(), threshold: 0.5, scale }];
+                        let problem =
+                            Problem { constraints, mode, objective: Objective::Measured { scale }, ..plain.clone() };
+                        let history = searched(&problem, 14, |x| outcome(x));
+                        let forecast = recommend(&problem, &history).map(|found| found.forecast);
+                        let share = forecast.as_ref().map_or(0.0, |forecast| forecast.probability_feasible);
+                        assert!((0.0..=1.0).contains(&share), "{index} {forecast:?}");
+                        assert_eq!(suggest(&problem, &history), suggest(&problem, &history));
+                        let _ = (sensitivity(&problem, &history), front(&problem, &history));
+                    }
+                }
+            }
+        }
     }
 
     #[test]

@@ -18,6 +18,11 @@ pub(super) fn random(generator: &mut Rand64, dimensions: usize) -> Vec<f64> {
     (0..dimensions).map(|_| generator.rand_float()).collect()
 }
 
+/// A standard normal deviate: the inverse distribution function of a uniform one.
+pub(super) fn normal(generator: &mut Rand64) -> f64 {
+    super::normal::quantile(generator.rand_float())
+}
+
 /// A point of the Sobol sequence (direction numbers of Joe and Kuo 2008) under Owen's scrambling by hashing (Burley
 /// 2020): the first 2^k points of a seed have one point in each of 2^k equal intervals of every dimension.
 pub(super) fn sobol(seed: u64, index: usize, dimensions: usize) -> Vec<f64> {

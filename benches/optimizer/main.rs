@@ -1,0 +1,245 @@
+//! The acceptance gates of the embedded optimizer: `cargo bench --bench optimizer`, with `-- --seeds N` for fewer seeds
+//! and `-- --only NAME` for one function.
+//!
+//! Every gate's number is printed with its level; a gate that is missed says so. Counts include the baseline's
+//! readings: three where readings are noisy or constrained, else one, as a second one would tell nothing. Regret is of
+//! the best point tried where readings are exact, else of the recommended one; random search recommends its best
+//! reading. Levy in four dimensions and Styblinski-Tang in three were named before any tuning, and nothing was tuned by
+//! them.
+
+#![expect(
+    clippy::cast_precision_loss,
+    clippy::float_cmp,
+    clippy::disallowed_types,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a program that prints figures and fails as a test does"
+)]
+
+mod functions;
+mod statistics;
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use functions::Case;
+use oorandom::Rand64;
+use servox::optimizer::embedded::search::{
+    Algorithm, Constraint, Mode, Objective, Observation, Outcome, Point, Problem, Scale, Space, recommend, suggest,
+};
+use statistics::{mann_whitney, median, quantile};
+
+/// Seeds that run at the same time.
+const THREADS: usize = 2;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    let value = |name: &str| arguments.iter().position(|a| a == name).and_then(|index| arguments.get(index + 1));
+    let seeds: u64 = value("--seeds").map_or(51, |seeds| seeds.parse().expect("--seeds takes a number"));
+    let trials: usize = value("--trials").map_or(100, |trials| trials.parse().expect("--trials takes a number"));
+    let wanted = |name: &str| value("--only").is_none_or(|only| name == only);
+    println!("{:<18} {:<40} {:>10} {:>22}  gate", "function", "figure", "number", "level");
+    for case in functions::unconstrained().iter().filter(|case| wanted(case.name)) {
+        unconstrained(case, seeds, trials);
+    }
+    for case in functions::constrained().iter().filter(|case| wanted(case.name)) {
+        for mode in [Mode::Explore, Mode::Safe] {
+            constrained(case, mode, seeds);
+        }
+    }
+    if wanted("cost") {
+        cost();
+    }
+}
+
+fn row(name: &str, figure: &str, number: f64, level: &str, passed: Option<bool>) {
+    let verdict = passed.map_or("", |passed| if passed { "pass" } else { "MISSED" });
+    println!("{name:<18} {figure:<40} {number:>10.4} {level:>22}  {verdict}");
+}
+
+/// A campaign's trials with the truth of each.
+struct Run {
+    history: Vec<Observation>,
+    problem: Problem,
+}
+
+fn problem(case: &Case, algorithm: Algorithm, mode: Mode, (seed, trials): (u64, usize)) -> Problem {
+    let space = Space { dimensions: case.dimensions.clone() };
+    let mut generator = Rand64::new_inc(u128::from(seed), 77);
+    let drawn: Vec<f64> = case.dimensions.iter().map(|_| generator.rand_float()).collect();
+    let objective = if case.computed {
+        Objective::Computed(std::sync::Arc::new(functions::price))
+    } else {
+        Objective::Measured { scale: Scale::Linear }
+    };
+    let scale = if case.computed { Scale::Log } else { Scale::Linear };
+    let constraints = case.thresholds.iter().enumerate();
+    let constraints =
+        constraints.map(|(index, &threshold)| Constraint { name: format!("constraint {index}"), threshold, scale });
+    Problem {
+        baseline: case.baseline.clone().unwrap_or_else(|| space.at(&drawn)),
+        space,
+        objective,
+        constraints: constraints.collect(),
+        mode,
+        algorithm,
+        seed,
+        trials,
+    }
+}
+
+fn run(case: &Case, algorithm: Algorithm, mode: Mode, seed: u64, trials: usize) -> Run {
+    let problem = problem(case, algorithm, mode, (seed, trials));
+    let mut generator = Rand64::new_inc(u128::from(seed), 78);
+    let replicates = if case.noise > 0.0 || !case.thresholds.is_empty() { 3 } else { 1 };
+    let mut history: Vec<Observation> = Vec::new();
+    while history.len() < trials {
+        let point =
+            if history.len() < replicates { problem.baseline.clone() } else { suggest(&problem, &history).point };
+        assert!(problem.space.snap(&point) == point || history.len() < replicates, "{point:?} is not permitted");
+        let outcome = (case.truth)(&point).map_or(Outcome::Infeasible, |(value, slo)| {
+            let mut noise = || statistics::normal(&mut generator);
+            Outcome::Measured {
+                objective: Some(value + case.noise * noise()),
+                constraints: slo.iter().map(|value| Some(value * (1.0 + case.relative * noise()))).collect(),
+            }
+        });
+        history.push(Observation { point, outcome });
+    }
+    Run { history, problem }
+}
+
+/// The answers for every seed, in the order of the seeds, computed by several threads.
+fn every<T: Send>(seeds: u64, answer: impl Fn(u64) -> T + Sync) -> Vec<T> {
+    let next = AtomicUsize::new(0);
+    let answers = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed) as u64;
+                    if seed >= seeds {
+                        break;
+                    }
+                    let answer = answer(seed + 1);
+                    answers.lock().unwrap().push((seed, answer));
+                }
+            });
+        }
+    });
+    let mut answers = answers.into_inner().unwrap();
+    answers.sort_by_key(|(seed, _)| *seed);
+    answers.into_iter().map(|(_, answer)| answer).collect()
+}
+
+const COUNTS: [usize; 3] = [20, 50, 100];
+
+/// Regrets at each of the counts.
+fn regrets(case: &Case, algorithm: Algorithm, seed: u64, trials: usize) -> Vec<f64> {
+    let run = run(case, algorithm, Mode::Explore, seed, trials);
+    let regret = |point: &[f64]| (case.truth)(point).map_or(f64::INFINITY, |(value, _)| value - case.optimum);
+    let counts = COUNTS.iter().filter(|&&count| count <= trials);
+    let chosen = |count: usize| -> f64 {
+        let history = &run.history[..count];
+        if case.noise == 0.0 {
+            return history.iter().map(|trial| regret(&trial.point)).fold(f64::INFINITY, f64::min);
+        }
+        let recommended: Option<Point> = match algorithm {
+            Algorithm::GaussianProcess => recommend(&run.problem, history).map(|found| found.point),
+            _ => history.iter().min_by(|a, b| reading(a).total_cmp(&reading(b))).map(|trial| trial.point.clone()),
+        };
+        recommended.map_or(f64::INFINITY, |point| regret(&point))
+    };
+    counts.map(|&count| chosen(count)).collect()
+}
+
+fn reading(trial: &Observation) -> f64 {
+    match &trial.outcome {
+        Outcome::Measured { objective: Some(objective), .. } => *objective,
+        _ => f64::INFINITY,
+    }
+}
+
+/// The levels of the gates; of Ackley's, a share of what random search reaches.
+const LEVELS: &[(&str, usize, f64)] = &[
+    ("branin", 20, 0.2),
+    ("branin", 50, 0.001),
+    ("hartmann6", 50, 0.12),
+    ("branin-noisy", 50, 0.5),
+    ("hartmann6-noisy", 50, 0.4),
+];
+
+fn unconstrained(case: &Case, seeds: u64, trials: usize) {
+    let ours = every(seeds, |seed| regrets(case, Algorithm::GaussianProcess, seed, trials));
+    let random = every(seeds, |seed| regrets(case, Algorithm::Random, seed, trials));
+    for (index, count) in COUNTS.iter().enumerate().filter(|(_, count)| **count <= trials) {
+        let column = |of: &[Vec<f64>]| -> Vec<f64> { of.iter().map(|regrets| regrets[index]).collect() };
+        let (ours, random) = (column(&ours), column(&random));
+        let found = median(&ours);
+        let level = LEVELS.iter().find(|(name, n, _)| *name == case.name && n == count).map(|(_, _, level)| *level);
+        let level = if case.name == "ackley5" && *count == 50 { Some(0.5 * median(&random)) } else { level };
+        let text = level.map_or_else(String::new, |level| format!("at most {level:.4}"));
+        row(case.name, &format!("median regret, n={count}"), found, &text, level.map(|level| found <= level));
+        let quartiles = format!("quartiles {:.4} {:.4}", quantile(&ours, 0.25), quantile(&ours, 0.75));
+        row(case.name, &format!("  random, n={count}; {quartiles}"), median(&random), "", None);
+        let p = mann_whitney(&ours, &random);
+        let equal = found <= 1e-3 && median(&random) <= 1e-3;
+        row(case.name, &format!("  better than random, p, n={count}"), p, "below 0.05", Some(p < 0.05 || equal));
+    }
+}
+
+/// Of one seed: whether the recommendation is good, its regret, and the share of trials that were infeasible.
+fn constrained_seed(case: &Case, mode: Mode, seed: u64) -> (bool, f64, f64) {
+    const TRIALS: usize = 30;
+    const REPLICATES: usize = 3;
+    let run = run(case, Algorithm::GaussianProcess, mode, seed, TRIALS);
+    let holds = |truth: &functions::Truth| {
+        truth.as_ref().is_some_and(|(_, slo)| slo.iter().zip(&case.thresholds).all(|(value, limit)| value <= limit))
+    };
+    let bad = run.history[REPLICATES..].iter().filter(|trial| !holds(&(case.truth)(&trial.point))).count();
+    let share = bad as f64 / (TRIALS - REPLICATES) as f64;
+    let truth = recommend(&run.problem, &run.history).and_then(|found| (case.truth)(&found.point));
+    let regret = match &truth {
+        Some((value, _)) if holds(&truth) => value - case.optimum,
+        _ => f64::INFINITY,
+    };
+    (regret <= 0.1 * case.optimum.abs(), regret, share)
+}
+
+fn constrained(case: &Case, mode: Mode, seeds: u64) {
+    let found = every(seeds, |seed| constrained_seed(case, mode, seed));
+    let (word, limit) = if mode == Mode::Safe { ("safe", 0.05) } else { ("explore", 0.25) };
+    let good = found.iter().filter(|(good, _, _)| *good).count() as f64 / found.len() as f64;
+    let failed = found.iter().filter(|(_, regret, _)| regret.is_infinite()).count() as f64 / found.len() as f64;
+    let regrets: Vec<f64> = found.iter().map(|(_, regret, _)| *regret).collect();
+    let infeasible = found.iter().map(|(_, _, share)| share).sum::<f64>() / found.len() as f64;
+    let text = |figure: &str| format!("{word}: {figure}");
+    row(case.name, &text("seeds within 10%, n=30"), good, "at least 0.8", Some(good >= 0.8));
+    let regret = text(&format!("  median regret; optimum {:.4}", case.optimum));
+    row(case.name, &regret, median(&regrets), "", None);
+    row(case.name, &text("  seeds recommended infeasible"), failed, "", None);
+    let level = format!("at most {limit}");
+    row(case.name, &text("infeasible trials, mean"), infeasible, &level, Some(infeasible <= limit));
+}
+
+/// The time of one suggestion.
+fn cost() {
+    let cases = functions::unconstrained();
+    for (name, trials, limit) in
+        [("hartmann6", 50, 50.0), ("hartmann6-noisy", 50, 50.0), ("hartmann6-noisy", 200, 500.0)]
+    {
+        let case = cases.iter().find(|case| case.name == name).expect("a case of this name");
+        let Run { history, problem } = run(case, Algorithm::Random, Mode::Explore, 1, trials);
+        let problem = Problem { algorithm: Algorithm::GaussianProcess, ..problem };
+        let times: Vec<f64> = (0..5)
+            .map(|_| {
+                let started = Instant::now();
+                std::hint::black_box(suggest(&problem, &history));
+                started.elapsed().as_secs_f64() * 1e3
+            })
+            .collect();
+        let figure = format!("ms a suggestion, n={trials}, 6 dimensions");
+        row(name, &figure, median(&times), &format!("at most {limit}"), Some(median(&times) <= limit));
+    }
+}

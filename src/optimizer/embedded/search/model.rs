@@ -1,0 +1,196 @@
+//! Models of metrics: what the history says about each, standardized, and a Gaussian process of it.
+//!
+//! A trial that failed has no readings. Its penalty is imputed in a model of its own, of whether trials live, so that
+//! it distorts the model of no metric: +1 for a failure, −1 else, expected to be −1 where nothing is known, and feasible
+//! at most 0 (least-squares classification, Rasmussen and Williams 2006, 6.5).
+
+use super::fit::{self, Prior};
+use super::gp::{Moments, Process, Readings};
+use super::kernel::Features;
+use super::normal;
+use super::problem::{Objective, Observation, Outcome, Prediction, Problem, Scale};
+
+/// Prior variance of the mean of a standardized metric.
+const BIAS: f64 = 1.0;
+
+/// The deviation of a constrained metric's logarithm that is expected over the range.
+const USUAL: f64 = 0.5;
+
+/// What logarithms are cut at, as a share of the greatest reading.
+const FLOOR: f64 = 1e-6;
+
+/// A model of one metric.
+#[derive(Clone, Debug)]
+pub(super) struct Model {
+    pub(super) process: Process,
+    scale: Scale,
+    centre: f64,
+    spread: f64,
+    /// In the model's unit; none for the objective.
+    threshold: Option<f64>,
+}
+
+impl Model {
+    /// Fits readings at points; none without a usable one.
+    fn fit(features: &Features, data: &[(Vec<f64>, f64)], scale: Scale, threshold: Option<f64>) -> Option<Self> {
+        let greatest = data.iter().map(|(_, value)| *value).fold(0.0, f64::max).max(threshold.unwrap_or(0.0));
+        let floor = if greatest > 0.0 { FLOOR * greatest } else { FLOOR };
+        let seen = |value: f64| match scale {
+            Scale::Linear => value,
+            Scale::Log => value.max(floor).ln(),
+        };
+        let limit = threshold.map(seen);
+        let mut raw = Readings::default();
+        for (point, value) in data {
+            raw.add(point, seen(*value));
+        }
+        if raw.len() == 0 {
+            return None;
+        }
+        let (centre, spread) = unit(&raw.means, limit, scale);
+        let standard = |value: f64| (value - centre) / spread;
+        let readings = Readings {
+            means: raw.means.iter().copied().map(standard).collect(),
+            scatter: raw.scatter / (spread * spread),
+            ..raw
+        };
+        let prior = Prior { bias: BIAS, dimensions: features.dimensions() };
+        let process = fit::fit(&readings, &features.owners, prior)?;
+        Some(Self { process, scale, centre, spread, threshold: limit.map(standard) })
+    }
+
+    /// The model of whether trials live.
+    fn viability(features: &Features, data: &[(Vec<f64>, bool)]) -> Option<Self> {
+        if data.iter().all(|(_, lives)| *lives) {
+            return None;
+        }
+        let mut readings = Readings::default();
+        for (point, lives) in data {
+            readings.add(point, if *lives { 0.0 } else { 2.0 });
+        }
+        let prior = Prior { bias: 0.0, dimensions: features.dimensions() };
+        let process = fit::fit(&readings, &features.owners, prior)?;
+        Some(Self { process, scale: Scale::Linear, centre: -1.0, spread: 1.0, threshold: Some(1.0) })
+    }
+
+    /// ln of the probability that the true value keeps the threshold (Gardner et al. 2014, equation 8).
+    pub(super) fn ln_probability(&self, features: &[f64]) -> f64 {
+        self.threshold.map_or(0.0, |threshold| {
+            let (mean, variance) = self.process.predict(features);
+            normal::ln_cdf((threshold - mean) / variance.sqrt())
+        })
+    }
+
+    /// How far the posterior mean is below the threshold, as a share of the threshold's magnitude in its unit.
+    pub(super) fn margin(&self, features: &[f64]) -> Option<f64> {
+        let limit = self.natural(self.threshold?);
+        Some((limit - self.natural(self.process.mean(features))) / limit.abs().max(1e-12))
+    }
+
+    fn natural(&self, standard: f64) -> f64 {
+        let value = self.centre + self.spread * standard;
+        match self.scale {
+            Scale::Linear => value,
+            Scale::Log => value.exp(),
+        }
+    }
+
+    /// The true value at a point in the metric's unit; at a logarithmic scale moments of the lognormal distribution.
+    pub(super) fn prediction(&self, features: &[f64]) -> Prediction {
+        self.in_unit(self.process.predict(features))
+    }
+
+    /// Moments of the model in the metric's unit.
+    pub(super) fn in_unit(&self, (mean, variance): Moments) -> Prediction {
+        let (mean, deviation) = (self.centre + self.spread * mean, self.spread * variance.sqrt());
+        match self.scale {
+            Scale::Linear => Prediction { mean, deviation },
+            Scale::Log => {
+                // A deviation of the logarithm beyond 5 says no more than that nothing is known.
+                let spread = deviation.min(5.0);
+                let mean = (mean + 0.5 * spread * spread).min(700.0).exp();
+                Prediction { mean, deviation: mean * (spread * spread).exp_m1().sqrt() }
+            }
+        }
+    }
+
+    /// A difference of the model's unit in the metric's unit; at a logarithmic scale around a value of the model.
+    pub(super) fn difference(&self, by: f64, around: f64) -> f64 {
+        match self.scale {
+            Scale::Linear => self.spread * by,
+            Scale::Log => self.spread * by * self.natural(around),
+        }
+    }
+}
+
+/// Mean and deviation of the values, never 0. Of a constrained metric the deviation is at least half the distance to
+/// the threshold and at least that of a latency over its range, as a metric that was constant so far says nothing about
+/// what it may become.
+fn unit(values: &[f64], threshold: Option<f64>, scale: Scale) -> (f64, f64) {
+    let count = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / count;
+    let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / count;
+    let usual = if scale == Scale::Log { USUAL } else { 0.0 };
+    let far = threshold.map_or(0.0, |threshold| ((threshold - mean).abs() / 2.0).max(usual));
+    let spread = variance.sqrt().max(far).max(1e-9 * mean.abs());
+    if spread > 0.0 && spread.is_finite() { (mean, spread) } else { (mean, 1.0) }
+}
+
+/// The models of a problem's metrics.
+#[derive(Clone, Debug)]
+pub(super) struct Models {
+    pub(super) features: Features,
+    /// None before the first reading, and of a computed objective.
+    pub(super) objective: Option<Model>,
+    /// In the order of the problem's constraints; none before the first reading.
+    pub(super) constraints: Vec<Option<Model>>,
+    /// None while no trial failed.
+    pub(super) viability: Option<Model>,
+}
+
+impl Models {
+    pub(super) fn fit(problem: &Problem, history: &[Observation]) -> Self {
+        let features = Features::new(&problem.space);
+        let mut objective = Vec::new();
+        let mut metrics = vec![Vec::new(); problem.constraints.len()];
+        let mut lives = Vec::new();
+        let usable = |reading: Option<f64>| reading.filter(|reading| reading.is_finite());
+        for trial in history {
+            let point = features.of(&trial.point);
+            lives.push((point.clone(), trial.outcome != Outcome::Infeasible));
+            let Outcome::Measured { objective: reading, constraints } = &trial.outcome else { continue };
+            objective.extend(usable(*reading).map(|reading| (point.clone(), reading)));
+            for (metric, reading) in metrics.iter_mut().zip(constraints) {
+                metric.extend(usable(*reading).map(|reading| (point.clone(), reading)));
+            }
+        }
+        let objective = match problem.objective {
+            Objective::Computed(_) => None,
+            Objective::Measured { scale } => Model::fit(&features, &objective, scale, None),
+        };
+        let constraints = problem.constraints.iter().zip(metrics);
+        let constraints = constraints
+            .map(|(constraint, data)| Model::fit(&features, &data, constraint.scale, Some(constraint.threshold)));
+        let constraints = constraints.collect();
+        let viability = Model::viability(&features, &lives);
+        Self { features, objective, constraints, viability }
+    }
+
+    /// ln of the probability that all constraints hold and the trial lives, taken as independent (Gelbart et al. 2014,
+    /// equation 4).
+    pub(super) fn ln_feasible(&self, features: &[f64]) -> f64 {
+        self.constraints.iter().chain([&self.viability]).flatten().map(|model| model.ln_probability(features)).sum()
+    }
+
+    /// ln of how little is known of the constraints at a point: the sum of the logarithms of their deviations.
+    pub(super) fn ln_deviation(&self, features: &[f64]) -> f64 {
+        let models = self.constraints.iter().chain([&self.viability]).flatten();
+        models.map(|model| 0.5 * model.process.predict(features).1.ln()).sum()
+    }
+
+    /// Whether readings of any metric differ for the same settings by more than a trifle.
+    pub(super) fn noisy(&self) -> bool {
+        let mut models = self.constraints.iter().chain([&self.objective]).flatten();
+        models.any(|model| model.process.noise > 1e-4 * model.process.kernel.amplitude)
+    }
+}

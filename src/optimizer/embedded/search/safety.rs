@@ -1,0 +1,59 @@
+//! Safe mode: how far a trial may be from what is known to hold.
+//!
+//! Follows from the history alone, so that it needs no state.
+
+use super::decide::violates;
+use super::problem::{Observation, Problem};
+use super::space::{Dimension, Point};
+
+/// The probability that all SLOs hold of a point that may be tried: 1 − δ with δ = 0.05 (Sui et al. 2015).
+pub(super) const CONFIDENCE: f64 = 0.95;
+
+/// Half the width of the first trust region, its least and its greatest one, as shares of a range.
+const REACH: f64 = 0.05;
+const LEAST: f64 = 0.025;
+const GREATEST: f64 = 0.2;
+
+/// The step limit: the greatest share of its range by which a setting may differ from the incumbent's.
+const STRIDE: f64 = 0.15;
+
+/// Half the width of the first design around the baseline.
+const SHRUNKEN: f64 = 0.08;
+
+/// The trust region around the incumbent (Eriksson et al. 2019): its reach doubles after a success and halves after a
+/// violation; the step limit is kept in any case. A lattice has at least one step on either side.
+pub(super) fn region(problem: &Problem, history: &[Observation], centre: &[f64]) -> Vec<(f64, f64)> {
+    let mut reach = REACH;
+    for trial in history.iter().filter(|trial| !problem.space.same(&trial.point, &problem.baseline)) {
+        reach *= if violates(problem, trial) { 0.5 } else { 2.0 };
+        reach = reach.clamp(LEAST, GREATEST);
+    }
+    around(problem, centre, reach.min(STRIDE))
+}
+
+fn around(problem: &Problem, centre: &[f64], reach: f64) -> Vec<(f64, f64)> {
+    let dimensions = problem.space.dimensions.iter().zip(centre);
+    let bounds = dimensions.map(|(dimension, &value)| {
+        let (low, high) = dimension.bounds();
+        let step = match *dimension {
+            Dimension::Steps { step, .. } => step,
+            Dimension::Continuous { .. } => 0.0,
+            Dimension::Choice { .. } => return (low, high),
+        };
+        // Forgives a bound of the lattice that misses by rounding.
+        let reach = (reach * (high - low)).max(step) * (1.0 + 1e-9);
+        ((value - reach).clamp(low, high), (value + reach).clamp(low, high))
+    });
+    bounds.collect()
+}
+
+/// A point of the shrunken box around the baseline; choices stay.
+pub(super) fn near(problem: &Problem, position: &[f64]) -> Point {
+    let box_ = around(problem, &problem.baseline, SHRUNKEN);
+    let point = problem.space.dimensions.iter().zip(&problem.baseline).zip(box_.iter().zip(position));
+    let point = point.map(|((dimension, &value), ((low, high), position))| match dimension {
+        Dimension::Choice { .. } => value,
+        _ => low + position * (high - low),
+    });
+    problem.space.snap(&point.collect::<Vec<_>>())
+}

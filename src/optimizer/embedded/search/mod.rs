@@ -236,7 +236,7 @@ mod tests {
                         let constraints = vec![Constraint { name: "p99".to_owned(), threshold: 0.5, scale }];
                         let problem =
                             Problem { constraints, mode, objective: Objective::Measured { scale }, ..plain.clone() };
-                        let history = searched(&problem, 14, |x| outcome(x));
+                        let history = searched(&problem, 7, |x| outcome(x));
                         let forecast = recommend(&problem, &history).map(|found| found.forecast);
                         let share = forecast.as_ref().map_or(0.0, |forecast| forecast.probability_feasible);
                         assert!((0.0..=1.0).contains(&share), "{index} {forecast:?}");

@@ -7,6 +7,7 @@ use super::cascade::{SharedLayer, SharedSettings};
 use super::workload::{Deployment, StatefulSet, WorkloadConfig};
 use crate::connector::Section;
 use crate::decode::{Decode, Decoder, Node, TextForm};
+use crate::k8s::WorkloadKind;
 
 /// Adjusts Kubernetes workloads: at least one must be named.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -52,6 +53,14 @@ impl KubernetesConfig {
             deployments,
             shared,
         })
+    }
+}
+
+impl KubernetesConfig {
+    /// The workloads in their order everywhere: the deployments, then the stateful sets, as they are written.
+    pub fn workloads(&self) -> impl Iterator<Item = (WorkloadKind, &WorkloadConfig)> {
+        let deployments = self.deployments.iter().flatten().map(|config| (WorkloadKind::Deployment, config));
+        deployments.chain(self.stateful_sets.iter().flatten().map(|config| (WorkloadKind::StatefulSet, config)))
     }
 }
 

@@ -1,13 +1,234 @@
-//! The connector, which this build lacks: a section can be read and checked, but nothing can be run by it yet.
+//! The connector: describes and adjusts workloads, and sees to their tuning pods.
 
-use crate::connector::{BuildError, Connector, ConnectorName};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-/// Refuses.
-///
-/// # Errors
-/// Always.
-pub(super) fn build(name: ConnectorName) -> Result<Box<dyn Connector>, BuildError> {
-    let message = "this build reads kubernetes sections, but has no kubernetes connector yet: remove the section, or \
-                   use a build that has one";
-    Err(BuildError { connector: name, message: message.to_owned() })
+use async_trait::async_trait;
+use futures_util::future::join_all;
+use tokio::sync::{Mutex, OnceCell};
+
+use super::clusters::Clusters;
+use super::optimization::{Live, Optimization, read_tuning_pod};
+use super::restarts::Restarts;
+use super::rollout::{self, Arrival};
+use super::site::{Patience, Site};
+use super::{KubernetesConfig, METADATA, adjust, canary, diagnosis, recovery};
+use crate::connector::{
+    Adjust, AdjustRequest, Components, Connector, ConnectorName, Describe, DescribeRequest, Event, EventContext,
+    EventError, Hooks, Lifecycle, Metadata, Phase,
+};
+use crate::types::{Component, Description};
+
+pub(super) struct KubernetesConnector {
+    name: ConnectorName,
+    config: KubernetesConfig,
+    clusters: OnceCell<Clusters>,
+    /// Whether the servo runs: then the tuning pods are its own, and what an earlier run left is put right.
+    running: AtomicBool,
+    /// Held while that is done; true when it has been.
+    recovered: Mutex<bool>,
+}
+
+/// How long a start may be held up by what an earlier run left: a pod has ended by then, after its usual grace.
+const STARTUP_PATIENCE: Duration = Duration::from_mins(1);
+
+/// Whether there must be a tuning pod that is ready.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Readied {
+    /// One that there is may be in any state; one that is missing is made, and awaited.
+    WhenMade,
+    /// One that there is is awaited as well.
+    Always,
+}
+
+impl KubernetesConnector {
+    pub(super) fn new(name: ConnectorName, config: KubernetesConfig) -> Self {
+        let (clusters, running, recovered) = (OnceCell::new(), AtomicBool::new(false), Mutex::new(false));
+        Self { name, config, clusters, running, recovered }
+    }
+
+    fn sites(&self) -> Result<Vec<Site<'_>>, EventError> {
+        let clusters = self.clusters.get().ok_or_else(|| EventError::failed("the connector is not attached"))?;
+        Ok(clusters.sites(&self.config))
+    }
+
+    /// Puts right what an earlier run left, once, when this is a run.
+    async fn recover(&self, cx: &EventContext) -> Result<(), EventError> {
+        let mut recovered = self.recovered.lock().await;
+        if *recovered || !self.running.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let sites = self.sites()?;
+        for result in join_all(sites.iter().map(|site| recovery::recover(cx, site))).await {
+            result?;
+        }
+        *recovered = true;
+        Ok(())
+    }
+
+    /// Reads all workloads, one after the other.
+    async fn read(&self, cx: &EventContext) -> Result<Vec<Optimization<'_>>, EventError> {
+        self.recover(cx).await?;
+        let own = cx.services().kubernetes.pod();
+        let mut optimizations = Vec::new();
+        for site in self.sites()? {
+            optimizations.push(Optimization::read(site, own, Patience::Event(cx)).await?);
+        }
+        Ok(optimizations)
+    }
+
+    /// Reads all workloads, and makes the tuning pods that are missing.
+    async fn set_up(&self, cx: &EventContext, readied: Readied) -> Result<Vec<Optimization<'_>>, EventError> {
+        let work = async {
+            let mut optimizations = self.read(cx).await?;
+            for optimization in &mut optimizations {
+                ready(cx, optimization, readied).await?;
+            }
+            Ok(optimizations)
+        };
+        let what = "Kubernetes optimization setup to complete";
+        Box::pin(rollout::awaiting(cx, self.config.shared.timeout, what, work)).await
+    }
+}
+
+/// Makes a tuning pod that is missing, and awaits it.
+async fn ready(cx: &EventContext, optimization: &mut Optimization<'_>, readied: Readied) -> Result<(), EventError> {
+    let site = optimization.site;
+    let Live::Canary { pod, .. } = &optimization.live else { return Ok(()) };
+    let is_ending = pod.as_ref().is_some_and(|pod| !pod["metadata"]["deletionTimestamp"].is_null());
+    if pod.is_none() || is_ending {
+        let next = optimization.tuning_pod(None)?;
+        canary::replace(&site, next.body(), Patience::Event(cx)).await?;
+    } else if readied == Readied::WhenMade {
+        return Ok(());
+    }
+    if rollout::pod_ready(&site, Patience::Event(cx)).await? == Arrival::Missed {
+        diagnosis::of_rollout(cx, &site, &[], &Restarts::default()).await?;
+    }
+    let now = read_tuning_pod(&site, Patience::Event(cx)).await?;
+    if let Live::Canary { pod, .. } = &mut optimization.live {
+        *pod = now;
+    }
+    Ok(())
+}
+
+fn components(optimizations: &[Optimization<'_>]) -> Result<Vec<Component>, EventError> {
+    let mut components = Vec::new();
+    for optimization in optimizations {
+        components.extend(optimization.components()?);
+    }
+    Ok(components)
+}
+
+impl Connector for KubernetesConnector {
+    fn name(&self) -> &ConnectorName {
+        &self.name
+    }
+
+    fn metadata(&self) -> &Metadata {
+        &METADATA
+    }
+
+    fn as_describe(&self) -> Option<&dyn Describe> {
+        Some(self)
+    }
+
+    fn as_components(&self) -> Option<&dyn Components> {
+        Some(self)
+    }
+
+    fn as_adjust(&self) -> Option<&dyn Adjust> {
+        Some(self)
+    }
+
+    fn as_lifecycle(&self) -> Option<&dyn Lifecycle> {
+        Some(self)
+    }
+
+    fn as_hooks(&self) -> Option<&dyn Hooks> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl Describe for KubernetesConnector {
+    async fn describe(&self, cx: &EventContext, _request: &DescribeRequest) -> Result<Description, EventError> {
+        let optimizations = self.set_up(cx, Readied::WhenMade).await?;
+        Ok(Description { components: components(&optimizations)?, metrics: Vec::new() })
+    }
+}
+
+#[async_trait]
+impl Components for KubernetesConnector {
+    async fn components(&self, cx: &EventContext) -> Result<Vec<Component>, EventError> {
+        components(&self.set_up(cx, Readied::WhenMade).await?)
+    }
+}
+
+#[async_trait]
+impl Adjust for KubernetesConnector {
+    async fn adjust(&self, cx: &EventContext, request: &AdjustRequest) -> Result<Description, EventError> {
+        let components = if request.adjustments.is_empty() {
+            components(&self.set_up(cx, Readied::WhenMade).await?)?
+        } else {
+            adjust::adjust(cx, self.read(cx).await?, request).await?
+        };
+        Ok(Description { components, metrics: Vec::new() })
+    }
+}
+
+#[async_trait]
+impl Lifecycle for KubernetesConnector {
+    async fn attach(&self, cx: &EventContext) -> Result<Vec<Box<dyn Connector>>, EventError> {
+        let clusters = self.clusters.get_or_try_init(|| Clusters::connect(&self.config, cx.services())).await?;
+        let telemetry = &cx.services().telemetry;
+        telemetry.set(format!("{}.namespace", self.name), self.config.shared.namespace.as_str());
+        match clusters.main().version().await {
+            Ok(version) => {
+                telemetry.set(format!("{}.version", self.name), format!("{}.{}", version.major, version.minor));
+                telemetry.set(format!("{}.platform", self.name), version.platform);
+            }
+            Err(error) => tracing::debug!(error = %error, "the API server does not tell its version"),
+        }
+        Ok(Vec::new())
+    }
+
+    /// An API server that cannot be reached now is no reason not to start: it is tried again with the first command.
+    async fn startup(&self, cx: &EventContext) -> Result<(), EventError> {
+        self.running.store(true, Ordering::Relaxed);
+        let problem = match tokio::time::timeout(STARTUP_PATIENCE, self.recover(cx)).await {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(error)) => error.chain(),
+            Err(_) => format!("not done after {} s", STARTUP_PATIENCE.as_secs()),
+        };
+        tracing::warn!(problem, "cannot put right what an earlier run left; trying again with the first command");
+        Ok(())
+    }
+
+    async fn shutdown(&self, _cx: &EventContext) -> Result<(), EventError> {
+        if !self.running.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let sites = self.sites()?;
+        join_all(sites.iter().map(recovery::withdraw)).await.into_iter().collect()
+    }
+
+    async fn detach(&self, cx: &EventContext) -> Result<(), EventError> {
+        for key in ["namespace", "version", "platform"] {
+            cx.services().telemetry.remove(&format!("{}.{key}", self.name));
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Hooks for KubernetesConnector {
+    fn hooks(&self) -> Vec<(Phase, Event)> {
+        vec![(Phase::Before, Event::Measure)]
+    }
+
+    /// What is measured has a tuning pod, and it is ready.
+    async fn before(&self, cx: &EventContext, _event: Event) -> Result<(), EventError> {
+        self.set_up(cx, Readied::Always).await.map(drop)
+    }
 }

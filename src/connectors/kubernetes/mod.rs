@@ -3,21 +3,32 @@
 //! It needs the API server of a cluster. It changes nothing but what an adjustment names, and owns nothing but the
 //! tuning pods that it creates.
 
+mod adjust;
+mod canary;
 mod cascade;
 mod classify;
+mod clusters;
 pub mod components;
 mod config;
 mod connector;
+mod diagnosis;
 mod failure_mode;
 mod fields;
 mod logs;
 mod newest;
+mod on_failure;
+mod optimization;
+mod owner;
 mod plan;
 mod readiness;
+mod recovery;
 mod restarts;
+mod rollout;
 #[cfg(test)]
 mod sample;
+mod saturation;
 mod settings;
+mod site;
 mod strategy;
 mod target;
 mod tuning_pod;
@@ -83,10 +94,10 @@ impl ConnectorFactory for KubernetesFactory {
     fn build(
         &self,
         name: ConnectorName,
-        _config: KubernetesConfig,
+        config: KubernetesConfig,
         _cx: &BuildContext,
     ) -> Result<Box<dyn Connector>, BuildError> {
-        connector::build(name)
+        Ok(Box::new(connector::KubernetesConnector::new(name, config)))
     }
 
     fn sample(&self) -> serde_json::Value {

@@ -1,0 +1,178 @@
+//! Adjusting: everything is read and planned before anything is written; then all workloads are changed and watched at
+//! once, and what fails is treated as its `on_failure` says.
+
+use futures_util::future::join_all;
+use serde_json::Value as Json;
+
+use super::diagnosis;
+use super::optimization::{Intent, Live, Optimization, read_tuning_pod};
+use super::plan::Plan;
+use super::restarts::Restarts;
+use super::rollout::{self, Arrival};
+use super::site::{Deadline, Patience, Site};
+use super::undo::Undo;
+use super::{FailureMode, canary, on_failure, saturation};
+use crate::connector::{AdjustRequest, ErrorKind, EventContext, EventError};
+use crate::types::{Adjustment, Component, Duration};
+
+/// One workload on its way through an adjustment.
+pub(super) struct Attempt<'a> {
+    pub(super) optimization: Optimization<'a>,
+    /// The adjustments that are its own.
+    requested: Vec<Adjustment>,
+    pub(super) written: Written,
+}
+
+/// What an adjustment has written, or may have written when a request was cut off.
+pub(super) enum Written {
+    Nothing,
+    /// Fields of the workload; their old values, when they may have to be restored.
+    Fields(Option<Undo>),
+    /// A tuning pod in place of what there was.
+    Pod,
+}
+
+/// Applies adjustments to workloads that were read, and returns the components as they are then.
+///
+/// # Errors
+/// The classified failure of the first workload that fails, others mentioned; what `on_failure` says has been done.
+pub(super) async fn adjust(
+    cx: &EventContext,
+    optimizations: Vec<Optimization<'_>>,
+    request: &AdjustRequest,
+) -> Result<Vec<Component>, EventError> {
+    let intents = plan(&optimizations, &request.adjustments)?;
+    let mut attempts: Vec<Attempt<'_>> = optimizations
+        .into_iter()
+        .map(|optimization| Attempt { optimization, requested: Vec::new(), written: Written::Nothing })
+        .collect();
+
+    let limit = attempts.iter().map(|attempt| attempt.site().config.shared.timeout).max().unwrap_or(Duration::ZERO);
+    let applied = join_all(attempts.iter_mut().zip(intents).map(|(attempt, intent)| attempt.apply(cx, intent)));
+    let results = rollout::awaiting(cx, limit, "adjustments to be applied...", applied).await;
+    on_failure::conclude(&attempts, results).await?;
+
+    let settlements: Vec<_> = attempts.iter().map(|attempt| attempt.settlement(request)).collect();
+    let longest = settlements.iter().copied().max().unwrap_or(Duration::ZERO);
+    if longest > Duration::ZERO {
+        let settled = join_all(attempts.iter().zip(settlements).map(|(attempt, time)| attempt.settle(cx, time)));
+        let results = rollout::settling(cx, longest, settled).await;
+        on_failure::conclude(&attempts, results).await?;
+    }
+
+    let mut components = Vec::new();
+    for attempt in &mut attempts {
+        components.extend(attempt.finish(cx).await?);
+    }
+    Ok(components)
+}
+
+/// Plans for all workloads; every problem is reported, and nothing has been written then.
+fn plan(optimizations: &[Optimization<'_>], adjustments: &[Adjustment]) -> Result<Vec<Intent>, EventError> {
+    let mut intents = Vec::new();
+    let mut problems: Vec<String> = Vec::new();
+    for optimization in optimizations {
+        match optimization.plan(adjustments) {
+            Ok(intent) => intents.push(intent),
+            Err(error) => problems.push(error.chain()),
+        }
+    }
+    if problems.is_empty() { Ok(intents) } else { Err(EventError::adjustment_failed(problems.join("; "))) }
+}
+
+impl<'a> Attempt<'a> {
+    pub(super) fn site(&self) -> &Site<'a> {
+        &self.optimization.site
+    }
+
+    pub(super) fn mode(&self) -> FailureMode {
+        self.site().mode()
+    }
+
+    /// How long it is watched: as the command says, else the configuration.
+    fn settlement(&self, request: &AdjustRequest) -> Duration {
+        let asked = request.control.settlement.filter(|time| !time.is_zero());
+        asked.or(self.site().config.shared.settlement).unwrap_or(Duration::ZERO).max(Duration::ZERO)
+    }
+
+    /// Writes what is to be written and waits until it is true.
+    async fn apply(&mut self, cx: &EventContext, intent: Intent) -> Result<(), EventError> {
+        let site = *self.site();
+        let (arrival, before) = match intent {
+            Intent::Keep => {
+                let before = diagnosis::restarts(cx, &site, &self.optimization.workload).await?;
+                (rollout::workload_ready(&site, Patience::Event(cx)).await?, before)
+            }
+            Intent::Patch(plan) => {
+                self.requested.clone_from(&plan.adjustments);
+                // Pods that a new template replaces are younger than the adjustment.
+                let replaces_pods = plan.patch["spec"].get("template").is_some();
+                let before = if replaces_pods {
+                    Restarts::default()
+                } else {
+                    diagnosis::restarts(cx, &site, &self.optimization.workload).await?
+                };
+                let (patch, undo) = self.reversible(plan)?;
+                // Before it is sent: it may be carried out without an answer.
+                self.written = Written::Fields(undo);
+                self.optimization.workload = saturation::patch(&site, &patch, Patience::Event(cx)).await?;
+                (rollout::workload_ready(&site, Patience::Event(cx)).await?, before)
+            }
+            Intent::Replace(pod, adjustments) => {
+                self.requested = adjustments;
+                self.written = Written::Pod;
+                canary::replace(&site, &pod, Patience::Event(cx)).await?;
+                (rollout::pod_ready(&site, Patience::Event(cx)).await?, Restarts::default())
+            }
+        };
+        match arrival {
+            Arrival::Ready => Ok(()),
+            Arrival::Missed => diagnosis::of_rollout(cx, &site, &self.requested, &before).await,
+        }
+    }
+
+    /// The patch of a plan. Where it may have to be rolled back, the workload carries its old values with it, those of
+    /// an earlier adjustment that was never finished before all others.
+    fn reversible(&self, plan: Plan) -> Result<(Json, Option<Undo>), EventError> {
+        if self.mode() != FailureMode::Rollback {
+            return Ok((plan.patch, None));
+        }
+        let older = Undo::left_on(&self.optimization.workload)
+            .map_err(|error| EventError::adjustment_failed(error.to_string()))?;
+        let undo = match older {
+            Some(older) => plan.undo.clone().covering(&older),
+            None => plan.undo.clone(),
+        };
+        Ok((plan.patch_leaving(&undo), Some(undo)))
+    }
+
+    /// Watches it for its settlement time. Where failures are ignored, it goes on after one.
+    async fn settle(&self, cx: &EventContext, time: Duration) -> Result<(), EventError> {
+        if time.is_zero() {
+            return Ok(());
+        }
+        let end = Deadline::after(time.to_std());
+        let result = rollout::settle(cx, self.site(), &self.requested, end).await;
+        if self.mode() == FailureMode::Ignore
+            && result.as_ref().is_err_and(|error| error.kind() != ErrorKind::Cancelled)
+        {
+            tokio::select! {
+                error = cx.cancelled() => return Err(error),
+                () = end.passed() => {}
+            }
+        }
+        result
+    }
+
+    /// Takes the old values off it, and reads what there is now.
+    async fn finish(&mut self, cx: &EventContext) -> Result<Vec<Component>, EventError> {
+        let site = *self.site();
+        if let Written::Fields(Some(_)) = self.written {
+            self.optimization.workload = saturation::patch(&site, &Undo::forgotten(), Patience::Event(cx)).await?;
+        }
+        if let Live::Canary { pod, .. } = &mut self.optimization.live {
+            *pod = read_tuning_pod(&site, Patience::Event(cx)).await?;
+        }
+        self.optimization.components()
+    }
+}

@@ -1,0 +1,49 @@
+//! The beginning and the end of `servo run`: what an earlier run left is put right, and nothing is left behind.
+//!
+//! The tuning pod belongs to the run: one of an earlier run, with whatever settings it ended, goes at the start, and
+//! that of this run at the stop. A workload whose adjustment was cut off before it could be rolled back carries its
+//! old values in an annotation; they are restored, and the annotation goes.
+
+use super::optimization::read_tuning_pod;
+use super::site::{Patience, Site, failed};
+use super::undo::Undo;
+use super::{Strategy, canary, saturation};
+use crate::connector::{EventContext, EventError};
+
+/// Puts right what an earlier run left of one workload.
+///
+/// # Errors
+/// The API refuses, or the event is cancelled.
+pub(super) async fn recover(cx: &EventContext, site: &Site<'_>) -> Result<(), EventError> {
+    let Site { cluster, kind, .. } = *site;
+    let (namespace, name) = (site.namespace(), site.name());
+    match site.config.strategy.strategy() {
+        Strategy::Default => {
+            let workload = site.persist(Patience::Event(cx), || cluster.workload(kind, namespace, name)).await?;
+            let left = Undo::left_on(&workload).map_err(|error| EventError::failed(error.to_string()))?;
+            let Some(undo) = left else { return Ok(()) };
+            tracing::warn!(workload = %site, "restoring the values from before an adjustment that was cut off");
+            saturation::patch(site, &undo.patch(&workload), Patience::Event(cx)).await.map(drop)
+        }
+        Strategy::Canary { .. } => {
+            let Some(pod) = read_tuning_pod(site, Patience::Event(cx)).await? else { return Ok(()) };
+            tracing::info!(workload = %site, pod = site.tuning_pod(), "deleting the tuning pod of an earlier run");
+            canary::delete(site, &pod, Patience::Event(cx)).await
+        }
+    }
+}
+
+/// Deletes the tuning pod of one workload, and does not wait until it has ended.
+///
+/// # Errors
+/// The API refuses.
+pub(super) async fn withdraw(site: &Site<'_>) -> Result<(), EventError> {
+    if matches!(site.config.strategy.strategy(), Strategy::Default) {
+        return Ok(());
+    }
+    let Some(pod) = read_tuning_pod(site, Patience::UntilDone).await? else { return Ok(()) };
+    let name = site.tuning_pod();
+    let uid = pod["metadata"]["uid"].as_str();
+    tracing::info!(workload = %site, pod = name, "deleting the tuning pod");
+    site.cluster.delete_pod(site.namespace(), &name, uid).await.map(drop).map_err(failed)
+}

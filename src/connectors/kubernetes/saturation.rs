@@ -1,0 +1,45 @@
+//! The default strategy: the fields of a workload are changed, and its own pods are rolled out.
+
+use serde_json::{Value as Json, json};
+
+use super::rollout::{self, Arrival};
+use super::site::{Patience, Site};
+use super::undo::Undo;
+use crate::connector::EventError;
+use crate::k8s::Workload;
+
+/// Changes a workload by a strategic merge patch. The API may be away for a while.
+///
+/// # Errors
+/// The API refuses, or the wait is called off.
+pub(super) async fn patch(site: &Site<'_>, patch: &Json, patience: Patience<'_>) -> Result<Workload, EventError> {
+    let Site { cluster, kind, .. } = *site;
+    let (namespace, name) = (site.namespace(), site.name());
+    site.persist(patience, || cluster.patch_workload(kind, namespace, name, patch)).await
+}
+
+/// Scales a workload to nothing, and does not wait for its pods to end.
+///
+/// # Errors
+/// The API refuses.
+pub(super) async fn scale_to_zero(site: &Site<'_>) -> Result<(), EventError> {
+    patch(site, &json!({ "spec": { "replicas": 0 } }), Patience::UntilDone).await.map(drop)
+}
+
+/// Restores old values to a workload as it is now, and waits until it is well with them.
+///
+/// # Errors
+/// What stands in the way.
+pub(super) async fn roll_back(site: &Site<'_>, undo: &Undo) -> Result<(), EventError> {
+    let Site { cluster, kind, .. } = *site;
+    let (namespace, name) = (site.namespace(), site.name());
+    let workload = site.persist(Patience::UntilDone, || cluster.workload(kind, namespace, name)).await?;
+    patch(site, &undo.patch(&workload), Patience::UntilDone).await?;
+    match rollout::workload_ready(site, Patience::UntilDone).await? {
+        Arrival::Ready => Ok(()),
+        Arrival::Missed => Err(EventError::adjustment_failed(format!(
+            "{site} has its old values again, and was not ready with them after {}",
+            site.config.shared.timeout
+        ))),
+    }
+}

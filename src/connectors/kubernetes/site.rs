@@ -1,0 +1,135 @@
+//! One configured workload and the cluster that it is in, as every step of an event needs them.
+
+use std::fmt;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{FailureMode, WorkloadConfig, tuning_pod_name};
+use crate::connector::{EventContext, EventError};
+use crate::k8s::{ApiError, Cluster, WorkloadKind};
+use crate::retry::{Attempt, Limits, retry};
+
+/// Who may call off a wait.
+#[derive(Clone, Copy)]
+pub(super) enum Patience<'a> {
+    /// Whoever cancels the event.
+    Event(&'a EventContext),
+    /// Nobody: what is put right is put right to its end.
+    UntilDone,
+}
+
+impl Patience<'_> {
+    /// Resolves to the error to return when the wait is called off.
+    pub(super) async fn ends(self) -> EventError {
+        match self {
+            Self::Event(cx) => cx.cancelled().await,
+            Self::UntilDone => std::future::pending().await,
+        }
+    }
+}
+
+/// One configured workload and the cluster that it is in.
+#[derive(Clone, Copy)]
+pub(super) struct Site<'a> {
+    pub(super) cluster: &'a Cluster,
+    pub(super) kind: WorkloadKind,
+    pub(super) config: &'a WorkloadConfig,
+}
+
+impl<'a> Site<'a> {
+    pub(super) fn name(&self) -> &'a str {
+        self.config.name.as_str()
+    }
+
+    pub(super) fn namespace(&self) -> &'a str {
+        self.config.shared.namespace.as_str()
+    }
+
+    /// How long it may take to become ready; a negative time is none.
+    pub(super) fn timeout(&self) -> Duration {
+        self.config.shared.timeout.to_std()
+    }
+
+    pub(super) fn mode(&self) -> FailureMode {
+        self.config.shared.on_failure
+    }
+
+    /// The name of its tuning pod, in a canary.
+    pub(super) fn tuning_pod(&self) -> String {
+        tuning_pod_name(self.name())
+    }
+
+    /// Repeats a request until it is answered: an API server may be away for a while, and a conflict is no failure of
+    /// a request that says only what is to change. The workload's `timeout` limits it, and whoever may call it off.
+    pub(super) async fn persist<T, F: Future<Output = Result<T, ApiError>>>(
+        &self,
+        patience: Patience<'_>,
+        mut request: impl FnMut() -> F,
+    ) -> Result<T, EventError> {
+        let limits = Limits { max_time: Some(self.timeout()), max_tries: None };
+        let on_wait = |error: &ApiError, wait: Duration| {
+            tracing::debug!(workload = %self, error = %error, ?wait, "repeating a request");
+        };
+        let attempt = || {
+            let answer = request();
+            async {
+                answer.await.map_err(|error| {
+                    let passes = error.is_transient() || error.is_conflict();
+                    if passes { Attempt::transient(error) } else { Attempt::permanent(error) }
+                })
+            }
+        };
+        tokio::select! {
+            error = patience.ends() => Err(error),
+            answer = retry(limits, on_wait, attempt) => answer.map_err(failed),
+        }
+    }
+
+    /// When its time is over, counted from now. A timeout beyond the range of the clock is no limit.
+    pub(super) fn deadline(&self) -> Deadline {
+        Deadline(Instant::now().checked_add(self.timeout()))
+    }
+}
+
+/// `Deployment "web" in namespace "default"`.
+impl fmt::Display for Site<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} \"{}\" in namespace \"{}\"", self.kind.as_str(), self.name(), self.namespace())
+    }
+}
+
+/// A moment that may never come.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Deadline(Option<Instant>);
+
+impl Deadline {
+    /// The moment that never comes.
+    pub(super) const NEVER: Self = Self(None);
+
+    /// The moment after this time from now.
+    pub(super) fn after(time: Duration) -> Self {
+        Self(Instant::now().checked_add(time))
+    }
+
+    /// Waits for it.
+    pub(super) async fn passed(self) {
+        match self.0 {
+            Some(at) => tokio::time::sleep_until(at).await,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// The failure of an event by a request that failed.
+#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
+pub(super) fn failed(error: ApiError) -> EventError {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(&error);
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    EventError::adjustment_failed(text)
+}

@@ -85,6 +85,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "k8s",
             "network",
             "progress",
+            "retry",
             "subprocess",
             "table",
             "telemetry",

@@ -12,10 +12,11 @@ use super::optimization::{Live, Optimization, read_tuning_pod};
 use super::restarts::Restarts;
 use super::rollout::{self, Arrival};
 use super::site::{Patience, Site};
-use super::{KubernetesConfig, METADATA, adjust, canary, diagnosis, recovery};
+use super::{KubernetesConfig, METADATA, adjust, canary, checks, diagnosis, recovery};
+use crate::checks::{Check, CheckRequest};
 use crate::connector::{
-    Adjust, AdjustRequest, Components, Connector, ConnectorName, Describe, DescribeRequest, Event, EventContext,
-    EventError, Hooks, Lifecycle, Metadata, Phase,
+    Adjust, AdjustRequest, Checkable, Components, Connector, ConnectorName, Describe, DescribeRequest, Event,
+    EventContext, EventError, Hooks, Lifecycle, Metadata, Phase,
 };
 use crate::types::{Component, Description};
 
@@ -141,6 +142,10 @@ impl Connector for KubernetesConnector {
         Some(self)
     }
 
+    fn as_check(&self) -> Option<&dyn Checkable> {
+        Some(self)
+    }
+
     fn as_lifecycle(&self) -> Option<&dyn Lifecycle> {
         Some(self)
     }
@@ -174,6 +179,15 @@ impl Adjust for KubernetesConnector {
             adjust::adjust(cx, self.read(cx).await?, request).await?
         };
         Ok(Description { components, metrics: Vec::new() })
+    }
+}
+
+#[async_trait]
+impl Checkable for KubernetesConnector {
+    /// With clients of its own, so that what has changed in a kubeconfig file counts.
+    async fn check(&self, cx: &EventContext, request: &CheckRequest) -> Result<Vec<Check>, EventError> {
+        let clusters = Clusters::connect(&self.config, cx.services()).await?;
+        checks::check(&clusters, &self.config, cx, request).await
     }
 }
 

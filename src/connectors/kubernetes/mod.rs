@@ -6,6 +6,7 @@
 mod adjust;
 mod canary;
 mod cascade;
+mod checks;
 mod classify;
 mod clusters;
 pub mod components;
@@ -19,6 +20,7 @@ mod newest;
 mod on_failure;
 mod optimization;
 mod owner;
+mod permissions;
 mod plan;
 mod readiness;
 mod recovery;

@@ -1,4 +1,5 @@
 //! The Kubernetes connector on a scripted API server.
 
+mod checks;
 mod server;
 mod sidecar;

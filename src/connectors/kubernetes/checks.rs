@@ -1,0 +1,237 @@
+//! The checks: is there a cluster of a known version, may the servo do what it must, are the workloads as configured.
+
+use super::KubernetesConfig;
+use super::classify::Subject;
+use super::clusters::Clusters;
+use super::permissions::{Requirement, advice, requirements};
+use super::readiness::{Readiness, workload_readiness};
+use super::site::Site;
+use super::target::find_container;
+use crate::checks::{Check, CheckFailure, CheckOutcome, CheckRequest, CheckSuite};
+use crate::connector::{EventContext, EventError};
+use crate::k8s::{ApiError, Container, Permission, Resource, Version, Workload, WorkloadKind};
+use crate::types::{ResourceRequirement, Severity};
+
+/// The oldest version of Kubernetes that has all that is used.
+const OLDEST: (u32, u32) = (1, 16);
+
+/// Runs the checks of a connector.
+///
+/// # Errors
+/// The event was cancelled. A failing check is a result, not an error.
+pub(super) async fn check(
+    clusters: &Clusters,
+    config: &KubernetesConfig,
+    cx: &EventContext,
+    request: &CheckRequest,
+) -> Result<Vec<Check>, EventError> {
+    suite(clusters, config).run(cx, request).await
+}
+
+/// The checks of a connector, in order.
+fn suite<'a>(clusters: &'a Clusters, config: &'a KubernetesConfig) -> CheckSuite<'a> {
+    let sites = clusters.sites(config);
+    let permissions = requirements(&config.permissions, &sites);
+    let namespace = config.shared.namespace.as_str();
+    let mut suite = CheckSuite::new();
+    suite.check("check_kubernetes_connectivity", "Connectivity to Kubernetes", Severity::Critical, connect(clusters));
+    suite.check("check_kubernetes_version", "Kubernetes version", Severity::Warning, check_version(clusters));
+    suite.check("check_kubernetes_permissions", "Required permissions", Severity::Critical, allowed(permissions));
+    let name = format!("Namespace \"{namespace}\" is readable");
+    suite.check("check_kubernetes_namespace", name, Severity::Critical, read_namespace(clusters, namespace));
+    for (suffix, kind) in [("deployments", WorkloadKind::Deployment), ("statefulsets", WorkloadKind::StatefulSet)] {
+        let items = of_kind(&sites, kind).map(|site| (named(&site, "is readable"), readable(site)));
+        suite.multi(&format!("check_kubernetes_{suffix}"), Severity::Common, items);
+    }
+    for (prefix, kind) in [("", WorkloadKind::Deployment), ("stateful_set_", WorkloadKind::StatefulSet)] {
+        let items = of_kind(&sites, kind).map(|site| {
+            let name =
+                format!("Containers in the \"{}\" {} have resource requirements", site.name(), site.kind.as_str());
+            (name, has_requirements(site))
+        });
+        suite.multi(&format!("check_kubernetes_{prefix}resource_requirements"), Severity::Common, items);
+    }
+    for (infix, kind) in [("deployments", WorkloadKind::Deployment), ("stateful_sets", WorkloadKind::StatefulSet)] {
+        let items = of_kind(&sites, kind).map(|site| (named(&site, "is ready"), ready(site)));
+        suite.multi(&format!("check_kubernetes_{infix}_are_ready"), Severity::Common, items);
+    }
+    suite
+}
+
+fn of_kind<'a>(sites: &[Site<'a>], kind: WorkloadKind) -> impl Iterator<Item = Site<'a>> {
+    sites.iter().copied().filter(move |site| site.kind == kind)
+}
+
+fn named(site: &Site<'_>, what: &str) -> String {
+    format!("{} \"{}\" {what}", site.kind.as_str(), site.name())
+}
+
+async fn connect(clusters: &Clusters) -> CheckOutcome {
+    clusters.main().version().await.map_err(|error| {
+        let hint = if matches!(error, ApiError::Status { code: 401, .. }) {
+            "the credentials are not accepted, or have expired: renew them in the kubeconfig file that is used"
+        } else {
+            "check that the API server is reachable from here, and that 'kubeconfig' and 'context' name the cluster"
+        };
+        CheckFailure::from(error).with_hint(hint)
+    })?;
+    Ok(None)
+}
+
+async fn check_version(clusters: &Clusters) -> CheckOutcome {
+    let version = clusters.main().version().await?;
+    if number(&version).is_some_and(|number| number >= OLDEST) {
+        return Ok(None);
+    }
+    let (major, minor) = OLDEST;
+    let message = format!("Kubernetes {}.{} is older than {major}.{minor}", version.major, version.minor);
+    Err(CheckFailure::new(message).with_hint("upgrade the cluster"))
+}
+
+/// Vendors add letters and signs to the minor version.
+fn number(Version { major, minor, .. }: &Version) -> Option<(u32, u32)> {
+    let digits: String = minor.chars().filter(char::is_ascii_digit).collect();
+    Some((major.parse().ok()?, digits.parse().ok()?))
+}
+
+/// Asks for all, so that everything that is missing is told at once.
+async fn allowed(required: Vec<Requirement<'_>>) -> CheckOutcome {
+    let (mut denials, mut advices) = (Vec::new(), Vec::new());
+    for required in required {
+        let mut missing = Vec::new();
+        for permission in required.permissions() {
+            if !required.cluster.allowed(required.namespace, *permission).await? {
+                missing.push(*permission);
+            }
+        }
+        let namespace = required.namespace;
+        denials.extend(missing.iter().map(|Permission { resource, verb, .. }| {
+            format!("Not allowed to \"{verb}\" resource \"{resource}\" in namespace \"{namespace}\"")
+        }));
+        if !missing.is_empty() {
+            advices.push(advice(namespace, &missing));
+        }
+    }
+    if denials.is_empty() {
+        return Ok(None);
+    }
+    Err(CheckFailure::new(denials.join("; ")).with_hint(advices.join("\n")))
+}
+
+async fn read_namespace(clusters: &Clusters, namespace: &str) -> CheckOutcome {
+    clusters.main().namespace(namespace).await.map_err(|error| {
+        let absent = format!("create it, or name the namespace of the workloads: kubectl create namespace {namespace}");
+        refused(error, namespace, Permission { group: "", resource: "namespaces", verb: "get" }, absent)
+    })?;
+    Ok(None)
+}
+
+async fn readable(site: Site<'_>) -> CheckOutcome {
+    read(site).await.map(|_| None)
+}
+
+async fn read(site: Site<'_>) -> Result<Workload, CheckFailure> {
+    site.cluster.workload(site.kind, site.namespace(), site.name()).await.map_err(|error| {
+        let resource = resource(site.kind);
+        let absent = format!(
+            "check its name and namespace in the configuration; those that exist: kubectl -n {} get {resource}",
+            site.namespace()
+        );
+        refused(error, site.namespace(), Permission { group: "apps", resource, verb: "get" }, absent)
+    })
+}
+
+fn resource(kind: WorkloadKind) -> &'static str {
+    match kind {
+        WorkloadKind::Deployment => "deployments",
+        WorkloadKind::StatefulSet => "statefulsets",
+    }
+}
+
+/// The failure of a request, with what to do when it was for lack of permission or of the object.
+fn refused(error: ApiError, namespace: &str, permission: Permission<'_>, absent: String) -> CheckFailure {
+    let hint = match &error {
+        error if error.is_forbidden() => Some(advice(namespace, &[permission])),
+        error if error.is_not_found() => Some(absent),
+        _ => None,
+    };
+    let failure = CheckFailure::from(error);
+    match hint {
+        Some(hint) => failure.with_hint(hint),
+        None => failure,
+    }
+}
+
+/// Without a value that it begins with, nothing can be optimized.
+async fn has_requirements(site: Site<'_>) -> CheckOutcome {
+    let workload = read(site).await?;
+    for config in &site.config.containers {
+        let container = find_container(&workload.template["spec"], config.name.as_str())
+            .map_err(|error| CheckFailure::new(format!("{site}: {error}")))?;
+        require(&site, container, Resource::Memory, config.memory.get())?;
+        require(&site, container, Resource::Cpu, config.cpu.get())?;
+    }
+    Ok(None)
+}
+
+fn require(
+    site: &Site<'_>,
+    container: Container<'_>,
+    resource: Resource,
+    any_of: &[ResourceRequirement],
+) -> Result<(), CheckFailure> {
+    if container.resources().first(any_of, resource).is_some() {
+        return Ok(());
+    }
+    let (name, resource) = (container.name(), resource.as_str());
+    let keys: Vec<&str> = any_of.iter().map(|requirement| requirement.resources_key()).collect();
+    let message = format!(
+        "{site}: target container \"{name}\" does not define the resource {resource}. At least one of the following \
+         must be specified: {}",
+        keys.join(", ")
+    );
+    let flag = keys.first().copied().unwrap_or("requests");
+    let hint = format!(
+        "kubectl -n {} set resources {}/{} -c {name} --{flag}={resource}=QUANTITY",
+        site.namespace(),
+        site.kind.as_str().to_lowercase(),
+        site.name()
+    );
+    Err(CheckFailure::new(message).with_hint(hint))
+}
+
+async fn ready(site: Site<'_>) -> CheckOutcome {
+    let workload = read(site).await?;
+    let missing = match workload_readiness(site.kind, &workload.progress()) {
+        Ok(Readiness::Ready) => return Ok(None),
+        Ok(Readiness::NotReady(missing)) => missing,
+        Err(cause) => {
+            let subject = Subject::Workload { kind: site.kind, name: site.name() };
+            cause.into_error(subject, &[], None).to_string()
+        }
+    };
+    let message = format!("{}: {missing}", named(&site, "is not ready"));
+    let kind = site.kind.as_str().to_lowercase();
+    let hint = format!("kubectl -n {} describe {kind} {}", site.namespace(), site.name());
+    Err(CheckFailure::new(message).with_hint(hint))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_may_have_signs_of_a_vendor() {
+        for (major, minor, expected) in [
+            ("1", "17+", Some((1, 17))),
+            ("1", "16", Some((1, 16))),
+            ("1", "9", Some((1, 9))),
+            ("2", "0", Some((2, 0))),
+            ("1", "", None),
+            ("v1", "16", None),
+        ] {
+            let version = Version { major: major.to_owned(), minor: minor.to_owned(), platform: String::new() };
+            assert_eq!(number(&version), expected, "{major}.{minor}");
+        }
+    }
+}

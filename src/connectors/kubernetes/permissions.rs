@@ -1,0 +1,110 @@
+//! What the servo must be allowed to do in the namespaces of its workloads, and how a Role says so.
+//!
+//! Pure: it lists what is to be asked, and writes what is missing as a rule.
+
+use std::collections::BTreeMap;
+
+use super::PermissionSet;
+use super::site::Site;
+use crate::k8s::{Cluster, Permission, WorkloadKind};
+
+/// What must be allowed in one namespace of one cluster.
+pub(super) struct Requirement<'a> {
+    pub(super) cluster: &'a Cluster,
+    pub(super) namespace: &'a str,
+    permissions: Vec<Permission<'a>>,
+}
+
+/// The requirements of each namespace that has workloads, in the order of the workloads.
+///
+/// The configured permissions are asked for everywhere. The access to stateful sets comes on top where there are any,
+/// and that to logs where failures are told with logs.
+pub(super) fn requirements<'a>(configured: &'a [PermissionSet], sites: &[Site<'a>]) -> Vec<Requirement<'a>> {
+    let mut requirements: Vec<Requirement<'a>> = Vec::new();
+    for site in sites {
+        let known = requirements.iter().position(|known| known.is_at(site));
+        let index = known.unwrap_or_else(|| {
+            let permissions = configured.iter().flat_map(each).collect();
+            requirements.push(Requirement { cluster: site.cluster, namespace: site.namespace(), permissions });
+            requirements.len() - 1
+        });
+        requirements[index].add(on_top(site));
+    }
+    requirements
+}
+
+/// What a workload needs that others do not.
+fn on_top(site: &Site<'_>) -> Vec<Permission<'static>> {
+    let mut permissions = Vec::new();
+    if site.kind == WorkloadKind::StatefulSet {
+        permissions.extend(STATEFUL_SET_VERBS.map(|verb| Permission { verb, ..STATEFUL_SETS }));
+    }
+    if site.config.shared.container_logs_in_error_status {
+        permissions.push(LOGS);
+    }
+    permissions
+}
+
+const STATEFUL_SETS: Permission<'_> = Permission { group: "apps", resource: "statefulsets", verb: "" };
+const STATEFUL_SET_VERBS: [&str; 5] = ["get", "list", "watch", "update", "patch"];
+const LOGS: Permission<'_> = Permission { group: "", resource: "pods/log", verb: "get" };
+
+/// Every verb on every resource, in the order in which they are written.
+fn each(set: &PermissionSet) -> impl Iterator<Item = Permission<'_>> {
+    set.resources
+        .iter()
+        .flat_map(move |resource| set.verbs.iter().map(move |verb| Permission { group: &set.group, resource, verb }))
+}
+
+impl<'a> Requirement<'a> {
+    fn is_at(&self, site: &Site<'a>) -> bool {
+        std::ptr::eq(self.cluster, site.cluster) && self.namespace == site.namespace()
+    }
+
+    fn add(&mut self, permissions: Vec<Permission<'a>>) {
+        for permission in permissions {
+            if !self.permissions.contains(&permission) {
+                self.permissions.push(permission);
+            }
+        }
+    }
+
+    /// What must be allowed, in the order in which it is asked.
+    pub(super) fn permissions(&self) -> &[Permission<'a>] {
+        &self.permissions
+    }
+}
+
+/// What to do about permissions that are missing in a namespace: a rule for each resource.
+pub(super) fn advice(namespace: &str, missing: &[Permission<'_>]) -> String {
+    let mut verbs: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
+    for Permission { group, resource, verb } in missing {
+        verbs.entry((group, resource)).or_default().push(verb);
+    }
+    let quoted = |verbs: &[&str]| verbs.iter().map(|verb| format!("\"{verb}\"")).collect::<Vec<_>>().join(", ");
+    let rules = verbs.iter().map(|((group, resource), verbs)| {
+        format!("- apiGroups: [\"{group}\"]\n  resources: [\"{resource}\"]\n  verbs: [{}]", quoted(verbs))
+    });
+    let rules = rules.collect::<Vec<_>>().join("\n");
+    format!("add to the rules of the servo's Role in namespace \"{namespace}\":\n{rules}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_is_written_as_rules() {
+        let missing =
+            [Permission { verb: "get", ..STATEFUL_SETS }, Permission { verb: "patch", ..STATEFUL_SETS }, LOGS];
+        let rules = "\
+add to the rules of the servo's Role in namespace \"shop\":
+- apiGroups: [\"\"]
+  resources: [\"pods/log\"]
+  verbs: [\"get\"]
+- apiGroups: [\"apps\"]
+  resources: [\"statefulsets\"]
+  verbs: [\"get\", \"patch\"]";
+        assert_eq!(advice("shop", &missing), rules);
+    }
+}

@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use super::components;
 use super::plan::Plan;
 use super::site::{Patience, Site};
-use super::tuning_pod::{Extras, TuningPod, is_ours};
+use super::tuning_pod::{TuningPod, is_ours};
 use super::{Strategy, owner};
 use crate::connector::EventError;
 use crate::k8s::{PodIdentity, Workload};
@@ -108,11 +108,10 @@ impl<'a> Optimization<'a> {
     /// A configured container is missing.
     pub(super) fn tuning_pod(&self, like: Option<&Json>) -> Result<TuningPod<'a>, EventError> {
         let owner = match &self.live {
-            Live::Canary { owner, .. } => owner.clone(),
+            Live::Canary { owner, .. } => owner.as_ref(),
             Live::Saturation => None,
         };
-        let extras = Extras { owner, ..Extras::default() };
-        let pod = TuningPod::from_template(self.site.config, &self.workload, &extras)?;
+        let pod = TuningPod::from_template(self.site.config, &self.workload, owner)?;
         Ok(match like {
             Some(like) => pod.with_settings_of(like)?,
             None => pod,

@@ -4,7 +4,7 @@ use serde_json::{Value as Json, json};
 
 use super::rollout::{self, Arrival};
 use super::site::{Patience, Site};
-use super::undo::Undo;
+use super::undo::{ROLLBACK_ANNOTATION, Undo};
 use crate::connector::EventError;
 use crate::k8s::Workload;
 
@@ -34,7 +34,12 @@ pub(super) async fn roll_back(site: &Site<'_>, undo: &Undo) -> Result<(), EventE
     let Site { cluster, kind, .. } = *site;
     let (namespace, name) = (site.namespace(), site.name());
     let workload = site.persist(Patience::UntilDone, || cluster.workload(kind, namespace, name)).await?;
-    patch(site, &undo.patch(&workload), Patience::UntilDone).await?;
+    let restoring = undo.patch(&workload);
+    if restoring.get("spec").is_none() && !workload.annotations.contains_key(ROLLBACK_ANNOTATION) {
+        // The change was refused before it was one.
+        return Ok(());
+    }
+    patch(site, &restoring, Patience::UntilDone).await?;
     match rollout::workload_ready(site, Patience::UntilDone).await? {
         Arrival::Ready => Ok(()),
         Arrival::Missed => Err(EventError::adjustment_failed(format!(

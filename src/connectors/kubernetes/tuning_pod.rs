@@ -3,8 +3,6 @@
 //! It has the labels of the workload's pods, so that it serves traffic, and belongs to no replica set. It is kept as
 //! raw JSON: fields of the template that nobody here knows survive.
 
-use std::collections::BTreeMap;
-
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use serde_json::{Map, Value as Json, json};
 
@@ -37,17 +35,6 @@ const SERVER_FIELDS: [&str; 9] = [
 
 /// With this label a replica set would count the pod as one of its own.
 const TEMPLATE_HASH: &str = "pod-template-hash";
-
-/// What a tuning pod gets beside its template and its settings.
-#[derive(Debug, Clone, Default)]
-pub struct Extras {
-    /// Labels beside those of the template.
-    pub labels: BTreeMap<String, String>,
-    /// Annotations beside those of the template.
-    pub annotations: BTreeMap<String, String>,
-    /// Who owns it: with the owner it is deleted.
-    pub owner: Option<OwnerReference>,
-}
 
 /// A tuning pod that is to be created.
 #[derive(Debug, Clone)]
@@ -84,14 +71,14 @@ impl<'a> TuningPod<'a> {
     pub fn from_template(
         config: &'a WorkloadConfig,
         workload: &Workload,
-        extras: &Extras,
+        owner: Option<&OwnerReference>,
     ) -> Result<Self, TargetError> {
         let Canary { config, tuning: component, .. } = Canary::of(config)?;
         find_container(&workload.template["spec"], config.name.as_str())?;
         let body = json!({
             "apiVersion": "v1",
             "kind": "Pod",
-            "metadata": metadata(workload, &component, extras),
+            "metadata": metadata(workload, &component, owner),
             "spec": workload.template["spec"],
         });
         let mut pod = Self { config, component, body };
@@ -171,29 +158,27 @@ impl<'a> TuningPod<'a> {
     }
 }
 
-fn metadata(workload: &Workload, component: &str, extras: &Extras) -> Json {
+fn metadata(workload: &Workload, component: &str, owner: Option<&OwnerReference>) -> Json {
     let of_template = workload.template["metadata"].as_object().cloned().unwrap_or_default();
     let mut metadata: Map<String, Json> =
         of_template.into_iter().filter(|(key, _)| !SERVER_FIELDS.contains(&key.as_str())).collect();
     metadata.insert("name".to_owned(), tuning_pod_name(&workload.name).into());
     metadata.insert("namespace".to_owned(), workload.namespace.as_str().into());
-    let role = (ROLE_LABEL.to_owned(), TUNING_ROLE.to_owned());
-    extend(&mut metadata, "labels", extras.labels.clone().into_iter().chain([role]));
+    add(&mut metadata, "labels", (ROLE_LABEL, TUNING_ROLE));
     if let Some(labels) = metadata.get_mut("labels").and_then(Json::as_object_mut) {
         labels.shift_remove(TEMPLATE_HASH);
     }
-    let tuning_for = (TUNING_FOR_ANNOTATION.to_owned(), component.to_owned());
-    extend(&mut metadata, "annotations", extras.annotations.clone().into_iter().chain([tuning_for]));
+    add(&mut metadata, "annotations", (TUNING_FOR_ANNOTATION, component));
     metadata.shift_remove("ownerReferences");
-    if let Some(owner) = &extras.owner {
+    if let Some(owner) = owner {
         metadata.insert("ownerReferences".to_owned(), json!([owner]));
     }
     Json::Object(metadata)
 }
 
-fn extend(metadata: &mut Map<String, Json>, key: &str, texts: impl Iterator<Item = (String, String)>) {
+fn add(metadata: &mut Map<String, Json>, key: &str, (name, text): (&str, &str)) {
     let mut all = metadata.get(key).and_then(Json::as_object).cloned().unwrap_or_default();
-    all.extend(texts.map(|(key, text)| (key, text.into())));
+    all.insert(name.to_owned(), text.into());
     metadata.insert(key.to_owned(), all.into());
 }
 
@@ -253,7 +238,7 @@ mod tests {
     }
 
     fn build<'a>(config: &'a WorkloadConfig, workload: &Workload) -> TuningPod<'a> {
-        TuningPod::from_template(config, workload, &Extras::default()).expect("the container is there")
+        TuningPod::from_template(config, workload, None).expect("the container is there")
     }
 
     #[test]
@@ -266,15 +251,11 @@ mod tests {
         let mut workload = usual();
         workload.template["metadata"]["labels"][TEMPLATE_HASH] = "5d59d67564".into();
         let owner = json!({ "apiVersion": "apps/v1", "kind": "Deployment", "name": "servo", "uid": "9" });
-        let extras = Extras {
-            labels: [("l".to_owned(), "1".to_owned())].into(),
-            annotations: [("a".to_owned(), "1".to_owned())].into(),
-            owner: serde_json::from_value(owner.clone()).ok(),
-        };
-        let pod = TuningPod::from_template(&config, &workload, &extras).expect("the container is there");
+        let reference = serde_json::from_value(owner.clone()).expect("a reference");
+        let pod = TuningPod::from_template(&config, &workload, Some(&reference)).expect("the container is there");
         let metadata = json!({
-            "labels": { "app.kubernetes.io/name": "web", "l": "1", "opsani_role": "tuning" },
-            "annotations": { "note": "kept", "a": "1", "opsani.com/opsani_tuning_for": "tuning" },
+            "labels": { "app.kubernetes.io/name": "web", "opsani_role": "tuning" },
+            "annotations": { "note": "kept", "opsani.com/opsani_tuning_for": "tuning" },
             "name": "web-tuning",
             "namespace": "default",
             "ownerReferences": [owner],

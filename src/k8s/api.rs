@@ -41,6 +41,7 @@ impl Collection {
     pub(super) const REPLICA_SETS: Self = Self { group: APPS, plural: "replicasets" };
     pub(super) const PODS: Self = Self { group: CORE, plural: "pods" };
     pub(super) const SERVICES: Self = Self { group: CORE, plural: "services" };
+    pub(super) const POD_METRICS: Self = Self { group: METRICS, plural: "pods" };
     pub(super) const CONFIG_MAPS: Self = Self { group: CORE, plural: "configmaps" };
 
     pub(super) fn of(kind: WorkloadKind) -> Self {
@@ -58,6 +59,7 @@ impl Collection {
 
 const APPS: &str = "/apis/apps/v1";
 const CORE: &str = "/api/v1";
+const METRICS: &str = "/apis/metrics.k8s.io/v1beta1";
 
 /// What a request is about, for messages.
 pub(super) fn about(verb: &str, collection: Collection, namespace: &str, name: &str) -> String {

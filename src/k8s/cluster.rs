@@ -23,7 +23,7 @@ use super::workload::{Workload, WorkloadProgress};
 /// A cluster that answers. Cheap to clone; all clones share connections.
 #[derive(Debug, Clone)]
 pub struct Cluster {
-    api: Api,
+    pub(super) api: Api,
 }
 
 /// What the API server says about itself.

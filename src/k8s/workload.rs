@@ -161,7 +161,9 @@ impl From<Object<ProgressSpec, WorkloadStatus>> for WorkloadProgress {
 const DEFAULT_REPLICAS: i32 = 1;
 
 /// Lists and mappings may be null as well as absent.
-fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
+pub(super) fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 

@@ -7,6 +7,7 @@ mod cli;
 mod configuration;
 mod deploy;
 mod init;
+mod kube_metrics;
 mod kubernetes;
 mod prometheus;
 mod runner;

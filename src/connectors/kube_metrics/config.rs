@@ -24,7 +24,8 @@ pub struct KubeMetricsConfig {
     pub kind: SpelledKind,
     /// Name of the container that is measured; needed where pods have several.
     pub container: Option<String>,
-    /// The metrics to measure, in this order; default all.
+    /// The metrics to measure, in this order; default all. Requests and limits are measured of the pods that the
+    /// metrics API knows, so that they take a usage or saturation of the same pods beside them.
     #[schemars(default = "all_metrics")]
     pub metrics_to_collect: Vec<KubeMetric>,
     /// Time between the beginnings of two samples; default `1m`, which is as fine as metrics servers usually are.
@@ -48,6 +49,11 @@ fn all_metrics() -> Vec<KubeMetric> {
 }
 
 impl KubeMetricsConfig {
+    /// The name that the tuning pod of the workload has.
+    pub(super) fn tuning_pod(&self) -> String {
+        format!("{}-tuning", self.name)
+    }
+
     pub(super) fn parse(section: Section<'_>, cx: &mut Decoder<'_>) -> Option<Self> {
         let mut fields = section.fields(cx)?;
         let description = fields.or("description", None);

@@ -1,13 +1,224 @@
-//! The connector, which this build lacks: a section can be read and checked, but nothing can be measured by it yet.
+//! The connector: its capabilities.
 
-use crate::connector::{BuildError, Connector, ConnectorName};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
-/// Refuses.
-///
-/// # Errors
-/// Always.
-pub(super) fn build(name: ConnectorName) -> Result<Box<dyn Connector>, BuildError> {
-    let message = "this build reads kube_metrics sections, but has no kube_metrics connector yet: remove the section, \
-                   or use a build that has one";
-    Err(BuildError { connector: name, message: message.to_owned() })
+use async_trait::async_trait;
+use tokio::sync::OnceCell;
+
+use super::config::KubeMetricsConfig;
+use super::sample::Wanted;
+use super::sampler::Sampler;
+use super::schedule::Schedule;
+use super::series::PodSeries;
+use super::{METADATA, checks};
+use crate::checks::{Check, CheckRequest};
+use crate::connector::{
+    Checkable, Connector, ConnectorName, Describe, DescribeRequest, EventContext, EventError, Lifecycle, Measure,
+    MeasureRequest, Metadata, Metrics,
+};
+use crate::k8s::{ClientError, ClientSettings, Cluster, connect};
+use crate::progress::{self, DurationProgress};
+use crate::types::{Description, Duration, Measurement, Metric};
+
+pub(super) struct KubeMetricsConnector {
+    name: ConnectorName,
+    config: KubeMetricsConfig,
+    cluster: OnceCell<Cluster>,
+}
+
+impl KubeMetricsConnector {
+    pub(super) fn new(name: ConnectorName, config: KubeMetricsConfig) -> Self {
+        Self { name, config, cluster: OnceCell::new() }
+    }
+
+    /// The cluster, which is looked for once.
+    async fn cluster(&self, cx: &EventContext) -> Result<&Cluster, ClientError> {
+        let kubeconfig = self.config.kubeconfig.as_ref().map(|path| path.as_path().to_owned());
+        let settings = ClientSettings { kubeconfig, context: self.config.context.clone() };
+        let services = cx.services();
+        self.cluster.get_or_try_init(|| connect(&settings, &services.kubernetes, &services.network)).await
+    }
+
+    fn described(&self) -> Vec<Arc<Metric>> {
+        let described = |metric: &super::KubeMetric| Arc::new(Metric::new(metric.to_string(), metric.unit()));
+        self.config.metrics_to_collect.iter().map(described).collect()
+    }
+
+    /// Takes samples for the time of the measurement.
+    async fn observe(&self, cx: &EventContext, request: &MeasureRequest) -> Result<Measurement, EventError> {
+        let control = &request.control;
+        let total = control.warmup + control.duration;
+        let wanted = self.config.metrics_to_collect.iter().filter(|metric| request.wants(&metric.to_string()));
+        let wanted = Wanted::new(wanted.copied());
+        if wanted.is_empty() {
+            report(cx, total).await?;
+            return Ok(Measurement::default());
+        }
+        warn_of_lost(&wanted);
+        let no_cluster = |error| EventError::measurement_failed("there is no cluster to measure").with_source(error);
+        let sampler = Sampler::new(self.cluster(cx).await.map_err(no_cluster)?, &self.config, wanted);
+        let frequency = self.config.metric_collection_frequency.to_std();
+        let mut schedule = Schedule::start(control.warmup.to_std(), total.to_std(), frequency);
+        let mut series = PodSeries::default();
+        let watched = async {
+            while schedule.next().await {
+                sampler.sample(&mut series).await?;
+            }
+            Ok(())
+        };
+        tokio::try_join!(report(cx, total), watched)?;
+        Measurement::new(series.into_readings(), BTreeMap::new())
+            .map_err(|error| EventError::measurement_failed(error.to_string()))
+    }
+}
+
+fn warn_of_lost(wanted: &Wanted) {
+    let lost = wanted.lost();
+    if !lost.is_empty() {
+        let lost = lost.join(", ");
+        tracing::warn!(
+            "{lost} will have no values: they take a usage or saturation metric of the same pods beside them"
+        );
+    }
+}
+
+/// Reports progress until the time is over.
+async fn report(cx: &EventContext, total: Duration) -> Result<(), EventError> {
+    let text = format!("measuring kubernetes metrics for {total}");
+    let report = |progress: &DurationProgress| cx.progress(progress.percent(), &progress.describe(&text));
+    progress::wait(cx, total.to_std(), progress::EVENT_INTERVAL, report).await
+}
+
+impl Connector for KubeMetricsConnector {
+    fn name(&self) -> &ConnectorName {
+        &self.name
+    }
+
+    fn metadata(&self) -> &Metadata {
+        &METADATA
+    }
+
+    fn as_describe(&self) -> Option<&dyn Describe> {
+        Some(self)
+    }
+
+    fn as_metrics(&self) -> Option<&dyn Metrics> {
+        Some(self)
+    }
+
+    fn as_measure(&self) -> Option<&dyn Measure> {
+        Some(self)
+    }
+
+    fn as_check(&self) -> Option<&dyn Checkable> {
+        Some(self)
+    }
+
+    fn as_lifecycle(&self) -> Option<&dyn Lifecycle> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl Describe for KubeMetricsConnector {
+    async fn describe(&self, _cx: &EventContext, _request: &DescribeRequest) -> Result<Description, EventError> {
+        Ok(Description { components: Vec::new(), metrics: self.described() })
+    }
+}
+
+#[async_trait]
+impl Metrics for KubeMetricsConnector {
+    async fn metrics(&self, _cx: &EventContext) -> Result<Vec<Arc<Metric>>, EventError> {
+        Ok(self.described())
+    }
+}
+
+#[async_trait]
+impl Measure for KubeMetricsConnector {
+    async fn measure(&self, cx: &EventContext, request: &MeasureRequest) -> Result<Measurement, EventError> {
+        // Dropping the measurement drops its request and its reports; it leaves nothing behind.
+        tokio::select! {
+            // First, so that what is called off before it begins does not begin.
+            biased;
+            error = cx.cancelled() => Err(error),
+            measurement = self.observe(cx, request) => measurement,
+        }
+    }
+}
+
+#[async_trait]
+impl Checkable for KubeMetricsConnector {
+    async fn check(&self, cx: &EventContext, request: &CheckRequest) -> Result<Vec<Check>, EventError> {
+        checks::suite(self.cluster(cx).await.map_err(unattachable)?, &self.config).run(cx, request).await
+    }
+}
+
+#[async_trait]
+impl Lifecycle for KubeMetricsConnector {
+    async fn attach(&self, cx: &EventContext) -> Result<Vec<Box<dyn Connector>>, EventError> {
+        self.cluster(cx).await.map_err(unattachable)?;
+        Ok(Vec::new())
+    }
+}
+
+fn unattachable(error: ClientError) -> EventError {
+    EventError::failed("unable to configure the Kubernetes client").with_source(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use tokio::time::Instant;
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+    use crate::connector::{ErrorKind, Event, EventContextText, Phase, ProgressSender, Section};
+    use crate::decode::{Decoder, NoVariables, Node, Origin};
+    use crate::types::Control;
+
+    /// A connector that samples without a pause, and has no cluster.
+    fn connector() -> KubeMetricsConnector {
+        let section = json!({ "namespace": "default", "name": "web", "metric_collection_frequency": 0 });
+        let node = Node::from_json(&section, &Origin::whole("test"));
+        let name = ConnectorName::new("kube_metrics");
+        let section = Section { name: &name, node: &node, prefix: "SERVO_KUBE_METRICS_" };
+        let config = Decoder::run(&NoVariables, |cx| KubeMetricsConfig::parse(section, cx)).unwrap();
+        KubeMetricsConnector::new(name, config)
+    }
+
+    fn context(event: Event) -> EventContext {
+        let event = EventContextText(Phase::On, event);
+        let name = ConnectorName::new("kube_metrics");
+        EventContext::new(name, event, Arc::default(), ProgressSender::default(), CancellationToken::new())
+    }
+
+    async fn measure(metric: &str) -> Result<Measurement, EventError> {
+        let control = Control { duration: Duration::from_secs(90), ..Control::default() };
+        let request = MeasureRequest { metrics: vec![metric.to_owned()], control };
+        connector().measure(&context(Event::Measure), &request).await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn metrics_of_others_are_waited_for_without_a_cluster() {
+        let started_at = Instant::now();
+        assert_eq!(measure("throughput").await.unwrap(), Measurement::default());
+        assert_eq!(started_at.elapsed().as_secs(), 90);
+    }
+
+    #[tokio::test]
+    async fn without_a_cluster_a_measurement_fails() {
+        let error = measure("main_cpu_usage").await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::MeasurementFailed);
+        assert!(error.chain().contains("found no Kubernetes cluster"), "{}", error.chain());
+    }
+
+    #[tokio::test]
+    async fn the_configured_metrics_are_described() {
+        let description = connector().describe(&context(Event::Describe), &DescribeRequest::default()).await.unwrap();
+        let wire = description.to_wire();
+        assert_eq!(wire["application"], json!({ "components": {} }));
+        let metrics = wire["measurement"]["metrics"].as_object().unwrap();
+        assert_eq!((metrics.len(), &metrics["main_cpu_saturation"]), (18, &json!({ "unit": "%" })));
+    }
 }

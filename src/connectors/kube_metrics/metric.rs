@@ -66,6 +66,12 @@ impl Quantity {
         Self::RestartCount,
     ];
 
+    /// Whether it takes the metrics API to know it. The others but the restart count are read from objects, yet only for
+    /// the pods that the metrics API knows.
+    pub fn needs_usage(self) -> bool {
+        matches!(self, Self::CpuUsage | Self::CpuSaturation | Self::MemoryUsage | Self::MemorySaturation)
+    }
+
     fn as_str(self) -> &'static str {
         match self {
             Self::CpuUsage => "cpu_usage",

@@ -1,16 +1,24 @@
 //! Connector `kube_metrics`: measures what the pods of a workload use, request and may use, and how often they restart.
 //!
-//! It needs a metrics server in the cluster. It only ever reads, and changes nothing.
+//! It needs a metrics server in the cluster. It only ever reads, changes nothing, and asks for nothing that a
+//! measurement does not want.
 
+mod checks;
 mod config;
 mod connector;
+mod error;
 mod metric;
+mod sample;
+mod sampler;
+mod schedule;
+mod series;
 
 use std::borrow::Cow;
 
 use schemars::{Schema, SchemaGenerator};
 use serde_json::json;
 
+pub use checks::CHECK_METRICS_API;
 pub use config::{DEFAULT_FREQUENCY, KubeMetricsConfig};
 pub use metric::{KubeMetric, Quantity, Role};
 
@@ -18,6 +26,7 @@ use crate::connector::{
     BuildContext, BuildError, Connector, ConnectorFactory, ConnectorName, License, Maturity, Metadata, Section,
 };
 use crate::decode::Decoder;
+use connector::KubeMetricsConnector;
 
 pub(super) static FACTORY: KubeMetricsFactory = KubeMetricsFactory;
 
@@ -49,10 +58,10 @@ impl ConnectorFactory for KubeMetricsFactory {
     fn build(
         &self,
         name: ConnectorName,
-        _config: KubeMetricsConfig,
+        config: KubeMetricsConfig,
         _cx: &BuildContext,
     ) -> Result<Box<dyn Connector>, BuildError> {
-        connector::build(name)
+        Ok(Box::new(KubeMetricsConnector::new(name, config)))
     }
 
     fn sample(&self) -> serde_json::Value {

@@ -205,9 +205,9 @@ impl Cause {
 
     fn message(&self, subject: Subject<'_>, adjustments: &[Adjustment], logs: Option<&Logs>) -> String {
         match self {
-            Self::Condition(condition) => condition_message(condition),
+            Self::Condition(condition) => subject.says(&condition_message(condition)),
             Self::UnexpectedCondition(Condition { type_, status, .. }) => {
-                format!("encountered unexpected Condition status '{status}' of {type_}")
+                subject.says(&format!("encountered unexpected Condition status '{status}' of {type_}"))
             }
             Self::NotRunning => format!("{} is not running: {}", subject.kind(), subject.name()),
             Self::Unschedulable(pods) => unschedulable_message(subject, pods, adjustments),
@@ -240,6 +240,11 @@ impl Subject<'_> {
         match self {
             Self::Workload { name, .. } | Self::TuningPod { name } => name,
         }
+    }
+
+    /// A text that does not name it.
+    fn says(self, text: &str) -> String {
+        format!("{} {}: {text}", self.kind(), self.name())
     }
 
     /// The failure of a subject that is not there any more.
@@ -276,7 +281,7 @@ fn unschedulable_message(subject: Subject<'_>, pods: &[PodProblem], adjustments:
         format!("{what} cannot be scheduled due to \"{why}\"")
     };
     match subject {
-        Subject::TuningPod { .. } => pods.iter().map(of_pod).collect::<Vec<_>>().join(", "),
+        Subject::TuningPod { .. } => subject.says(&pods.iter().map(of_pod).collect::<Vec<_>>().join(", ")),
         Subject::Workload { .. } => {
             let texts = pods.iter().map(|problem| format!("{} - {}", problem.pod, of_pod(problem)));
             let (count, kind, name) = (pods.len(), subject.kind(), subject.name());
@@ -289,11 +294,12 @@ fn image_pull_message(subject: Subject<'_>, containers: &[PodContainer]) -> Stri
     let detected = "Container image pull failure detected";
     if let Subject::TuningPod { .. } = subject {
         let names = containers.iter().map(|container| container.container.clone());
-        return format!("{detected} in container {}", joined(names, ", "));
+        return subject.says(&format!("{detected} in container {}", joined(names, ", ")));
     }
     let mut pods: Vec<&str> = containers.iter().map(|container| container.pod.as_str()).collect();
     pods.dedup();
-    format!("{detected} on {} pods: {}", pods.len(), joined(pods.iter().map(ToString::to_string), ", "))
+    let names = joined(pods.iter().map(ToString::to_string), ", ");
+    subject.says(&format!("{detected} on {} pods: {names}", pods.len()))
 }
 
 fn restart_message(subject: Subject<'_>, containers: &[Restarted], logs: Option<&Logs>) -> String {
@@ -326,7 +332,7 @@ fn unready_message(subject: Subject<'_>, pods: &[PodProblem], logs: Option<&Logs
         format!("(reason {reason}) {message}{logs}")
     };
     match subject {
-        Subject::TuningPod { .. } => pods.iter().map(of_pod).collect::<Vec<_>>().join(", "),
+        Subject::TuningPod { .. } => subject.says(&pods.iter().map(of_pod).collect::<Vec<_>>().join(", ")),
         Subject::Workload { .. } => {
             let texts = pods.iter().map(|problem| format!("{} - {}", problem.pod, of_pod(problem)));
             let (count, kind) = (pods.len(), subject.kind().to_lowercase());
@@ -416,7 +422,7 @@ mod tests {
             &[pod("a", &json!({})), pod("b", &waiting("ErrImagePull")), pod("c", &waiting("ImagePullBackOff"))],
             ErrorKind::AdjustmentFailed,
             Some("image-pull-failed"),
-            "Container image pull failure detected on 2 pods: b, c",
+            "Deployment web: Container image pull failure detected on 2 pods: b, c",
         );
         check_pods(
             &[pod("a", &unready(&json!({ "restartCount": 2 }))), pod("b", &waiting("CrashLoopBackOff"))],
@@ -449,19 +455,19 @@ mod tests {
                 ]),
                 ErrorKind::Rejected,
                 Some("start-failed"),
-                "ReplicaFailure: message='exceeded quota', reason='FailedCreate'",
+                "Deployment web: ReplicaFailure: message='exceeded quota', reason='FailedCreate'",
             ),
             (
                 json!([{ "type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded" }]),
                 ErrorKind::Rejected,
                 Some("start-failed"),
-                "ProgressionFailure: message='', reason='ProgressDeadlineExceeded'",
+                "Deployment web: ProgressionFailure: message='', reason='ProgressDeadlineExceeded'",
             ),
             (
                 json!([{ "type": "Available", "status": "X" }]),
                 ErrorKind::AdjustmentFailed,
                 None,
-                "encountered unexpected Condition status 'X' of Available",
+                "Deployment web: encountered unexpected Condition status 'X' of Available",
             ),
         ] {
             let progress = progress(&conditions);
@@ -480,7 +486,7 @@ mod tests {
             &waiting("ImagePullBackOff"),
             ErrorKind::AdjustmentFailed,
             Some("image-pull-failed"),
-            "Container image pull failure detected in container main",
+            "Pod web-tuning: Container image pull failure detected in container main",
         );
         check_tuning(
             &unready(&json!({ "restartCount": 1 })),
@@ -492,13 +498,13 @@ mod tests {
             &unschedulable("0/1 nodes are available: 1 Insufficient memory."),
             rejected,
             Some("unschedulable"),
-            "Requested adjustment(s) (tuning.mem=64Mi) cannot be scheduled due to \"0/1 nodes are available: 1 \
-             Insufficient memory.\"",
+            "Pod web-tuning: Requested adjustment(s) (tuning.mem=64Mi) cannot be scheduled due to \"0/1 nodes are \
+             available: 1 Insufficient memory.\"",
         );
         let taints = "0/1 nodes are available: 1 node had untolerated taint.";
-        let message = format!("It cannot be scheduled due to \"{taints}\"");
+        let message = format!("Pod web-tuning: It cannot be scheduled due to \"{taints}\"");
         check_tuning(&unschedulable(taints), rejected, Some("unschedulable"), &message);
-        let message = "(reason ContainersNotReady) containers with unready status: [main]";
+        let message = "Pod web-tuning: (reason ContainersNotReady) containers with unready status: [main]";
         check_tuning(&unready(&json!({})), rejected, Some("start-failed"), message);
         let message = "Unknown Pod status for 'web-tuning': its phase is Pending";
         check_tuning(&json!({ "phase": "Pending" }), ErrorKind::Failed, None, message);
@@ -534,8 +540,8 @@ mod tests {
             &pods,
             ErrorKind::AdjustmentFailed,
             Some("image-pull-failed"),
-            "Container image pull failure detected on 50 pods: p00, p01, p02, p03, p04, p05, p06, p07, p08, p09, and \
-             40 more",
+            "Deployment web: Container image pull failure detected on 50 pods: p00, p01, p02, p03, p04, p05, p06, p07, \
+             p08, p09, and 40 more",
         );
     }
 

@@ -18,8 +18,9 @@ mod support {
     pub(crate) mod agent;
     pub(crate) mod components;
     pub(crate) mod http_server;
-    #[expect(dead_code, unused_imports, reason = "the tests of the connector, which use the rest, come with it")]
+    #[expect(dead_code, reason = "shared with the golden cases, which use the rest")]
     pub(crate) mod kube_api;
+    pub(crate) mod kubernetes_servo;
     pub(crate) mod load_server;
     pub(crate) mod servo_bin;
 }

@@ -31,7 +31,6 @@ pub(crate) struct Cluster {
     fate: Box<dyn FnMut(&Value) -> Fate + Send>,
     /// Pods are not made, as under a quota: the Deployment says this.
     quota: Option<&'static str>,
-    pace: Duration,
 }
 
 impl Cluster {
@@ -42,7 +41,7 @@ impl Cluster {
 
     /// Every pod that is made has the fate that this gives it.
     pub(crate) fn where_pods(fate: impl FnMut(&Value) -> Fate + Send + 'static) -> Self {
-        Self { fate: Box::new(fate), quota: None, pace: PACE }
+        Self { fate: Box::new(fate), quota: None }
     }
 
     /// No pod is made any more.
@@ -50,14 +49,7 @@ impl Cluster {
         Self { quota: Some(message), ..Self::healthy() }
     }
 
-    /// With this time between two stages.
-    pub(crate) fn paced(mut self, pace: Duration) -> Self {
-        self.pace = pace;
-        self
-    }
-
-    fn roll_out(&mut self, key: &Key, workload: &Value) -> Vec<Stage> {
-        let replicas = workload["spec"]["replicas"].as_i64().unwrap_or(1);
+    fn roll_out(&mut self, key: &Key, workload: &Value, objects: &Objects) -> Vec<Stage> {
         let (key, workload) = (key.clone(), workload.clone());
         if let Some(message) = self.quota {
             let refuse = move |objects: &mut Objects| {
@@ -71,20 +63,9 @@ impl Cluster {
                     workload["status"]["conditions"] = conditions;
                 });
             };
-            return vec![Stage::after(self.pace, refuse)];
+            return vec![Stage::after(PACE, refuse)];
         }
-        let template = workload["spec"]["template"].clone();
-        let made: Vec<Value> = (0..replicas)
-            .map(|ordinal| {
-                let mut pod = template.clone();
-                pod["apiVersion"] = json!("v1");
-                pod["kind"] = json!("Pod");
-                pod["metadata"]["namespace"] = json!(key.namespace);
-                pod["status"] = json!({"phase": "Pending"});
-                pod["metadata"]["name"] = json!(ordinal.to_string());
-                pod
-            })
-            .collect();
+        let made = Revision::newest(objects, &key).blank_pods(objects);
         let fates: Vec<Fate> = made.iter().map(|pod| (self.fate)(pod)).collect();
         let begin_key = key.clone();
         let begin = move |objects: &mut Objects| {
@@ -99,7 +80,7 @@ impl Cluster {
             revision.remove_older_when_ready(objects);
             refresh(objects, &key);
         };
-        vec![Stage::after(self.pace, begin), Stage::after(self.pace, end)]
+        vec![Stage::after(PACE, begin), Stage::after(PACE, end)]
     }
 
     fn scale(&mut self, key: &Key, replicas: i64) -> Vec<Stage> {
@@ -118,34 +99,33 @@ impl Cluster {
             }
             refresh(objects, &key);
         };
-        vec![Stage::after(self.pace, resize)]
+        vec![Stage::after(PACE, resize)]
     }
 }
 
 impl Controller for Cluster {
-    fn react(&mut self, write: &Write, _objects: &Objects) -> Vec<Stage> {
+    fn react(&mut self, write: &Write, objects: &Objects) -> Vec<Stage> {
         let key = write.key.clone();
         match (write.verb, key.resource.as_str(), &write.after) {
             (Verb::Modify, "deployments" | "statefulsets", Some(after)) => {
                 let before = write.before.as_ref().unwrap_or(after);
                 let replicas = after["spec"]["replicas"].as_i64().unwrap_or(1);
                 if before["spec"]["template"] != after["spec"]["template"] {
-                    self.roll_out(&key, after)
+                    self.roll_out(&key, after, objects)
                 } else if before["spec"]["replicas"] != after["spec"]["replicas"] {
                     self.scale(&key, replicas)
                 } else if before["spec"] != after["spec"] {
-                    vec![Stage::after(self.pace, move |objects| refresh(objects, &key))]
+                    vec![Stage::after(PACE, move |objects| refresh(objects, &key))]
                 } else {
                     Vec::new()
                 }
             }
             (Verb::Create, "pods", Some(pod)) => {
                 let fate = (self.fate)(pod);
-                let pace = self.pace;
-                vec![Stage::after(pace, move |objects| objects.update(&key, |pod| befall(pod, &fate)))]
+                vec![Stage::after(PACE, move |objects| objects.update(&key, |pod| befall(pod, &fate)))]
             }
             (Verb::Delete, "pods", Some(_)) => {
-                vec![Stage::after(self.pace, move |objects| objects.remove(&key))]
+                vec![Stage::after(PACE, move |objects| objects.remove(&key))]
             }
             _ => Vec::new(),
         }
@@ -209,6 +189,18 @@ impl Revision {
         pod["kind"] = json!("Pod");
         pod["metadata"]["namespace"] = json!(self.workload.namespace);
         Some(pod)
+    }
+
+    /// As many as the workload is to have, without names, fates or labels of the revision.
+    fn blank_pods(&self, objects: &Objects) -> Vec<Value> {
+        let replicas = objects.get(&self.workload).and_then(|workload| workload["spec"]["replicas"].as_i64());
+        let named = |ordinal: i64| {
+            let mut pod = self.template(objects)?;
+            pod["metadata"]["name"] = json!(ordinal.to_string());
+            pod["status"] = json!({"phase": "Pending"});
+            Some(pod)
+        };
+        (0..replicas.unwrap_or(1)).filter_map(named).collect()
     }
 
     fn add(&self, objects: &mut Objects, mut pod: Value) {
@@ -317,6 +309,24 @@ pub(crate) fn befall(pod: &mut Value, fate: &Fate) {
     pod["status"] = json!({
         "phase": phase, "conditions": [{"type": "PodScheduled", "status": "True"}, ready], "containerStatuses": containers,
     });
+}
+
+/// Rolls a workload out at once, with this fate of all its pods.
+pub(crate) fn roll_out(objects: &mut Objects, key: &Key, fate: &Fate) {
+    let Some(workload) = objects.get(key).cloned() else { return };
+    let revision = Revision::next(objects, key);
+    let pods = revision.blank_pods(objects);
+    revision.begin(objects, &workload, pods);
+    for pod in revision.pods(objects) {
+        objects.update(&pod, |pod| befall(pod, fate));
+    }
+    revision.remove_older_when_ready(objects);
+    refresh(objects, key);
+}
+
+/// The pods of a workload's newest template.
+pub(crate) fn newest_pods(objects: &Objects, key: &Key) -> Vec<Key> {
+    Revision::newest(objects, key).pods(objects)
 }
 
 /// Brings the status of a workload up to date with its pods.

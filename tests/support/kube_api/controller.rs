@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::objects::{Key, Objects};
 
 /// How an object was written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Verb {
     Create,
     Modify,
@@ -31,11 +31,6 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    /// At once.
-    pub(crate) fn now(act: impl FnOnce(&mut Objects) + Send + 'static) -> Self {
-        Self::after(Duration::ZERO, act)
-    }
-
     pub(crate) fn after(delay: Duration, act: impl FnOnce(&mut Objects) + Send + 'static) -> Self {
         Self { delay, act: Box::new(act) }
     }

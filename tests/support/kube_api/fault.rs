@@ -18,8 +18,6 @@ pub(crate) enum Effect {
     Hang,
     /// A watch says this error, then ends.
     WatchError(Refusal),
-    /// A watch ends at once.
-    WatchEnd,
 }
 
 /// A fault of the requests that it matches.

@@ -22,7 +22,6 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
 
 pub(crate) use call::{Call, Target};
 pub(crate) use controller::{Controller, Stage, Verb, Write};
@@ -53,6 +52,8 @@ struct State {
     closings: u64,
     /// By collection and field selector.
     open_watches: Vec<(Target, Option<String>)>,
+    /// Writes to which the cluster has not reacted in full.
+    reactions: usize,
     /// The most watches of one object at a time.
     most_watches: usize,
 }
@@ -63,7 +64,6 @@ struct Shared {
     /// Counts changes, for those who wait.
     changes: watch::Sender<u64>,
     calls: watch::Sender<Vec<Call>>,
-    stages: Mutex<JoinSet<()>>,
     /// Whether connections are accepted.
     is_there: watch::Sender<bool>,
 }
@@ -88,14 +88,16 @@ impl Shared {
         if stages.is_empty() {
             return;
         }
+        self.state().reactions += 1;
         let shared = Arc::clone(self);
-        self.stages.lock().unwrap_or_else(PoisonError::into_inner).spawn(async move {
+        tokio::spawn(async move {
             for Stage { delay, act } in stages {
                 if !delay.is_zero() {
                     tokio::time::sleep(delay).await;
                 }
                 shared.change(|state| act(&mut state.objects));
             }
+            shared.change(|state| state.reactions -= 1);
         });
     }
 }
@@ -111,7 +113,6 @@ pub(crate) struct KubeApi {
 impl Drop for KubeApi {
     fn drop(&mut self) {
         self.task.abort();
-        self.shared.stages.lock().unwrap_or_else(PoisonError::into_inner).abort_all();
     }
 }
 
@@ -129,6 +130,7 @@ impl KubeApi {
             version: json!({"major": "1", "minor": "34", "gitVersion": "v1.34.0", "platform": "linux/amd64"}),
             closings: 0,
             open_watches: Vec::new(),
+            reactions: 0,
             most_watches: 0,
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -137,7 +139,6 @@ impl KubeApi {
             state: Mutex::new(state),
             changes: watch::Sender::new(0),
             calls: watch::Sender::new(Vec::new()),
-            stages: Mutex::new(JoinSet::new()),
             is_there: watch::Sender::new(true),
         });
         let task = tokio::spawn(serve::accept(listener, Arc::clone(&shared)));
@@ -172,12 +173,12 @@ impl KubeApi {
         self.shared.calls.send_modify(Vec::clear);
     }
 
-    /// Waits until a request with this summary has come.
-    pub(crate) async fn wait_for(&self, summary: &str) {
+    /// Waits until so many requests with this summary have come.
+    pub(crate) async fn wait_for(&self, summary: &str, times: usize) {
         let mut calls = self.shared.calls.subscribe();
-        let came = calls.wait_for(|calls| calls.iter().any(|call| call.summary() == summary));
-        let waited = tokio::time::timeout(BOUND, came).await.is_ok();
-        assert!(waited, "{summary:?} did not come, but {:#?}", self.summaries(|_| true));
+        let has_come = |calls: &Vec<Call>| calls.iter().filter(|call| call.summary() == summary).count() >= times;
+        let waited = tokio::time::timeout(BOUND, calls.wait_for(has_come)).await.is_ok();
+        assert!(waited, "{summary:?} did not come {times} times, but {:#?}", self.summaries(|_| true));
     }
 
     /// Waits until the objects satisfy a condition.
@@ -190,6 +191,18 @@ impl KubeApi {
         };
         let waited = tokio::time::timeout(BOUND, satisfied).await.is_ok();
         assert!(waited, "{what} did not happen");
+    }
+
+    /// Waits until the cluster has reacted to all writes.
+    pub(crate) async fn settle(&self) {
+        let mut changes = self.shared.changes.subscribe();
+        let settled = async {
+            while self.shared.state().reactions > 0 {
+                changes.changed().await.unwrap();
+            }
+        };
+        let waited = tokio::time::timeout(BOUND, settled).await.is_ok();
+        assert!(waited, "the cluster does not come to rest");
     }
 
     pub(crate) fn object(&self, key: &Key) -> Option<Value> {
@@ -232,6 +245,28 @@ impl KubeApi {
     /// Ends all watches with an error, and forgets what they would need to go on.
     pub(crate) fn expire_watches(&self) {
         self.shared.change(|state| state.objects.forget_history());
+    }
+
+    /// Refuses connections for a while, and drops those that are open.
+    pub(crate) async fn be_away_for(&self, time: Duration) {
+        self.go_away();
+        tokio::time::sleep(time).await;
+        self.come_back();
+    }
+
+    /// Waits until no watch is open, then for this time, in which no request may come.
+    pub(crate) async fn stays_idle_for(&self, time: Duration) {
+        let mut changes = self.shared.changes.subscribe();
+        let closed = async {
+            while !self.shared.state().open_watches.is_empty() {
+                changes.changed().await.unwrap();
+            }
+        };
+        assert!(tokio::time::timeout(BOUND, closed).await.is_ok(), "a watch stays open");
+        let mut calls = self.shared.calls.subscribe();
+        calls.mark_unchanged();
+        let call = tokio::time::timeout(time, calls.changed()).await;
+        assert!(call.is_err(), "a request comes while idle: {:?}", self.calls().last().map(Call::summary));
     }
 
     /// Refuses connections, and drops those that are open.

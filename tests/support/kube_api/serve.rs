@@ -110,7 +110,6 @@ fn reply(call: &Call, shared: &Arc<Shared>) -> Reply {
             let event = json!({"type": "ERROR", "object": refusal.status()});
             Reply::Text(200, format!("{event}\n"))
         }
-        Some(Effect::WatchEnd) => Reply::Text(200, String::new()),
         None => {
             let answered = match &call.target {
                 None if call.path.trim_end_matches('/') == "/version" => {
@@ -220,11 +219,13 @@ struct Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        let open = &mut self.shared.state().open_watches;
-        let is_this = |(target, fields): &(Target, _)| *target == self.target && *fields == self.fields;
-        if let Some(position) = open.iter().position(is_this) {
-            open.swap_remove(position);
-        }
+        let this = (&self.target, &self.fields);
+        self.shared.change(|state| {
+            let open = &mut state.open_watches;
+            if let Some(position) = open.iter().position(|(target, fields)| (target, fields) == this) {
+                open.swap_remove(position);
+            }
+        });
     }
 }
 

@@ -1,0 +1,121 @@
+//! Adjustments that are cancelled, and values that are restored.
+
+use serde_json::{Value, json};
+use servox::servo::Dispatch;
+use tokio_util::sync::CancellationToken;
+
+use super::{attached, container, expect_failure, held, memory, none, web, web_section, writes};
+use crate::support::kube_api::KubeApi;
+use crate::support::kube_api::cluster::{Cluster, Fate, deployment, roll_out};
+
+const ANNOTATION: &str = "servo.opsani.com/rollback";
+
+fn rollback() -> Value {
+    json!({"on_failure": "rollback"})
+}
+
+fn workload(api: &KubeApi) -> Value {
+    api.object(&web()).unwrap()
+}
+
+fn limit(api: &KubeApi) -> Value {
+    container(&workload(api))["resources"]["limits"]["memory"].clone()
+}
+
+/// Cancels an adjustment while it waits for the rollout.
+async fn cancelled(api: &KubeApi, more: &Value) -> servox::connector::EventError {
+    let servo = attached(api, &web_section(more)).await;
+    let cancellation = CancellationToken::new();
+    let script = async {
+        api.wait_for("WATCH deployments", 1).await;
+        cancellation.cancel();
+    };
+    let adjustments = memory("web/main.mem");
+    let (adjusted, ()) = tokio::join!(servo.adjust_until(&adjustments, &cancellation), script);
+    adjusted.unwrap_err()
+}
+
+#[tokio::test]
+async fn a_cancelled_adjustment_changes_nothing_more() {
+    let api = KubeApi::start(deployment("web", 1), held).await;
+    let error = cancelled(&api, &none()).await;
+    expect_failure(&error, ("cancelled", None), &[]);
+    assert_eq!(writes(&api), ["PATCH deployments/web"]);
+    assert_eq!(limit(&api), "256Mi");
+}
+
+#[tokio::test]
+async fn a_cancelled_adjustment_is_rolled_back_where_the_mode_says_so() {
+    let api = KubeApi::start(deployment("web", 1), held).await;
+    let error = cancelled(&api, &rollback()).await;
+    expect_failure(&error, ("cancelled", None), &[]);
+    assert_eq!(writes(&api), ["PATCH deployments/web"; 2]);
+    assert_eq!(limit(&api), "128Mi");
+    assert_eq!(workload(&api)["metadata"]["annotations"].get(ANNOTATION), None);
+}
+
+#[tokio::test]
+async fn a_rollback_restores_what_was_changed_and_nothing_else() {
+    let api = KubeApi::start(deployment("web", 1), held).await;
+    let servo = attached(&api, &web_section(&json!({"on_failure": "rollback", "timeout": "1s"}))).await;
+    let script = async {
+        api.wait_for("WATCH deployments", 1).await;
+        assert!(workload(&api)["metadata"]["annotations"][ANNOTATION].is_string());
+        api.change(|objects| {
+            roll_out(objects, &web(), &Fate::Unready);
+            // Somebody else works on it as well.
+            objects.update(&web(), |workload| {
+                let container = &mut workload["spec"]["template"]["spec"]["containers"][0];
+                container["image"] = json!("example/web:2.0");
+                container["resources"]["limits"]["cpu"] = json!("500m");
+                container["env"] = json!([{"name": "MODE", "value": "b"}]);
+                workload["metadata"]["annotations"]["theirs"] = json!("kept");
+            });
+        });
+        api.wait_for("PATCH deployments/web", 2).await;
+        api.change(|objects| roll_out(objects, &web(), &Fate::Ready));
+    };
+    let adjustments = [("web/main.mem", json!("256Mi")), ("web/main.replicas", json!(3))];
+    let control = none();
+    let (adjusted, ()) = tokio::join!(servo.adjust(&adjustments, &control), script);
+    expect_failure(&adjusted.unwrap_err(), ("rejected", Some("start-failed")), &["web", "rolled back"]);
+    let after = workload(&api);
+    assert_eq!(after["spec"]["replicas"], 1);
+    assert_eq!(
+        container(&after)["resources"],
+        json!({"requests": {"cpu": "125m", "memory": "128Mi"}, "limits": {"cpu": "500m", "memory": "128Mi"}})
+    );
+    assert_eq!(container(&after)["image"], "example/web:2.0");
+    assert_eq!(container(&after)["env"], json!([{"name": "MODE", "value": "b"}]));
+    assert_eq!(after["metadata"]["annotations"]["theirs"], "kept");
+    assert_eq!(after["metadata"]["annotations"].get(ANNOTATION), None);
+}
+
+#[tokio::test]
+async fn a_success_removes_the_old_values_from_the_workload() {
+    let api = KubeApi::start(deployment("web", 1), Cluster::healthy()).await;
+    let servo = attached(&api, &web_section(&rollback())).await;
+    servo.adjust(&memory("web/main.mem"), &none()).await.unwrap();
+    assert_eq!(limit(&api), "256Mi");
+    assert_eq!(workload(&api)["metadata"]["annotations"].get(ANNOTATION), None);
+}
+
+#[tokio::test]
+async fn a_start_restores_what_a_crash_left() {
+    let api = KubeApi::start(deployment("web", 1), held).await;
+    let servo = attached(&api, &web_section(&rollback())).await;
+    {
+        let (adjustments, control) = (memory("web/main.mem"), none());
+        tokio::select! {
+            _ = servo.adjust(&adjustments, &control) => panic!("nothing rolls it out"),
+            () = api.wait_for("WATCH deployments", 1) => {}
+        }
+    }
+    drop(servo);
+    assert_eq!(limit(&api), "256Mi");
+
+    let servo = attached(&api, &web_section(&rollback())).await;
+    servo.servo().startup(&Dispatch::default()).await.unwrap();
+    assert_eq!(limit(&api), "128Mi");
+    assert_eq!(workload(&api)["metadata"]["annotations"].get(ANNOTATION), None);
+}

@@ -97,7 +97,7 @@ async fn a_pod_that_goes_keeps_its_points_and_one_that_comes_is_measured_from_th
     let api = api().await;
     let connector = connector(&api, &["main_mem_usage"]);
     let (measurement, ()) = tokio::join!(measure(&*connector, &[], 1500), async {
-        api.wait_for("GET pods").await;
+        api.wait_for("GET pods", 1).await;
         api.change(|objects| {
             objects.remove(&metrics_of("web-rev1-0"));
             objects.remove(&Key::pod("default", "web-rev1-0"));
@@ -182,7 +182,7 @@ async fn a_cancelled_measurement_ends_in_the_middle_of_a_request() {
     let control = Control { duration: Duration::from_secs(600), ..Control::default() };
     let request = MeasureRequest { metrics: Vec::new(), control };
     let (measured, ()) = tokio::join!(connector.as_measure().unwrap().measure(&cx, &request), async {
-        api.wait_for("GET deployments/web").await;
+        api.wait_for("GET deployments/web", 1).await;
         cancellation.cancel();
     });
     assert_eq!(measured.unwrap_err().kind(), ErrorKind::Cancelled);

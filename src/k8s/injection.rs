@@ -2,7 +2,7 @@
 //!
 //! Nothing waits for the rollout, and no Service is changed: whoever injects decides when requests go to the sidecar.
 
-use super::sidecar::{PortName, SidecarError, ejected, injection, proxied_port};
+use super::sidecar::{PortName, SidecarError, ejected, has_room, injection, proxied_port};
 use super::{Cluster, WorkloadKind};
 
 /// How often a change is tried when others change the Deployment meanwhile.
@@ -35,6 +35,7 @@ impl Cluster {
     async fn inject_once(&self, wanted: Injection<'_>) -> Result<u16, SidecarError> {
         let Injection { namespace, deployment, image, service, port } = wanted;
         let workload = self.workload(WorkloadKind::Deployment, namespace, deployment).await?;
+        has_room(&workload)?;
         let service = match service {
             None => None,
             Some(name) => {

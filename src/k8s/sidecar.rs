@@ -106,6 +106,20 @@ impl std::fmt::Display for PortName {
     }
 }
 
+/// Makes sure that a workload has neither a sidecar nor anything else on its port.
+///
+/// # Errors
+/// It has.
+pub(super) fn has_room(workload: &Workload) -> Result<(), SidecarError> {
+    if workload.containers().flat_map(ports).any(|exposed| exposed.number == i64::from(SIDECAR_PORT)) {
+        return Err(SidecarError::PortConflict { deployment: workload.name.clone(), port: SIDECAR_PORT });
+    }
+    if workload.container(SIDECAR_NAME).is_some() {
+        return Err(SidecarError::Present(workload.name.clone()));
+    }
+    Ok(())
+}
+
 /// The port of the application that requests are to go on to: that behind the Service, or without one that of a
 /// container.
 ///
@@ -117,12 +131,6 @@ pub(super) fn proxied_port(
     port: Option<&PortName>,
 ) -> Result<u16, SidecarError> {
     let exposed: Vec<ContainerPort<'_>> = workload.containers().flat_map(ports).collect();
-    if exposed.iter().any(|exposed| exposed.number == i64::from(SIDECAR_PORT)) {
-        return Err(SidecarError::PortConflict { deployment: workload.name.clone(), port: SIDECAR_PORT });
-    }
-    if workload.container(SIDECAR_NAME).is_some() {
-        return Err(SidecarError::Present(workload.name.clone()));
-    }
     match (service, port) {
         (Some((name, service)), port) => {
             let target = target(service_port(name, service, port)?);
@@ -306,7 +314,7 @@ mod tests {
     #[test]
     fn there_is_but_one_sidecar() {
         let taken = workload(&json!([{ "containerPort": 9980 }]));
-        let error = proxied_port(&taken, None, Some(&PortName::Number(8080))).expect_err("taken").to_string();
+        let error = has_room(&taken).expect_err("taken").to_string();
         assert_eq!(error, "Port conflict: Deployment 'web' already exposes port 9980 through an existing container");
     }
 

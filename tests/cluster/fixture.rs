@@ -55,9 +55,9 @@ async fn pods_of_a_deployment_run_and_are_reached_from_this_machine() {
 #[tokio::test]
 async fn the_api_server_can_be_away_for_a_while() {
     let Some(cluster) = Cluster::alone() else { return };
-    Cluster::stop("apiserver");
+    Cluster::stop("apiserver").await;
     assert!(cluster.send("GET", "/version", None).await.is_err());
-    Cluster::start("apiserver");
+    Cluster::start("apiserver").await;
     while cluster.send("GET", "/readyz", None).await.is_err() {
         tokio::task::yield_now().await;
     }

@@ -3,9 +3,22 @@
 //! A test binary of its own, so that no other test runs beside it: the cluster needs both cores of a small machine.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a helper of a test fails as the test does")]
 
+mod adjust;
+mod canary;
+mod causes;
+mod check;
+mod efficiency;
 mod fixture;
+mod interrupted;
+mod session;
+mod workload;
 #[path = "../support"]
 mod support {
-    #[expect(dead_code, reason = "the tests of the connector, which use the rest, come with it")]
+    #[expect(dead_code, reason = "other tests use the rest")]
+    pub(crate) mod agent;
     pub(crate) mod cluster;
+    #[expect(dead_code, reason = "other tests use the rest")]
+    pub(crate) mod http_server;
+    #[expect(dead_code, reason = "other tests use the rest")]
+    pub(crate) mod servo_bin;
 }

@@ -67,13 +67,19 @@ impl Cluster {
     }
 
     /// Ends one of its programs, such as `apiserver`.
-    pub(crate) fn stop(program: &str) {
-        succeed(&script(&["stop", program]));
+    pub(crate) async fn stop(program: &'static str) {
+        Self::run_script("stop", program).await;
     }
 
     /// Starts one of its programs again.
-    pub(crate) fn start(program: &str) {
-        succeed(&script(&["start", program]));
+    pub(crate) async fn start(program: &'static str) {
+        Self::run_script("start", program).await;
+    }
+
+    /// Beside the test's own servers.
+    async fn run_script(verb: &'static str, program: &'static str) {
+        let output = tokio::task::spawn_blocking(move || script(&[verb, program])).await.unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 
     /// A namespace of the test's own, in which pods can be created.
@@ -258,8 +264,4 @@ fn lock_file(folder: &Path, name: &str) -> File {
 fn script(arguments: &[&str]) -> Output {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cluster/cluster");
     Command::new(script).args(arguments).output().unwrap()
-}
-
-fn succeed(output: &Output) {
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }

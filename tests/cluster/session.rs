@@ -1,0 +1,101 @@
+//! A running agent with the optimizer that gives it commands.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
+
+use crate::support::agent::Agent;
+use crate::support::cluster::BOUND;
+use crate::support::http_server::{HttpServer, Reply, Request};
+use crate::workload::Section;
+
+/// The agent under an optimizer that gives the commands of a test, one after the other.
+pub(super) struct Session {
+    server: HttpServer,
+    commands: Arc<Mutex<VecDeque<Value>>>,
+    pub(super) agent: Agent,
+}
+
+impl Session {
+    pub(super) async fn start(section: &Section) -> Self {
+        let commands = Arc::<Mutex<VecDeque<Value>>>::default();
+        let given = Arc::clone(&commands);
+        let idle = || json!({"cmd": "SLEEP", "param": {"duration": 0.1, "data": {"reason": "idle"}}});
+        let server = HttpServer::start(move |request| match request.event().as_str() {
+            "WHATS_NEXT" => Reply::Json(200, given.lock().unwrap().pop_front().unwrap_or_else(idle)),
+            _ => Reply::ok(),
+        })
+        .await;
+        let agent = Agent::start(&configuration(&server, section), &["run"], &[]);
+        Self { server, commands, agent }
+    }
+
+    /// Gives an adjustment of components, such as `{"main": {"cpu": 0.1}}`, without awaiting what becomes of it.
+    pub(super) fn begin_adjustment(&self, components: &Value) {
+        let mut wanted = json!({});
+        for (component, settings) in components.as_object().unwrap() {
+            for (setting, value) in settings.as_object().unwrap() {
+                wanted[component]["settings"][setting] = json!({"value": value});
+            }
+        }
+        let state = json!({"application": {"components": wanted}});
+        self.commands.lock().unwrap().push_back(json!({"cmd": "ADJUST", "param": {"state": state, "control": {}}}));
+    }
+
+    /// What the agent answers to an adjustment.
+    pub(super) async fn adjust(&self, components: &Value) -> Value {
+        let before = self.completions("ADJUSTMENT").len();
+        self.begin_adjustment(components);
+        self.completion("ADJUSTMENT", before).await
+    }
+
+    /// The components that the agent describes.
+    pub(super) async fn describe(&self) -> Value {
+        let before = self.completions("DESCRIPTION").len();
+        self.commands.lock().unwrap().push_back(json!({"cmd": "DESCRIBE", "param": {}}));
+        let description = self.completion("DESCRIPTION", before).await;
+        assert_eq!(description["status"], "ok", "{description:#}");
+        description["descriptor"]["application"]["components"].clone()
+    }
+
+    /// Waits for what is answered after this many answers to an event.
+    pub(super) async fn completion(&self, event: &str, before: usize) -> Value {
+        let end = Instant::now() + BOUND;
+        loop {
+            if let Some(completion) = self.completions(event).into_iter().nth(before) {
+                return completion;
+            }
+            assert!(Instant::now() < end, "{event} was not answered:\n{}", self.agent.log());
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Answers to commands, without the reports of their progress.
+    fn completions(&self, event: &str) -> Vec<Value> {
+        let is_completion = |request: &Request| request.event() == event && request.param().get("status").is_some();
+        self.server.requests().iter().filter(|request| is_completion(request)).map(Request::param).collect()
+    }
+
+    /// Ends the agent as a cluster does.
+    pub(super) async fn stop(mut self) {
+        self.agent.signal(Signal::TERM);
+        let status = self.agent.exit().await;
+        assert_eq!(status.code(), Some(0), "{}", self.agent.log());
+    }
+
+    /// Ends the agent without a chance to clean up.
+    pub(super) async fn kill(mut self) {
+        self.agent.signal(Signal::KILL);
+        self.agent.exit().await;
+    }
+}
+
+/// The configuration of a servo with this connector.
+pub(super) fn configuration(optimizer: &HttpServer, section: &Section) -> String {
+    let id = "{id: dev.opsani.com/app, token: s3cr3t, base_url:";
+    format!("optimizer: {id} '{}'}}\n{}", optimizer.url(), section.text())
+}

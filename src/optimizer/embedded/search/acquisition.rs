@@ -11,6 +11,10 @@ use super::normal;
 use super::problem::Function;
 use super::sequence;
 
+/// How much less a detour teaches for its cost: where no permitted point improves, the least known point is tried to
+/// learn about its neighbours, the logarithm of whose deviation is weighed against this times the relative loss.
+const DETOUR: f64 = 10.0;
+
 /// Joint posterior samples that noisy expected improvement is averaged over.
 const SAMPLES: usize = 16;
 
@@ -82,7 +86,7 @@ impl Improvement {
             }
             Self::Computed { function, best, unit } => {
                 let gain = (best - function(point)) / unit;
-                if gain > 1e-12 { gain.ln() } else { HOPELESS }
+                if gain > 1e-12 { gain.ln() } else { HOPELESS + DETOUR * gain }
             }
             Self::None => 0.0,
         }
@@ -118,7 +122,7 @@ impl Acquisition<'_> {
         let score = match &self.improvement {
             Improvement::None => feasible,
             _ if feasible < self.least.ln() => 2.0 * HOPELESS + feasible.max(HOPELESS),
-            _ if improvement <= HOPELESS => HOPELESS + self.models.ln_deviation(&features),
+            _ if improvement <= HOPELESS => improvement + self.models.ln_deviation(&features),
             _ => improvement + feasible,
         };
         if score.is_nan() { f64::NEG_INFINITY } else { score }

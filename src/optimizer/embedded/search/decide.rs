@@ -28,6 +28,9 @@ const BUDGET: f64 = 0.2;
 /// Bounds of the probability of feasibility that is asked of a trial in explore mode.
 const RISK: (f64, f64) = (0.5, 0.95);
 
+/// The score of points beyond the reach of safe mode, below all others.
+const TOO_FAR: f64 = -1e15;
+
 /// A point that was tried and lived, as the models see it.
 struct Tried {
     point: Point,
@@ -85,6 +88,7 @@ impl<'a> Study<'a> {
             && noisy
             && self.history.len().is_multiple_of(AGAIN)
             && incumbent.readings < ENOUGH
+            && (self.models.objective.is_some() || incumbent.ln_feasible < RECOMMENDED.ln())
             && self.problem.space.snap(&incumbent.point) == incumbent.point
         {
             return self.explained(incumbent.point.clone(), Why::Incumbent, None);
@@ -97,7 +101,12 @@ impl<'a> Study<'a> {
             Mode::Safe => safety::region(problem, self.history, centre),
         };
         let excluded = |point: &[f64]| self.history.iter().any(|trial| space.same(&trial.point, point));
-        let score = |point: &[f64]| acquisition.score(point);
+        let score = |point: &[f64]| match problem.mode {
+            Mode::Safe if safety::strides(&region, centre, point) > 1.0 => {
+                TOO_FAR - safety::strides(&region, centre, point)
+            }
+            _ => acquisition.score(point),
+        };
         let hunt = Hunt {
             space,
             region: &region,
@@ -109,7 +118,7 @@ impl<'a> Study<'a> {
         };
         let why = if incumbent.is_some() { Why::Improvement } else { Why::Feasibility };
         match hunt.best() {
-            Some((point, _)) if problem.mode == Mode::Explore || self.is_safe(&point) => {
+            Some((point, score)) if problem.mode == Mode::Explore || (score > TOO_FAR && self.is_safe(&point)) => {
                 self.explained(point, why, Some(&acquisition))
             }
             _ => self.explained(space.snap(centre), Why::Exhausted, None),
@@ -191,7 +200,16 @@ impl<'a> Study<'a> {
         }
     }
 
-    /// The minimizer of the posterior mean where all SLOs probably hold; failing that, the most probably feasible point
+    /// Where a recommendation may be: of a computed objective every tried point, as its model is of feasibility alone.
+    fn recommendable(&self) -> Vec<Point> {
+        match self.problem.objective {
+            Objective::Computed(_) => self.tried.iter().map(|tried| self.problem.space.snap(&tried.point)).collect(),
+            Objective::Measured { .. } => self.seeds(),
+        }
+    }
+
+    /// The minimizer of the posterior mean where all SLOs probably hold, of a computed objective among the tried points
+    /// (an untried one could only be cheaper by being less probably feasible); failing that, the most probably feasible point
     /// that was tried, if it is feasible rather than not.
     pub(super) fn recommend(&self) -> Option<Recommendation> {
         let value = |point: &[f64], features: &[f64]| match (&self.problem.objective, &self.models.objective) {
@@ -210,6 +228,7 @@ impl<'a> Study<'a> {
             if score.is_nan() { f64::NEG_INFINITY } else { score }
         };
         let space = &self.problem.space;
+        let computed = matches!(self.problem.objective, Objective::Computed(_));
         let region: Vec<(f64, f64)> = match self.problem.mode {
             Mode::Explore => space.dimensions.iter().map(super::space::Dimension::bounds).collect(),
             Mode::Safe => safety::region(self.problem, self.history, &self.incumbent()?.point),
@@ -218,8 +237,8 @@ impl<'a> Study<'a> {
             space,
             region: &region,
             score: &score,
-            excluded: &|_| false,
-            seeds: &self.seeds(),
+            excluded: &|point| computed && !self.tried.iter().any(|tried| space.same(&tried.point, point)),
+            seeds: &self.recommendable(),
             seed: self.problem.seed,
             stream: self.history.len(),
         };

@@ -5,6 +5,7 @@
 
 use super::descent;
 use super::gp::{Likelihood, Parameters, Process, Readings};
+use super::kernel::Kernel;
 
 /// Readings that are fitted from several starts; more of them only refine the result.
 const PART: usize = 60;
@@ -62,6 +63,16 @@ impl Prior {
         let slopes = slopes.collect();
         (value, slopes)
     }
+}
+
+/// The same readings under parameters that are no smoother than typical ones: length scales at most the prior's median,
+/// amplitude at least its median. A few readings that look smooth do not make it so.
+pub(super) fn sceptical(fitted: &Process, readings: &Readings, prior: Prior) -> Option<Process> {
+    let typical = 2.0 * (-prior.scale()).exp();
+    let rates = fitted.kernel.rates.iter().map(|rate| rate.max(typical));
+    let amplitude = fitted.kernel.amplitude.max(1.0);
+    let kernel = Kernel { rates: rates.collect(), amplitude, bias: fitted.kernel.bias };
+    Process::new(readings, kernel, fitted.noise)
 }
 
 /// The process with the most probable parameters; none when no parameters work, such as for values that are not finite.

@@ -8,6 +8,9 @@ use super::space::{Dimension, Space};
 /// √5.
 const ROOT_5: f64 = 2.236_067_977_499_79;
 
+/// The ratio of the bounds from which a dimension is seen by its logarithm.
+const WIDE: f64 = 4.0;
+
 /// How points become features: a number in \[0, 1\] for an ordered dimension, one-hot columns for a choice.
 #[derive(Clone, Debug)]
 pub(super) struct Features {
@@ -44,11 +47,23 @@ impl Features {
                 let hot = |index| if index == chosen { std::f64::consts::FRAC_1_SQRT_2 } else { 0.0 };
                 features.extend((0..dimension.values().unwrap_or(1)).map(hot));
             } else {
-                features.push(dimension.unit(value));
+                features.push(warped(dimension, value));
             }
         }
         features.resize(self.owners.len(), 0.5);
         features
+    }
+}
+
+/// Where a value is between the bounds, in \[0, 1\]: by its logarithm if the range is positive and wide, as what is
+/// counted in such ranges (cores, memory, replicas, workers) acts by its ratio; such a warping of inputs is that of
+/// Snoek et al. 2014 with a fixed shape.
+fn warped(dimension: &Dimension, value: f64) -> f64 {
+    let (low, high) = dimension.bounds();
+    if low > 0.0 && high >= WIDE * low && value.is_finite() {
+        (value.clamp(low, high) / low).ln() / (high / low).ln()
+    } else {
+        dimension.unit(value)
     }
 }
 

@@ -14,7 +14,7 @@ use super::problem::{Objective, Observation, Outcome, Prediction, Problem, Scale
 const BIAS: f64 = 1.0;
 
 /// The deviation of a constrained metric's logarithm that is expected over the range.
-const USUAL: f64 = 0.5;
+const USUAL: f64 = 1.0;
 
 /// What logarithms are cut at, as a share of the greatest reading.
 const FLOOR: f64 = 1e-6;
@@ -23,6 +23,8 @@ const FLOOR: f64 = 1e-6;
 #[derive(Clone, Debug)]
 pub(super) struct Model {
     pub(super) process: Process,
+    /// Of a constraint: what a sceptic makes of the same readings.
+    sceptic: Option<Process>,
     scale: Scale,
     centre: f64,
     spread: f64,
@@ -56,7 +58,8 @@ impl Model {
         };
         let prior = Prior { bias: BIAS, dimensions: features.dimensions() };
         let process = fit::fit(&readings, &features.owners, prior)?;
-        Some(Self { process, scale, centre, spread, threshold: limit.map(standard) })
+        let sceptic = threshold.and_then(|_| fit::sceptical(&process, &readings, prior));
+        Some(Self { process, sceptic, scale, centre, spread, threshold: limit.map(standard) })
     }
 
     /// The model of whether trials live.
@@ -70,14 +73,23 @@ impl Model {
         }
         let prior = Prior { bias: 0.0, dimensions: features.dimensions() };
         let process = fit::fit(&readings, &features.owners, prior)?;
-        Some(Self { process, scale: Scale::Linear, centre: -1.0, spread: 1.0, threshold: Some(1.0) })
+        let sceptic = fit::sceptical(&process, &readings, prior);
+        Some(Self { process, sceptic, scale: Scale::Linear, centre: -1.0, spread: 1.0, threshold: Some(1.0) })
     }
 
-    /// ln of the probability that the true value keeps the threshold (Gardner et al. 2014, equation 8).
+    /// ln of the probability that the true value keeps the threshold (Gardner et al. 2014, equation 8), averaged over
+    /// the fitted process and the sceptic's, as few readings say little about the parameters.
     pub(super) fn ln_probability(&self, features: &[f64]) -> f64 {
-        self.threshold.map_or(0.0, |threshold| {
-            let (mean, variance) = self.process.predict(features);
+        let Some(threshold) = self.threshold else { return 0.0 };
+        let ln = |process: &Process| {
+            let (mean, variance) = process.predict(features);
             normal::ln_cdf((threshold - mean) / variance.sqrt())
+        };
+        let fitted = ln(&self.process);
+        self.sceptic.as_ref().map_or(fitted, |sceptic| {
+            let doubted = ln(sceptic);
+            let (low, high) = (fitted.min(doubted), fitted.max(doubted));
+            if high.is_finite() { high + (0.5 * (low - high).exp() + 0.5).ln() } else { f64::MIN }
         })
     }
 
@@ -179,7 +191,8 @@ impl Models {
     /// ln of the probability that all constraints hold and the trial lives, taken as independent (Gelbart et al. 2014,
     /// equation 4).
     pub(super) fn ln_feasible(&self, features: &[f64]) -> f64 {
-        self.constraints.iter().chain([&self.viability]).flatten().map(|model| model.ln_probability(features)).sum()
+        let models = self.constraints.iter().chain([&self.viability]).flatten();
+        models.map(|model| model.ln_probability(features)).sum::<f64>().max(f64::MIN)
     }
 
     /// ln of how little is known of the constraints at a point: the sum of the logarithms of their deviations.

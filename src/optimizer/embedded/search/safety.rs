@@ -15,7 +15,7 @@ const LEAST: f64 = 0.025;
 const GREATEST: f64 = 0.2;
 
 /// The step limit: the greatest share of its range by which a setting may differ from the incumbent's.
-const STRIDE: f64 = 0.15;
+const STRIDE: f64 = 0.1;
 
 /// Half the width of the first design around the baseline.
 const SHRUNKEN: f64 = 0.08;
@@ -45,6 +45,19 @@ fn around(problem: &Problem, centre: &[f64], reach: f64) -> Vec<(f64, f64)> {
         ((value - reach).clamp(low, high), (value + reach).clamp(low, high))
     });
     bounds.collect()
+}
+
+/// How far a point is from the centre, in half widths of the trust region, added up over the dimensions: more than 1
+/// is too far, so that one setting takes its whole step or several take a part of theirs. What moves several settings
+/// at once is what a model of few readings is wrong about.
+pub(super) fn strides(region: &[(f64, f64)], centre: &[f64], point: &[f64]) -> f64 {
+    let dimensions = region.iter().zip(centre.iter().zip(point));
+    let shares = dimensions.map(|((low, high), (centre, value))| {
+        let half = (high - centre).max(centre - low);
+        if half > 0.0 { (value - centre).abs() / half } else { 0.0 }
+    });
+    // Forgives a step that is as long as the half width but for rounding.
+    shares.sum::<f64>() - 1e-6
 }
 
 /// A point of the shrunken box around the baseline; choices stay.

@@ -4,6 +4,7 @@
 //! - memory: resident size while idle in the command loop, and while measuring 20 metrics every second;
 //! - parsing: 1,000 series of 1,000 points through the prometheus connector, against `serde_json` into plain structs,
 //!   both over HTTP from the same server;
+//! - external connector: an event through an executable, against the same inside;
 //! - command loop: requests per second with an optimizer that answers at once, against a bare HTTP client.
 //!
 //! Figures are printed, never asserted: they depend on the machine.
@@ -30,9 +31,10 @@ use std::time::{Duration, Instant};
 use http_server::{HttpServer, Reply};
 use serde_json::json;
 use servox::connector::{
-    BuildContext, ConnectorName, Event, EventContext, EventContextText, MeasureRequest, Phase, ProgressSender, Section,
-    Services,
+    BuildContext, Connector, ConnectorName, DescribeRequest, ErasedFactory, Event, EventContext, EventContextText,
+    MeasureRequest, Phase, ProgressSender, Section, Services,
 };
+use servox::connectors::external::Found;
 use servox::decode::{Decoder, NoVariables, Node, Origin};
 use servox::types::Duration as Span;
 
@@ -45,6 +47,7 @@ fn main() {
     runtime.block_on(async {
         memory().await;
         parsing().await;
+        external_connector().await;
         command_loop().await;
     });
 }
@@ -247,6 +250,72 @@ async fn measure_once(url: &str) -> usize {
     let mut request = MeasureRequest::default();
     request.control.duration = Span::from_micros(1000);
     connector.as_measure().unwrap().measure(&context, &request).await.unwrap().readings.len()
+}
+
+/// The least that a connector can be: it says what it is, and describes nothing.
+const LEAST_CONNECTOR: &str = r##"
+use std::io::{stdin, stdout, BufRead, Write};
+fn main() {
+    for line in stdin().lock().lines() {
+        let line = line.unwrap();
+        let id: String = line.split("\"id\":").nth(1).unwrap().chars().take_while(char::is_ascii_digit).collect();
+        let result = if line.contains("\"initialize\"") {
+            r#"{"protocol":1,"metadata":{"version":"1"},"schema":{"type":"object"},"capabilities":["describe"]}"#
+        } else {
+            "{}"
+        };
+        writeln!(stdout(), "{{\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":{result}}}").unwrap();
+        if line.contains("\"shutdown\"") { return; }
+    }
+}
+"##;
+
+async fn external_connector() {
+    const COUNT: usize = 2_000;
+    let folder = tempfile::tempdir().unwrap();
+    let (source, program) = (folder.path().join("least.rs"), folder.path().join("servo-connector-least"));
+    std::fs::write(&source, LEAST_CONNECTOR).unwrap();
+    let compiled = Command::new("rustc").args(["-O", "--edition", "2021", "-o"]).arg(&program).arg(&source).status();
+    assert!(compiled.unwrap().success());
+    let factory: &'static dyn ErasedFactory = Box::leak(Box::new(Found::at(&program).ask().await.unwrap()));
+    let external = build(factory, &json!({}));
+    let wait = servox::connectors::CONNECTORS.iter().find(|f| f.metadata().default_name == "wait").unwrap();
+    let inside = build(*wait, &json!({"measure_enabled": false}));
+    external.as_lifecycle().unwrap().attach(&context(external.as_ref(), Event::Attach)).await.unwrap();
+    let (mut outer, mut inner) = (Vec::new(), Vec::new());
+    for _ in 0..COUNT {
+        for (connector, times) in [(&external, &mut outer), (&inside, &mut inner)] {
+            let cx = context(connector.as_ref(), Event::Describe);
+            let start = Instant::now();
+            connector.as_describe().unwrap().describe(&cx, &DescribeRequest::default()).await.unwrap();
+            times.push(start.elapsed());
+        }
+    }
+    external.as_lifecycle().unwrap().detach(&context(external.as_ref(), Event::Detach)).await.unwrap();
+    let worst = outer.iter().max().unwrap().as_secs_f64() * 1e3;
+    let (outer, inner) = (median(outer), median(inner));
+    println!(
+        "external connector: an event takes {outer:.1?} at the median, {worst:.2} ms at most; the same inside {inner:.1?} (to stay below 2 ms more)"
+    );
+}
+
+fn build(factory: &'static dyn ErasedFactory, section: &serde_json::Value) -> Box<dyn Connector> {
+    let name = ConnectorName::new(&*factory.metadata().default_name);
+    let node = Node::from_json(section, &Origin::whole("bench"));
+    let section = Section { name: &name, node: &node, prefix: "" };
+    let prepared = Decoder::run(&NoVariables, |cx| factory.parse(section, cx)).unwrap();
+    let build = BuildContext { optimizer: None, network: servox::network::Network::default() };
+    prepared.build(name.clone(), &build).ok().unwrap()
+}
+
+fn context(connector: &dyn Connector, event: Event) -> EventContext {
+    EventContext::new(
+        connector.name().clone(),
+        EventContextText(Phase::On, event),
+        Arc::new(Services::default()),
+        ProgressSender::default(),
+        tokio_util::sync::CancellationToken::new(),
+    )
 }
 
 async fn command_loop() {

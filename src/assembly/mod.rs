@@ -4,6 +4,7 @@
 //! and reports all problems together. [`PreparedServo::build`] makes connectors and clients, and still talks to
 //! nobody.
 
+pub mod discovery;
 pub mod schema;
 mod shown;
 

@@ -136,8 +136,12 @@ impl<'a> Mounted<'a> {
 
     /// Defines the section with the variables of its name, and refers to it.
     fn define(&self, definitions: &mut Map<String, Json>) -> Json {
-        let Some(type_name) = reference(self.section.as_value()) else { return self.section.clone().to_value() };
         let Mount { name, factory } = self.mount;
+        let Some(type_name) = reference(self.section.as_value()) else {
+            let mut section = self.section.clone().to_value();
+            name_variables(&mut section, &prefix(name));
+            return section;
+        };
         let is_default = factory.metadata().default_name == name;
         let own_name = if is_default { type_name.to_owned() } else { format!("{type_name}__{}", plain(name)) };
         let mut section = definitions.get(type_name).cloned().unwrap_or_default();

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use regex::Regex;
 
 use super::check::Check;
+use crate::types::Severity;
 
 /// Selects checks. All constraints must hold; the default has none and selects every check.
 #[derive(Debug, Clone, Default)]
@@ -72,6 +73,16 @@ impl CheckFilter {
     pub fn matches(&self, check: &Check) -> bool {
         let tagged = self.tags.is_empty() || !self.tags.is_disjoint(&check.tags);
         tagged && self.name.matches(&check.name) && self.id.matches(&check.id)
+    }
+
+    /// Which of the checks of a connector are to be run: those that are wanted, and unless the filter is exclusive the
+    /// critical ones before the last of them.
+    pub(super) fn reached(&self, checks: &[&Check]) -> Vec<bool> {
+        let wanted: Vec<bool> = checks.iter().map(|check| self.matches(check)).collect();
+        let count = wanted.iter().rposition(|wanted| *wanted).map_or(0, |last| last + 1);
+        let required = |check: &Check| check.severity == Severity::Critical && !self.exclusive;
+        let each = checks.iter().zip(wanted).enumerate();
+        each.map(|(index, (check, wanted))| index < count && (wanted || required(check))).collect()
     }
 
     /// Whether every check is wanted.

@@ -120,11 +120,8 @@ impl<'a> CheckSuite<'a> {
     /// What is to be run, in order.
     fn selected(self, filter: &CheckFilter) -> Vec<Entry<'a>> {
         let entries: Vec<_> = self.plain.into_iter().chain(self.items).collect();
-        let wanted: Vec<_> = entries.iter().map(|entry| filter.matches(&entry.check)).collect();
-        let count = wanted.iter().rposition(|wanted| *wanted).map_or(0, |last| last + 1);
-        let required = |check: &Check| check.severity == Severity::Critical && !filter.exclusive;
-        let reached = entries.into_iter().zip(wanted).take(count);
-        reached.filter(|(entry, wanted)| *wanted || required(&entry.check)).map(|(entry, _)| entry).collect()
+        let reached = filter.reached(&entries.iter().map(|entry| &entry.check).collect::<Vec<_>>());
+        entries.into_iter().zip(reached).filter(|(_, reached)| *reached).map(|(entry, _)| entry).collect()
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use futures_util::future::join_all;
 use indicatif::MultiProgress;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
@@ -11,7 +12,7 @@ use super::exit::{CliError, ExitCode};
 use super::globals::Globals;
 use super::interrupt::{interruptible, listen};
 use super::output::{Format, Output, Report};
-use crate::assembly::{PreparedServo, Registry, load};
+use crate::assembly::{PreparedServo, Registry, discovery, load};
 use crate::config::file::read_file;
 use crate::config::{Environment, OptimizerRequirement};
 use crate::connector::{ConnectorName, ErasedFactory, EventError, Metadata, ProgressSender};
@@ -43,6 +44,16 @@ pub(crate) struct Servos<T> {
 }
 
 impl Context {
+    /// Adds the connector types that the command line names and that are not built in.
+    ///
+    /// # Errors
+    /// An executable of such a name is no connector that can be used.
+    pub(crate) async fn find(&mut self, identifiers: &[&str]) -> Result<(), CliError> {
+        let found = discovery::with_named(identifiers.iter().copied(), self.registry, &self.environment).await;
+        self.registry = found.map_err(|error| CliError::Usage(error.to_string()))?;
+        Ok(())
+    }
+
     /// The connector type that an identifier means.
     pub(crate) fn metadata(&self, identifier: &str) -> Option<&'static Metadata> {
         self.registry.iter().map(|factory| factory.metadata()).find(|metadata| metadata.is_named(identifier))
@@ -76,7 +87,8 @@ impl Context {
         let file = self.config_file()?;
         let invalid = |problems| CliError::Configuration { file: file.clone(), problems };
         let parsed = read_file(&file).await.map_err(invalid)?;
-        let loaded = load(parsed, self.registry, &self.environment, optimizer).map_err(invalid)?;
+        let registry = discovery::with_named_in(&parsed, self.registry, &self.environment).await.map_err(invalid)?;
+        let loaded = load(parsed, registry, &self.environment, optimizer).map_err(invalid)?;
         for warning in &loaded.warnings {
             tracing::warn!("{warning}");
         }
@@ -133,7 +145,9 @@ impl Context {
         let dispatch = Dispatch::new(ProgressSender::default(), cancellation.clone());
         let answer = async {
             attach(&mut servos.chosen, &dispatch).await?;
-            question(&servos.chosen, &dispatch).await
+            let reports = question(&servos.chosen, &dispatch).await;
+            detach(&servos.chosen).await;
+            reports
         };
         let reports = interruptible(&mut listen()?, &cancellation, answer).await?;
         self.output.reports(format, servos.several, &reports)?;
@@ -145,10 +159,19 @@ impl Context {
 pub(crate) async fn attach(servos: &mut [Servo], dispatch: &Dispatch) -> Result<(), CliError> {
     let spans: Vec<_> = servos.iter().map(|servo| span(servo, servos)).collect();
     for (servo, span) in servos.iter_mut().zip(spans) {
-        let attached = servo.attach(dispatch).instrument(span).await;
-        attached.map_err(|error| failed("attaching the connectors failed", &error))?;
+        if let Err(error) = servo.attach(dispatch).instrument(span).await {
+            detach(servos).await;
+            return Err(failed("attaching the connectors failed", &error));
+        }
     }
     Ok(())
+}
+
+/// Tells all connectors of servos that were not run that they are needed no more.
+pub(crate) async fn detach(servos: &[Servo]) {
+    // Not by the dispatch of the command, which may have been cancelled.
+    let dispatch = Dispatch::default();
+    join_all(servos.iter().map(|servo| servo.detach(&dispatch).instrument(span(servo, servos)))).await;
 }
 
 /// A dispatch to the connectors that are named, or to all when none is.

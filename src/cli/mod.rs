@@ -28,8 +28,8 @@ use crate::assembly::Registry;
 use crate::config::{DotenvFile, Environment, variables};
 use crate::logging::{self, LogFormat, LogLevel, LogOptions};
 use commands::{
-    adjust, check, completions, config, connector, connectors, describe, generate, init, list, measure, run, schema,
-    show, sidecar, validate, version,
+    adjust, check, completions, config, connector, connector_test, connectors, describe, generate, init, list, measure,
+    run, schema, show, sidecar, validate, version,
 };
 use context::Context;
 use exit::{CliError, ExitCode};
@@ -54,6 +54,7 @@ enum Command {
     Init(init::Args),
     List(list::Args),
     Connectors(connectors::Args),
+    Connector(connector_test::Args),
     Show(show::Args),
     Check(check::Args),
     Run(run::Args),
@@ -78,11 +79,24 @@ enum Action {
 }
 
 impl Action {
+    /// The connector types that the arguments name.
+    fn types(&self) -> Vec<&str> {
+        match self {
+            Self::Command(Command::Generate(args)) => args.types(),
+            Self::Command(Command::Init(args)) => args.types(),
+            Self::Command(Command::Schema(args)) => args.types(),
+            Self::Command(Command::Validate(args)) => args.types(),
+            Self::Command(Command::Version(args)) => args.types(),
+            _ => Vec::new(),
+        }
+    }
+
     async fn run(self, cx: &Context) -> Result<ExitCode, CliError> {
         match self {
             Self::Command(Command::Init(args)) => init::run(args, cx).await,
             Self::Command(Command::List(args)) => list::run(args, cx).await,
             Self::Command(Command::Connectors(args)) => connectors::run(args, cx).await,
+            Self::Command(Command::Connector(args)) => connector_test::run(args, cx).await,
             Self::Command(Command::Show(args)) => show::run(args, cx).await,
             Self::Command(Command::Check(args)) => check::run(args, cx).await,
             Self::Command(Command::Run(args)) => run::run(args, cx).await,
@@ -143,8 +157,11 @@ fn start(registry: Registry) -> Result<ExitCode, CliError> {
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| CliError::Failed(format!("failed to start the runtime: {error}")))?;
-    let cx = Context { registry, environment, globals, output, log, screen };
-    let result = runtime.block_on(action.run(&cx));
+    let mut cx = Context { registry, environment, globals, output, log, screen };
+    let result = runtime.block_on(async {
+        cx.find(&action.types()).await?;
+        action.run(&cx).await
+    });
     // A question that nobody has answered must not keep the process alive.
     runtime.shutdown_background();
     result

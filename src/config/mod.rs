@@ -35,5 +35,5 @@ pub use dump::{Detail, Dump, Secrets};
 pub use environment::{DotenvFile, Environment};
 pub use opsani::OpsaniOptimizer;
 pub use optimizer::OptimizerConfig;
-pub use routes::KnownConnector;
+pub use routes::{KnownConnector, NamedType, named_types};
 pub use servo::{LoadOptions, LoadedFile, OptimizerRequirement, SectionConfig, ServoConfig, load};

@@ -7,7 +7,9 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::Value as Json;
 
-use crate::decode::{Decoder, KeyPath, Node, Problem, Value, nearest};
+use super::Environment;
+use super::variables::SERVO_PREFIX;
+use crate::decode::{Decoder, KeyPath, Node, Origin, Problem, Value, Variables as _, nearest};
 
 /// A connector type as far as the configuration needs to know it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +20,51 @@ pub struct KnownConnector<'a> {
     pub class_name: &'a str,
     /// Whether its default name may not name a connector of another type.
     pub reserved: bool,
+}
+
+/// What a document says that may be the type of a connector.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NamedType {
+    /// The identifier, or the key of a section.
+    pub identifier: String,
+    /// Where it was written.
+    pub origin: Origin,
+    /// The key path.
+    pub path: KeyPath,
+}
+
+/// Everything in a document that may be the type of a connector: the identifiers that `connectors` lists, or without
+/// it the keys of sections. What is wrong with the key is left to [`load`](super::load).
+pub fn named_types(document: &Node, environment: &Environment) -> Vec<NamedType> {
+    let Value::Map(keys) = &document.value else { return Vec::new() };
+    let variable = format!("{SERVO_PREFIX}CONNECTORS");
+    let written = keys.get("connectors").map(|entry| entry.value.clone());
+    let node = written.or_else(|| {
+        let text = environment.get(&variable)?;
+        Some(Node::new(Value::Text(text.to_owned()), Origin::whole(format!("environment variable {variable}"))))
+    });
+    let of = |identifier: &str, origin: &Origin, path: KeyPath| NamedType {
+        identifier: identifier.to_owned(),
+        origin: origin.clone(),
+        path,
+    };
+    let descriptor = Decoder::run(environment, |cx| Descriptor::decode(node.as_ref(), cx));
+    let Ok(Descriptor::Closed(node)) = descriptor else {
+        let sections = keys.iter().filter(|entry| !RESERVED_NAMES.contains(&entry.key.as_str()));
+        let sections = sections.filter(|entry| !entry.value.is_null());
+        return sections.map(|entry| of(&entry.key, &entry.key_origin, KeyPath::new([&entry.key]))).collect();
+    };
+    let path = || KeyPath::new(["connectors"]);
+    let nodes: Vec<&Node> = match &node.value {
+        Value::Map(map) => map.iter().map(|entry| &entry.value).collect(),
+        Value::List(items) => items.iter().collect(),
+        _ => Vec::new(),
+    };
+    let texts = nodes.into_iter().filter_map(|node| match &node.value {
+        Value::Text(text) => Some(of(text, &node.origin, path())),
+        _ => None,
+    });
+    texts.collect()
 }
 
 /// A name with the type that is mounted there.

@@ -2,8 +2,10 @@
 //!
 //! The order of the registry is data: it is the order in which the connectors of a configuration without a
 //! `connectors` key are dispatched to, and in which they are listed. A folder knows neither the others nor the servo,
-//! but for the composite `opsani_dev`, which knows the configurations that it makes.
+//! but for the composite `opsani_dev`, which knows the configurations that it makes. Those of `external` are found at run
+//! time and are in no registry.
 
+pub mod external;
 pub mod kube_metrics;
 pub mod kubernetes;
 pub mod opsani_dev;

@@ -158,12 +158,25 @@ impl Servo {
         if let Err(error) = self.on(Event::Shutdown, &[connector], &alone, shutdown).await {
             tracing::error!(connector = %name, error = error.chain(), "failed to shut down a connector");
         }
+        self.detach_from(connector, &alone).await;
+    }
+
+    /// Tells each connector of a servo that never ran that it leaves. Failures are logged: every connector is told.
+    pub async fn detach(&self, dispatch: &Dispatch) {
+        join_all(self.connectors.iter().map(async |connector| {
+            let alone = dispatch.clone().only(vec![connector.name().clone()]);
+            self.detach_from(connector, &alone).await;
+        }))
+        .await;
+    }
+
+    async fn detach_from(&self, connector: &Arc<dyn Connector>, alone: &Dispatch) {
         let detach = async |connector: &dyn Connector, cx: &EventContext| match connector.as_lifecycle() {
             Some(lifecycle) => Some(lifecycle.detach(cx).await),
             None => None,
         };
-        if let Err(error) = self.dispatch(Event::Detach, &alone, detach, |_| Outcome::Nothing).await {
-            tracing::error!(connector = %name, error = error.chain(), "failed to detach a connector");
+        if let Err(error) = self.dispatch(Event::Detach, alone, detach, |_| Outcome::Nothing).await {
+            tracing::error!(connector = %connector.name(), error = error.chain(), "failed to detach a connector");
         }
     }
 }

@@ -19,6 +19,8 @@ pub(super) enum Input {
     Inherited,
     /// These bytes, then the end.
     Bytes(Vec<u8>),
+    /// What [`Process::send`](super::Process::send) is given, until the process is dropped.
+    Kept,
 }
 
 impl Input {
@@ -27,7 +29,7 @@ impl Input {
             // Only the foreground process group may read from a terminal; any other is stopped when it tries.
             Self::Inherited if std::io::stdin().is_terminal() => Stdio::null(),
             Self::Inherited => Stdio::inherit(),
-            Self::Bytes(_) => Stdio::piped(),
+            Self::Bytes(_) | Self::Kept => Stdio::piped(),
         }
     }
 }
@@ -55,6 +57,13 @@ impl Command {
     #[must_use]
     pub fn input(mut self, bytes: impl Into<Vec<u8>>) -> Self {
         self.input = Input::Bytes(bytes.into());
+        self
+    }
+
+    /// With an input that is kept open, for [`Process::send`](super::Process::send).
+    #[must_use]
+    pub fn conversing(mut self) -> Self {
+        self.input = Input::Kept;
         self
     }
 

@@ -7,7 +7,7 @@ use tokio::io::{AsyncBufRead, AsyncRead, BufReader};
 
 /// Longer than any line that means something: a report of a load test lists every error that it saw, one for each
 /// local port at worst. Short enough to be kept in memory.
-const LONGEST_LINE: usize = 16 * 1024 * 1024;
+pub const LONGEST_LINE: usize = 16 * 1024 * 1024;
 
 /// Where a line was written to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

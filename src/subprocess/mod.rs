@@ -22,7 +22,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 pub use command::{Command, Pipeline};
-pub use lines::{Line, Source, Tail};
+pub use lines::{LONGEST_LINE, Line, Source, Tail};
 pub use process::{Process, Status};
 pub use search_path::{ProgramNotFound, SearchPath};
 

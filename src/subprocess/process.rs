@@ -78,10 +78,13 @@ impl Process {
     pub fn start(pipeline: &Pipeline) -> Result<Self, SubprocessError> {
         let mut process = Self { group: Group(None), children: Vec::new(), streams: Streams::default() };
         process.start_one(&pipeline.first, pipeline.first.input.stdio())?;
-        if let Input::Bytes(bytes) = &pipeline.first.input {
-            process.streams.input =
-                process.children[0].stdin.take().map(|pipe| Feed { pipe, bytes: bytes.clone(), written: 0 });
-        }
+        let (bytes, kept) = match &pipeline.first.input {
+            Input::Inherited => (Vec::new(), false),
+            Input::Bytes(bytes) => (bytes.clone(), false),
+            Input::Kept => (Vec::new(), true),
+        };
+        // There is no pipe where the input is inherited.
+        process.streams.input = process.children[0].stdin.take().map(|pipe| Feed { pipe, bytes, written: 0, kept });
         for command in &pipeline.rest {
             let input = process.take_output().map_err(|source| not_started(command, source))?;
             process.start_one(command, input)?;
@@ -121,6 +124,53 @@ impl Process {
     /// Cancel safe: a dropped call loses nothing.
     pub async fn next_line(&mut self) -> Option<Line> {
         self.streams.next_line().await
+    }
+
+    /// As [`Self::next_line`], and `None` as soon as the first process has exited, although others hold the outputs
+    /// open.
+    ///
+    /// # Cancel safety
+    /// Cancel safe: a dropped call loses nothing.
+    pub async fn next_line_while_running(&mut self) -> Option<Line> {
+        let Self { children, streams, .. } = self;
+        tokio::select! {
+            // Lines first: what was written before the exit is read.
+            biased;
+            line = streams.next_line() => line,
+            _ = first_exit(children) => None,
+        }
+    }
+
+    /// Adds to the input of a [conversation](Command::conversing). It is written while lines are read, and dropped
+    /// when nobody reads it any more.
+    pub fn send(&mut self, bytes: &[u8]) {
+        if let Some(feed) = &mut self.streams.input {
+            feed.bytes.extend_from_slice(bytes);
+        }
+    }
+
+    /// Closes the input of a conversation, written or not.
+    pub fn close_input(&mut self) {
+        self.streams.input = None;
+    }
+
+    /// How the first process exited, if it does so in this time. Hands over what is written meanwhile.
+    pub async fn exit_within(&mut self, limit: Duration, mut on_line: impl FnMut(Line)) -> Option<Status> {
+        let Self { children, streams, .. } = self;
+        // Reads on, so that nobody is kept from exiting by a full pipe.
+        let read = async {
+            while let Some(line) = streams.next_line().await {
+                on_line(line);
+            }
+            std::future::pending::<Option<Status>>().await
+        };
+        let exit = async {
+            tokio::select! {
+                status = first_exit(children) => status,
+                never = read => never,
+            }
+        };
+        timeout(limit, exit).await.ok().flatten()
     }
 
     /// Waits until all processes have exited and returns how, in the order of the pipeline. Lines that have not been
@@ -204,6 +254,11 @@ async fn reap(children: &mut [Child]) -> io::Result<Vec<Status>> {
     Ok(statuses)
 }
 
+/// How the first process exits.
+async fn first_exit(children: &mut [Child]) -> Option<Status> {
+    children.first_mut()?.wait().await.ok().map(Status::from)
+}
+
 /// A process group that is killed when dropped; `None` when there is nothing to kill.
 #[derive(Debug)]
 struct Group(Option<Pid>);
@@ -261,6 +316,8 @@ struct Feed {
     pipe: ChildStdin,
     bytes: Vec<u8>,
     written: usize,
+    /// Whether the pipe stays open when everything is written.
+    kept: bool,
 }
 
 /// The pipes of a process group.
@@ -290,6 +347,11 @@ impl Streams {
     /// Ready when everything is written, or nobody reads any more.
     fn poll_feed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         while let Some(feed) = &mut self.input {
+            if feed.kept && feed.written == feed.bytes.len() {
+                feed.bytes.clear();
+                feed.written = 0;
+                return Poll::Ready(());
+            }
             match Pin::new(&mut feed.pipe).poll_write(cx, &feed.bytes[feed.written..]) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Ok(length)) if length > 0 => feed.written += length,

@@ -97,6 +97,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         &[
             "config",
             "connector",
+            "connectors",
             "decode",
             "exchange",
             "k8s",
@@ -155,6 +156,9 @@ fn imports(source: &Source) -> BTreeSet<String> {
         .collect()
 }
 
+/// The one room whose types are found at run time, and stand in no registry. The assembly asks for them there.
+const FOUND: &str = "external";
+
 /// The one room that is composed of others.
 const COMPOSITE: &str = "opsani_dev";
 
@@ -196,7 +200,8 @@ fn every_room_has_the_same_doors_and_one_entry() {
             });
             let entry = format!("&{room}::FACTORY");
             let entries = registry.production.join("\n").matches(&entry).count();
-            missing.chain((entries != 1).then(|| format!("{room}: {entries} entries"))).collect::<Vec<_>>()
+            let expected = usize::from(room != FOUND);
+            missing.chain((entries != expected).then(|| format!("{room}: {entries} entries"))).collect::<Vec<_>>()
         }),
     );
 }

@@ -10,7 +10,7 @@ use super::run::{Serve, serve};
 use crate::checks::{Delay, FlowObserver, FlowOutcome, Readiness};
 use crate::cli::checklist::Checklist;
 use crate::cli::checks::{Plan, Tables, examine, flow_options, heading, table_of, targets};
-use crate::cli::context::{Context, attach, span};
+use crate::cli::context::{Context, attach, detach, span};
 use crate::cli::exit::{CliError, ExitCode};
 use crate::cli::interrupt::{interruptible, listen};
 use crate::cli::output::Format;
@@ -207,13 +207,12 @@ pub(crate) async fn run(args: Args, cx: &Context) -> Result<ExitCode, CliError> 
     let cancellation = CancellationToken::new();
     let work = async {
         attach(&mut servos, &Dispatch::new(ProgressSender::default(), cancellation.clone())).await?;
-        args.validate(&servos)?;
-        let plans = servos.iter().map(|servo| args.plan(servo)).collect::<Result<Vec<_>, _>>()?;
-        let flows = servos.iter().zip(&plans).map(async |(servo, plan)| {
-            let mut observer = observer(servo, &servos, plan, &args, cx);
-            examine(servo, plan, observer.as_mut(), &cancellation).instrument(span(servo, &servos)).await
-        });
-        Ok(join_all(flows).await)
+        let outcomes = outcomes(&servos, &args, cx, &cancellation).await;
+        let goes_on = args.run && outcomes.as_ref().is_ok_and(|outcomes| outcomes.iter().all(is_ready));
+        if !goes_on || cancellation.is_cancelled() {
+            detach(&servos).await;
+        }
+        outcomes
     };
     let outcomes = interruptible(&mut signals, &cancellation, work).await?;
     print(&servos, &outcomes, &args, cx)?;
@@ -224,6 +223,21 @@ pub(crate) async fn run(args: Args, cx: &Context) -> Result<ExitCode, CliError> 
         return serve(&servos, Serve { no_poll: false, interactive: args.interactive }, signals, cx).await;
     }
     Ok(ExitCode::Success)
+}
+
+async fn outcomes(
+    servos: &[Servo],
+    args: &Args,
+    cx: &Context,
+    cancellation: &CancellationToken,
+) -> Result<Vec<FlowOutcome>, CliError> {
+    args.validate(servos)?;
+    let plans = servos.iter().map(|servo| args.plan(servo)).collect::<Result<Vec<_>, _>>()?;
+    let flows = servos.iter().zip(&plans).map(async |(servo, plan)| {
+        let mut observer = observer(servo, servos, plan, args, cx);
+        examine(servo, plan, observer.as_mut(), cancellation).instrument(span(servo, servos)).await
+    });
+    Ok(join_all(flows).await)
 }
 
 /// A servo of which nothing was checked is not known to be ready.

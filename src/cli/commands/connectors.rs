@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::assembly::discovery::{self, Listed};
 use crate::cli::context::Context;
 use crate::cli::exit::{CliError, ExitCode};
 use crate::cli::output::Format;
@@ -12,7 +13,7 @@ use crate::table::Table;
 /// List the connector types that exist
 ///
 /// Lists everything that a configuration can use, whether or not it does. `servo show connectors` lists those that it
-/// uses.
+/// uses. Executables servo-connector-NAME in the folders of `SERVO_CONNECTOR_PATH` and PATH are asked what they are.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: servo connectors --verbose")]
 pub(crate) struct Args {
@@ -24,20 +25,58 @@ pub(crate) struct Args {
     output: Format,
 }
 
-/// Prints them in the order of the registry, the servo itself last.
-#[expect(clippy::unused_async, reason = "all commands are called alike")]
+/// Prints them in the order of the registry, then the servo itself, then those that are executables.
 pub(crate) async fn run(args: Args, cx: &Context) -> Result<ExitCode, CliError> {
+    let found = discovery::everything(cx.registry, &cx.environment).await;
     let types = cx.registry.iter().map(|factory| factory.metadata()).chain([&*servo::METADATA]);
-    let mut table = Table::new(["NAME"].into_iter().chain(headers(args.verbose)));
+    // Most have none: their table stays as wide as it was.
+    let found_header = (!found.is_empty()).then_some("EXECUTABLE");
+    let mut table = Table::new(["NAME"].into_iter().chain(headers(args.verbose)).chain(found_header));
     let mut values = Vec::new();
     for metadata in types {
-        table.row([metadata.default_name.to_string()].into_iter().chain(cells(metadata, args.verbose)));
+        let cells = [metadata.default_name.to_string()].into_iter().chain(cells(metadata, args.verbose));
+        table.row(cells.chain(found_header.map(|_| String::new())));
         let mut value = Map::from_iter([("name".to_owned(), json!(metadata.default_name))]);
         value.extend(facts(metadata));
         values.push(Value::Object(value));
     }
+    for listed in &found {
+        table.row(found_cells(listed, args.verbose));
+        values.push(found_value(listed));
+    }
     cx.output.result(args.output, table, &values.into())?;
     Ok(ExitCode::Success)
+}
+
+/// The row of an executable. One that is no connector says why in place of its description.
+fn found_cells(listed: &Listed, verbose: bool) -> Vec<String> {
+    let mut row = vec![listed.found.type_name.clone()];
+    match &listed.asked {
+        Ok(metadata) => row.extend(cells(metadata, verbose)),
+        Err(error) => {
+            row.extend([String::new(), format!("not usable: {}", error.why)]);
+            row.resize(1 + headers(verbose).count(), String::new());
+        }
+    }
+    let program = listed.found.program.display();
+    row.push(match listed.hidden_by {
+        Some(metadata) => format!("{program} (hidden by the built-in {})", metadata.default_name),
+        None => program.to_string(),
+    });
+    row
+}
+
+fn found_value(listed: &Listed) -> Value {
+    let mut value = Map::from_iter([("name".to_owned(), json!(listed.found.type_name))]);
+    match &listed.asked {
+        Ok(metadata) => value.extend(facts(metadata)),
+        Err(error) => value.extend([("problem".to_owned(), json!(error.why))]),
+    }
+    value.extend([
+        ("executable".to_owned(), json!(listed.found.program)),
+        ("hidden".to_owned(), json!(listed.hidden_by.is_some())),
+    ]);
+    Value::Object(value)
 }
 
 /// The columns of a type.

@@ -49,6 +49,18 @@ pub(crate) struct Args {
     append: bool,
 }
 
+impl Args {
+    /// The connector types that are named.
+    pub(crate) fn types(&self) -> Vec<&str> {
+        self.connectors.iter().map(|name| identifier(name)).collect()
+    }
+}
+
+/// The identifier in `NAME` or `ALIAS:NAME`.
+pub(super) fn identifier(text: &str) -> &str {
+    text.split_once(':').map_or(text, |(_, identifier)| identifier)
+}
+
 /// Writes it.
 pub(crate) async fn run(args: Args, cx: &Context) -> Result<ExitCode, CliError> {
     let named = args.connectors.iter().map(|name| Named::parse(name, cx)).collect::<Result<Vec<_>, _>>()?;

@@ -60,6 +60,13 @@ pub(crate) struct Args {
     force: bool,
 }
 
+impl Args {
+    /// The connector types that are named.
+    pub(crate) fn types(&self) -> Vec<&str> {
+        self.connectors.iter().flatten().map(|name| name.trim()).collect()
+    }
+}
+
 /// Asks and writes.
 pub(crate) async fn run(args: Args, cx: &Context) -> Result<ExitCode, CliError> {
     let mut signals = listen()?;

@@ -5,6 +5,7 @@ pub(super) mod check;
 pub(super) mod completions;
 pub(super) mod config;
 pub(super) mod connector;
+pub(super) mod connector_test;
 pub(super) mod connectors;
 pub(super) mod describe;
 pub(super) mod generate;

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cli::banner::{Facts, Look, ServoFacts, banner};
 use crate::cli::checks::all_ready;
-use crate::cli::context::{Context, attach};
+use crate::cli::context::{Context, attach, detach};
 use crate::cli::exit::{CliError, ExitCode};
 use crate::cli::globals::boolean;
 use crate::cli::interrupt::{interruptible, listen};
@@ -61,7 +61,8 @@ pub(crate) async fn run(args: Args, cx: &Context) -> Result<ExitCode, CliError> 
     let mut servos = cx.servos(OptimizerRequirement::Required).await?.chosen;
     let mut signals = listen()?;
     let cancellation = CancellationToken::new();
-    let prepared = prepare(&mut servos, check, cx, &cancellation);
+    let preparation = Preparation { checks: check, dry_run: args.dry_run };
+    let prepared = prepare(&mut servos, &preparation, cx, &cancellation);
     match interruptible(&mut signals, &cancellation, prepared).await {
         Ok(true) if args.dry_run => return Ok(ExitCode::Success),
         Ok(true) => {}
@@ -97,16 +98,29 @@ pub(super) async fn serve(servos: &[Servo], how: Serve, signals: Signals, cx: &C
     })
 }
 
+/// What to do before the servos run.
+struct Preparation {
+    /// Whether to run the checks.
+    checks: bool,
+    /// Whether they are all that is to be done.
+    dry_run: bool,
+}
+
 /// Attaches the connectors and runs the checks; says whether all servos are ready.
 async fn prepare(
     servos: &mut [Servo],
-    check: bool,
+    args: &Preparation,
     cx: &Context,
     cancellation: &CancellationToken,
 ) -> Result<bool, CliError> {
     let dispatch = Dispatch::new(ProgressSender::default(), cancellation.clone());
     attach(servos, &dispatch).await?;
-    if check { all_ready(servos, &cx.output, cancellation).await } else { Ok(true) }
+    let ready = if args.checks { all_ready(servos, &cx.output, cancellation).await } else { Ok(true) };
+    let goes_on = matches!(ready, Ok(true)) && !args.dry_run && !cancellation.is_cancelled();
+    if !goes_on {
+        detach(servos).await;
+    }
+    ready
 }
 
 fn facts<'a>(servos: &[Servo], cx: &'a Context) -> Facts<'a> {

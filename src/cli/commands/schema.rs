@@ -52,6 +52,13 @@ enum SchemaFormat {
     Html,
 }
 
+impl Args {
+    /// The connector types that are named.
+    pub(crate) fn types(&self) -> Vec<&str> {
+        self.connector.as_deref().into_iter().collect()
+    }
+}
+
 /// Prints it.
 pub(crate) async fn run(args: Args, cx: &Context) -> Result<ExitCode, CliError> {
     let schema = schema(&args, cx).await?;
@@ -95,7 +102,13 @@ async fn of_file(cx: &Context) -> Result<Value, CliError> {
             servo.routes.iter().map(|route| Mount { name: route.name.as_str(), factory: route.factory }).collect();
         return Ok(schema::of_configuration(&mounts, Sections::Closed));
     }
-    let mounts: Vec<Mount<'_>> = cx.registry.iter().map(|factory| Mount::default_of(*factory)).collect();
+    let known = cx.registry.iter().copied();
+    // Those that were found have a section under their own name, as nothing else could have told of them.
+    let is_found = |factory: &&dyn ErasedFactory| {
+        !cx.registry.iter().any(|known| known.metadata().default_name == factory.metadata().default_name)
+    };
+    let found = servo.routes.iter().map(|route| route.factory).filter(is_found);
+    let mounts: Vec<Mount<'_>> = known.chain(found).map(Mount::default_of).collect();
     Ok(schema::of_configuration(&mounts, Sections::Open))
 }
 

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use crate::assembly::{load, load_offering};
-use crate::cli::commands::generate::Named;
+use crate::assembly::{discovery, load, load_offering};
+use crate::cli::commands::generate::{Named, identifier};
 use crate::cli::context::Context;
 use crate::cli::exit::{CliError, ExitCode};
 use crate::config::OptimizerRequirement;
@@ -29,6 +29,13 @@ pub(crate) struct Args {
     quiet: bool,
 }
 
+impl Args {
+    /// The connector types that are named.
+    pub(crate) fn types(&self) -> Vec<&str> {
+        self.connectors.iter().map(|name| identifier(name)).collect()
+    }
+}
+
 /// Reads, validates and says so.
 pub(crate) async fn run(args: Args, cx: &Context) -> Result<ExitCode, CliError> {
     let offered = args.connectors.iter().map(|name| Named::parse(name, cx)).collect::<Result<Vec<_>, _>>()?;
@@ -37,11 +44,19 @@ pub(crate) async fn run(args: Args, cx: &Context) -> Result<ExitCode, CliError> 
         let problem = if file.is_dir() { "is a directory" } else { "does not exist" };
         return Err(CliError::Usage(format!("file '{}' {problem}", file.display())));
     }
-    let validated = match read_file(&file).await {
-        Ok(parsed) if offered.is_empty() => load(parsed, cx.registry, &cx.environment, OptimizerRequirement::Required),
+    let parsed = match read_file(&file).await {
         Ok(parsed) => {
+            discovery::with_named_in(&parsed, cx.registry, &cx.environment).await.map(|found| (parsed, found))
+        }
+        Err(problems) => Err(problems),
+    };
+    let validated = match parsed {
+        Ok((parsed, registry)) if offered.is_empty() => {
+            load(parsed, registry, &cx.environment, OptimizerRequirement::Required)
+        }
+        Ok((parsed, registry)) => {
             let offered: Vec<_> = offered.iter().map(|named| (named.name(), named.default_name())).collect();
-            load_offering(parsed, cx.registry, &cx.environment, OptimizerRequirement::Required, &offered)
+            load_offering(parsed, registry, &cx.environment, OptimizerRequirement::Required, &offered)
         }
         Err(problems) => Err(problems),
     };

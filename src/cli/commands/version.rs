@@ -37,6 +37,13 @@ enum VersionFormat {
     Json,
 }
 
+impl Args {
+    /// The connector types that are named.
+    pub(crate) fn types(&self) -> Vec<&str> {
+        self.connector.as_deref().into_iter().collect()
+    }
+}
+
 /// Prints it.
 #[expect(clippy::unused_async, reason = "all commands are called alike")]
 pub(crate) async fn run(args: Args, cx: &Context) -> Result<ExitCode, CliError> {

@@ -17,6 +17,7 @@ mod common;
 mod connection_file;
 mod dotenv;
 mod dump;
+mod embedded;
 mod environment;
 mod opsani;
 mod optimizer;
@@ -32,6 +33,9 @@ pub use checks::{ChecksConfig, Delay, Wait};
 pub use common::{CommonConfig, Proxies, SslVerify, Timeouts};
 pub use connection_file::ConnectionFile;
 pub use dump::{Detail, Dump, Secrets};
+pub use embedded::{
+    CampaignConfig, CampaignMode, EmbeddedOptimizer, MeasureConfig, Objective, Prices, SearchAlgorithm,
+};
 pub use environment::{DotenvFile, Environment};
 pub use opsani::OpsaniOptimizer;
 pub use optimizer::OptimizerConfig;

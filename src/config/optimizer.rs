@@ -5,17 +5,21 @@ use std::path::Path;
 use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use super::appdynamics::{self, AppDynamicsOptimizer};
 use super::connection_file::ConnectionFile;
 use super::dump::Dump;
+use super::embedded::EmbeddedOptimizer;
 use super::opsani::{self, OpsaniOptimizer};
 use super::variables;
 use crate::decode::{Decode, Decoder, HttpUrl, Node, TextForm, Value, Variables};
 
 /// Keys that every kind of optimizer has.
 const SHARED_KEYS: [&str; 3] = ["token", "base_url", "url"];
+
+/// The key that only an optimizer in this process has.
+pub(super) const EMBEDDED: &str = "embedded";
 
 /// Who decides what to try next, and how to reach it.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,6 +28,8 @@ pub enum OptimizerConfig {
     Opsani(OpsaniOptimizer),
     /// An optimizer behind the AppDynamics platform.
     AppDynamics(AppDynamicsOptimizer),
+    /// An optimizer of our own, in this process.
+    Embedded(Box<EmbeddedOptimizer>),
 }
 
 impl OptimizerConfig {
@@ -32,6 +38,7 @@ impl OptimizerConfig {
         match self {
             Self::Opsani(config) => config.id().to_owned(),
             Self::AppDynamics(config) => config.display_id(),
+            Self::Embedded(config) => config.id().to_owned(),
         }
     }
 
@@ -40,14 +47,17 @@ impl OptimizerConfig {
         match self {
             Self::Opsani(config) => config.name(),
             Self::AppDynamics(config) => config.optimizer_id(),
+            Self::Embedded(config) => config.name(),
         }
     }
 
-    /// The address below which the platform lies; unknown until the connection file has been read.
+    /// The address below which the platform lies; unknown until the connection file has been read, and none of one in
+    /// this process.
     pub fn base_url(&self) -> Option<&HttpUrl> {
         match self {
             Self::Opsani(config) => Some(config.base_url()),
             Self::AppDynamics(config) => config.base_url(),
+            Self::Embedded(_) => None,
         }
     }
 
@@ -56,13 +66,14 @@ impl OptimizerConfig {
         match self {
             Self::Opsani(config) => Some(config.url().clone()),
             Self::AppDynamics(config) => config.url(),
+            Self::Embedded(_) => None,
         }
     }
 
     /// The connection file that has to be read before the optimizer can be reached.
     pub fn connection_file(&self) -> Option<&Path> {
         match self {
-            Self::Opsani(_) => None,
+            Self::Opsani(_) | Self::Embedded(_) => None,
             Self::AppDynamics(config) => config.connection_file(),
         }
     }
@@ -71,7 +82,7 @@ impl OptimizerConfig {
     #[must_use]
     pub fn connected(&self, file: &ConnectionFile) -> Self {
         match self {
-            Self::Opsani(_) => self.clone(),
+            Self::Opsani(_) | Self::Embedded(_) => self.clone(),
             Self::AppDynamics(config) => Self::AppDynamics(config.connected(file)),
         }
     }
@@ -81,6 +92,7 @@ impl OptimizerConfig {
         match self {
             Self::Opsani(config) => config.to_json(dump),
             Self::AppDynamics(config) => config.to_json(dump),
+            Self::Embedded(config) => config.to_json(dump),
         }
     }
 
@@ -104,7 +116,14 @@ impl JsonSchema for OptimizerConfig {
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let appdynamics = generator.subschema_for::<AppDynamicsOptimizer>();
         let opsani = generator.subschema_for::<OpsaniOptimizer>();
-        json_schema!({ "anyOf": [appdynamics, opsani] })
+        let embedded = generator.subschema_for::<EmbeddedOptimizer>();
+        let embedded = json!({
+            "type": "object",
+            "properties": { (EMBEDDED): embedded },
+            "required": [EMBEDDED],
+            "additionalProperties": false,
+        });
+        json_schema!({ "anyOf": [appdynamics, opsani, embedded] })
     }
 }
 
@@ -115,6 +134,12 @@ impl Decode for OptimizerConfig {
         match Kind::of(node, cx.variables()) {
             Kind::Opsani => OpsaniOptimizer::decode(node, cx).map(Self::Opsani),
             Kind::AppDynamics => AppDynamicsOptimizer::decode(node, cx).map(Self::AppDynamics),
+            Kind::Embedded => {
+                let mut fields = cx.fields(node)?;
+                let config = fields.required(EMBEDDED);
+                fields.finish();
+                config.map(Self::Embedded)
+            }
             Kind::Either => either(node, cx),
         }
     }
@@ -124,6 +149,7 @@ impl Decode for OptimizerConfig {
 enum Kind {
     Opsani,
     AppDynamics,
+    Embedded,
     /// The keys of both kinds are there, or those of none while the environment names both.
     Either,
 }
@@ -133,6 +159,9 @@ impl Kind {
     fn of(node: &Node, variables: &dyn Variables) -> Self {
         let has = |key: &str| matches!(&node.value, Value::Map(map) if map.contains(key));
         let is_set = |name: &str| variables.get(name).is_some();
+        if has(EMBEDDED) {
+            return Self::Embedded;
+        }
         let is_exclusive = |key: &&str| !SHARED_KEYS.contains(key);
         match (has("id"), appdynamics::KEYS.into_iter().filter(is_exclusive).any(has)) {
             (true, false) => Self::Opsani,
@@ -179,8 +208,6 @@ pub(super) fn check_path_part(text: &str) -> Result<(), &'static str> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
     use crate::config::Environment;
     use crate::decode::Origin;

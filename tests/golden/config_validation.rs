@@ -197,6 +197,7 @@ fn check_document(expected: &Value, servo: &PreparedServo) -> Result<(), String>
     let kind = match optimizer {
         OptimizerConfig::Opsani(_) => "opsani",
         OptimizerConfig::AppDynamics(_) => "appdynamics",
+        OptimizerConfig::Embedded(_) => "embedded",
     };
     expect_equal("optimizer", &expected["optimizer"].as_str(), &Some(kind))?;
     let id = servo.identity().map(|identity| identity.id);

@@ -78,6 +78,7 @@ impl Connections {
                 (None, Some(resolved)) => (Some(Connection::of_app_dynamics(&resolved)?), None),
                 (None, None) => return Err("neither a connection file nor an address is configured"),
             },
+            OptimizerConfig::Embedded(_) => return Err("an embedded optimizer has no address"),
         };
         Ok(Self { current: RwLock::new(current.map(Arc::new)), file })
     }

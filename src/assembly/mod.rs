@@ -23,6 +23,7 @@ use crate::exchange::Exchange;
 use crate::k8s::Surroundings;
 use crate::network::Network;
 use crate::optimizer::Optimizer;
+use crate::optimizer::embedded::LocalOptimizer;
 use crate::optimizer::remote::{self, RemoteOptimizer};
 use crate::servo::{Parts, Servo};
 use crate::subprocess::SearchPath;
@@ -147,7 +148,11 @@ impl PreparedServo {
         let config = self.config.optimizer.as_ref()?;
         let connected = connection_file(config).map(|file| config.connected(&file));
         let config = connected.as_ref().unwrap_or(config);
-        Some(OptimizerIdentity { id: config.display_id(), name: config.name().to_owned(), embedded: false })
+        Some(OptimizerIdentity {
+            id: config.display_id(),
+            name: config.name().to_owned(),
+            embedded: matches!(config, OptimizerConfig::Embedded(_)),
+        })
     }
 
     /// What the connectors of the servo will share.
@@ -187,6 +192,9 @@ fn client(
     config: &ServoConfig,
     services: &Services,
 ) -> Result<Arc<dyn Optimizer>, AssemblyError> {
+    if let OptimizerConfig::Embedded(embedded) = optimizer {
+        return Ok(Arc::new(LocalOptimizer::new((**embedded).clone())));
+    }
     let client = RemoteOptimizer::new(optimizer, &config.settings, config.servo_uid.as_deref(), &services.network)
         .map_err(|source| AssemblyError::Optimizer { id: optimizer.display_id(), source })?;
     Ok(Arc::new(client))

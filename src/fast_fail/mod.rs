@@ -6,6 +6,7 @@
 
 mod config;
 mod level;
+mod watch;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -14,6 +15,7 @@ use jiff::civil::DateTime;
 
 pub use config::{FastFailConfig, Schedule};
 pub use level::{Level, level};
+pub use watch::Watch;
 
 use crate::types::{Reading, SloCondition, SloInput};
 

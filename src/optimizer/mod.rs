@@ -8,6 +8,7 @@
 
 pub mod embedded;
 pub mod remote;
+pub mod server;
 pub mod wire;
 
 use std::collections::BTreeMap;
@@ -57,6 +58,11 @@ pub trait Optimizer: Send + Sync {
     /// returns.
     async fn maintain(&self) {
         std::future::pending::<()>().await;
+    }
+
+    /// What its campaign is about and how it goes, when it runs one in this process.
+    fn campaign(&self) -> Option<tokio::sync::watch::Receiver<embedded::Snapshot>> {
+        None
     }
 
     /// Its side channel for diagnostics, when it has one.
@@ -304,6 +310,12 @@ pub enum OptimizerError {
     /// It no longer knows this servo: another one has taken its place.
     #[error("the optimizer no longer expects this servo (servo_uid)")]
     UnexpectedServo,
+    /// The campaign of an optimizer in this process cannot go on. Asking again does not help.
+    #[error("the embedded optimizer cannot go on")]
+    Campaign(#[source] Box<embedded::CampaignError>),
+    /// The process is ending.
+    #[error("the embedded optimizer was interrupted")]
+    Interrupted,
 }
 
 fn detail(body: &str) -> String {

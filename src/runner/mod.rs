@@ -58,6 +58,8 @@ pub struct RunOptions {
     pub confirm: Option<Arc<dyn Confirm>>,
     /// The recent log, for diagnostics.
     pub log: Option<Arc<dyn LogSource>>,
+    /// Ends the run as a signal does, when it is cancelled.
+    pub until: Option<CancellationToken>,
 }
 
 /// How a run ended.
@@ -67,6 +69,8 @@ pub enum RunOutcome {
     Stopped,
     /// No servo could go on.
     NoneLeft,
+    /// No servo could go on, one of them because its configuration has to change.
+    Misconfigured,
     /// A second signal came before everything was cleaned up.
     Forced,
 }
@@ -80,6 +84,20 @@ enum RunError {
     Hello(#[source] OptimizerError),
     #[error("no optimizer is configured")]
     NoOptimizer,
+    #[error("the optimization cannot go on")]
+    Campaign(#[source] OptimizerError),
+}
+
+impl RunError {
+    /// Whether the configuration has to change.
+    fn is_of_configuration(&self) -> bool {
+        match self {
+            Self::Hello(OptimizerError::Campaign(error)) | Self::Campaign(OptimizerError::Campaign(error)) => {
+                error.is_of_configuration()
+            }
+            _ => false,
+        }
+    }
 }
 
 /// The request to stop, and why.
@@ -110,8 +128,13 @@ pub async fn run(servos: &[Servo], options: &RunOptions, mut signals: Signals) -
         run_servo(servo, options, &stop).instrument(span)
     }));
     tokio::pin!(runs);
+    let until = options.until.clone().unwrap_or_default();
     tokio::select! {
-        _ = &mut runs => return RunOutcome::NoneLeft,
+        ends = &mut runs => {
+            let is_misconfigured = ends.iter().flatten().any(RunError::is_of_configuration);
+            return if is_misconfigured { RunOutcome::Misconfigured } else { RunOutcome::NoneLeft };
+        }
+        () = until.cancelled() => stop.begin("finished"),
         signal = signals.next() => {
             tracing::info!(signal, "stopping; a second signal forces the end");
             stop.begin(signal);
@@ -129,21 +152,22 @@ pub async fn run(servos: &[Servo], options: &RunOptions, mut signals: Signals) -
     }
 }
 
-/// One servo from startup to shutdown. Its failure is logged here.
-async fn run_servo(servo: &Servo, options: &RunOptions, stop: &Stop) {
+/// One servo from startup to shutdown. Its failure is logged here, and returned.
+async fn run_servo(servo: &Servo, options: &RunOptions, stop: &Stop) -> Option<RunError> {
     let dispatch = Dispatch::new(ProgressSender::default(), stop.token.child_token());
     let cleanup = Cleanup { servo, done: OnceCell::new() };
     let result = match servo.startup(&dispatch).await {
         Ok(()) => converse(servo, options, stop, &cleanup).await,
         Err(error) => Err(RunError::Startup(error.chain())),
     };
-    if let Err(error) = result
+    if let Err(error) = &result
         && !stop.token.is_cancelled()
     {
-        let error: &dyn std::error::Error = &error;
+        let error: &dyn std::error::Error = error;
         tracing::error!(critical = true, error, "this servo stops");
     }
     cleanup.run().await;
+    result.err()
 }
 
 /// The end of a servo's connectors, once.
@@ -177,11 +201,16 @@ async fn converse(servo: &Servo, options: &RunOptions, stop: &Stop, cleanup: &Cl
         let session = Session { servo, optimizer, options, stop, completing: Mutex::new(()) };
         // Cleaning up does not wait for an optimizer that does not answer the goodbye: the pod may be killed by then.
         let serve_and_clean_up = async {
-            session.serve().await;
+            let served = session.serve().await;
             cleanup.run().await;
+            served
         };
-        tokio::join!(serve_and_clean_up, session.say_goodbye());
-        Ok(())
+        let say_goodbye = async {
+            session.say_goodbye().await;
+            Ok(())
+        };
+        // A campaign that cannot go on ends the servo; everything else goes on until it is stopped.
+        tokio::try_join!(serve_and_clean_up, say_goodbye).map(|((), ())| ())
     };
     // From the first hello on: new credentials may be what it waits for.
     let maintained = async {
@@ -229,22 +258,26 @@ struct Session<'a> {
 
 impl Session<'_> {
     /// Everything that goes on between hello and goodbye.
-    async fn serve(&self) {
+    ///
+    /// # Errors
+    /// A campaign in this process cannot go on.
+    async fn serve(&self) -> Result<(), RunError> {
         if self.options.no_poll {
             tracing::warn!("not asking the optimizer for commands, as asked: waiting for a signal");
             self.stop.token.cancelled().await;
-            return;
+            return Ok(());
         }
         let diagnostics = async {
             tokio::select! {
                 () = self.stop.token.cancelled() => {}
                 () = diagnostics::poll(self.servo, self.optimizer, self.options.log.as_deref()) => {}
             }
+            Ok(())
         };
-        tokio::join!(self.command_loop(), diagnostics);
+        tokio::try_join!(self.command_loop(), diagnostics).map(|((), ())| ())
     }
 
-    async fn command_loop(&self) {
+    async fn command_loop(&self) -> Result<(), RunError> {
         let mut failures = 0;
         while !self.stop.token.is_cancelled() {
             if !confirmed(self.options, "Poll for next command?", self.stop).await {
@@ -256,6 +289,9 @@ impl Session<'_> {
                 failures = 0;
                 continue;
             };
+            if matches!(error, OptimizerError::Campaign(_)) {
+                return Err(RunError::Campaign(error));
+            }
             failures += 1;
             let pause = match error {
                 OptimizerError::UnexpectedServo => DEPROVISIONING,
@@ -265,6 +301,7 @@ impl Session<'_> {
             tracing::warn!(error, ?pause, "the turn failed: asking the optimizer again after a pause");
             self.pause(pause).await;
         }
+        Ok(())
     }
 
     /// One command: asked for, executed, answered.

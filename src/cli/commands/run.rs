@@ -90,10 +90,12 @@ pub(super) async fn serve(servos: &[Servo], how: Serve, signals: Signals, cx: &C
         no_poll: how.no_poll,
         confirm: how.interactive.then(|| Arc::new(Terminal::default()) as Arc<dyn Confirm>),
         log: Some(Arc::new(cx.log.clone())),
+        until: None,
     };
     Ok(match runner::run(servos, &options, signals).await {
         RunOutcome::Stopped => ExitCode::Success,
         RunOutcome::NoneLeft => ExitCode::Failure,
+        RunOutcome::Misconfigured => ExitCode::Usage,
         RunOutcome::Forced => ExitCode::Interrupted,
     })
 }

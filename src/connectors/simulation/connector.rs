@@ -13,7 +13,7 @@ use crate::connector::{
     Adjust, AdjustRequest, Components, Connector, ConnectorName, Describe, DescribeRequest, EventContext, EventError,
     Measure, MeasureRequest, Metadata, Metrics,
 };
-use crate::fast_fail::{SLO_VIOLATION, Schedule, SloObserver};
+use crate::fast_fail::Watch;
 use crate::progress::{self, DurationProgress};
 use crate::types::{
     Adjustment, Component, Description, Duration, Measurement, Metric, Point, Reading, Setting, TimeSeries, Unit,
@@ -126,7 +126,7 @@ impl SimulationConnector {
         let duration = control.duration.max(Duration::ZERO);
         let truth = self.service.truth(&self.settings()).unwrap_or_else(|| self.service.dead());
         let level = truth.values().map(|value| value * self.factor(self.config.noise));
-        let mut watch = Watch::begin(self, cx, request, duration);
+        let mut watch = Watch::begin(cx, control, &self.config.fast_fail, duration);
         let (progress, mut points) = (DurationProgress::start(self.real(duration)), vec![Vec::new(); level.len()]);
         for reading in 1..=READINGS {
             let due = self.real(duration).mul_f64(f64::from(reading) / f64::from(READINGS));
@@ -142,7 +142,8 @@ impl SimulationConnector {
             }
             let percent = 100.0 * f64::from(reading) / f64::from(READINGS);
             cx.progress(percent, &progress::describe("measuring the simulated service", percent, progress.elapsed()));
-            watch.judge(reading, &self.readings(&points, |_| true))?;
+            let elapsed = Duration::from_micros(duration.as_micros() * i128::from(reading) / i128::from(READINGS));
+            watch.offer(elapsed, || self.readings(&points, |_| true))?;
         }
         Ok(self.readings(&points, |name| request.wants(name)))
     }
@@ -161,42 +162,6 @@ impl SimulationConnector {
         let radius = (-2.0 * (1.0 - state.noise.f64()).ln()).sqrt();
         let normal = radius * (std::f64::consts::TAU * state.noise.f64()).cos();
         (deviation * normal - deviation * deviation / 2.0).exp()
-    }
-}
-
-/// Objectives while a measurement runs.
-struct Watch {
-    observer: Option<SloObserver>,
-    schedule: Schedule,
-    duration: Duration,
-    checked: Duration,
-}
-
-impl Watch {
-    /// Objectives are only watched for an optimizer of our own: another one does not expect that.
-    fn begin(connector: &SimulationConnector, cx: &EventContext, request: &MeasureRequest, duration: Duration) -> Self {
-        let config = &connector.config.fast_fail;
-        let is_embedded = cx.services().optimizer.as_ref().is_some_and(|optimizer| optimizer.embedded);
-        let slo = request.control.userdata.as_ref().and_then(|userdata| userdata.slo.as_ref());
-        let slo = slo.filter(|_| is_embedded && !config.disabled);
-        Self {
-            observer: slo.map(|slo| SloObserver::new(slo, config)),
-            schedule: Schedule::new(config, duration),
-            duration,
-            checked: Duration::ZERO,
-        }
-    }
-
-    /// Judges what has been read, when a check is due.
-    fn judge(&mut self, reading: u32, readings: &[Reading]) -> Result<(), EventError> {
-        let Some(observer) = &mut self.observer else { return Ok(()) };
-        let elapsed = Duration::from_micros(self.duration.as_micros() * i128::from(reading) / i128::from(READINGS));
-        if self.schedule.next_after(self.checked).is_none_or(|due| due > elapsed) {
-            return Ok(());
-        }
-        self.checked = elapsed;
-        let judged = observer.check(jiff::Zoned::now().datetime(), readings);
-        judged.map_err(|violation| EventError::aborted(violation.to_string(), SLO_VIOLATION))
     }
 }
 

@@ -85,8 +85,12 @@ pub(super) struct Attack<'a> {
 }
 
 impl Attack<'_> {
-    /// Attacks, and hands over each report that is about any request.
-    pub(super) async fn run(&self, cx: &EventContext, on_report: impl FnMut(Report) + Send) -> Result<(), AttackError> {
+    /// Attacks, and hands over each report that is about any request. An error of the one who takes it ends the attack.
+    pub(super) async fn run(
+        &self,
+        cx: &EventContext,
+        on_report: impl FnMut(Report) -> Result<(), EventError> + Send,
+    ) -> Result<(), AttackError> {
         let command = AttackCommand::new(self.config, self.duration, self.interval)?;
         let program = Program::find(cx).map_err(AttackError::NoProgram)?;
         let limit = self.duration.to_std().saturating_add(OVERTIME);
@@ -99,7 +103,7 @@ async fn run(
     program: &Path,
     limit: Span,
     cx: &EventContext,
-    on_report: impl FnMut(Report) + Send,
+    on_report: impl FnMut(Report) -> Result<(), EventError> + Send,
 ) -> Result<(), AttackError> {
     if cx.cancellation().is_cancelled() {
         return Err(cx.cancelled().await.into());
@@ -128,7 +132,7 @@ struct Output<F> {
     stderr: Tail,
 }
 
-impl<F: FnMut(Report) + Send> Output<F> {
+impl<F: FnMut(Report) -> Result<(), EventError> + Send> Output<F> {
     /// Reads to the end.
     async fn read(&mut self, process: &mut Process) -> Result<Vec<Status>, AttackError> {
         while let Some(line) = process.next_line().await {
@@ -139,7 +143,7 @@ impl<F: FnMut(Report) + Send> Output<F> {
                     // Before the first answer there is nothing to report, not even a time.
                     Some(report) if report.requests > 0 => {
                         self.reports += 1;
-                        (self.on_report)(report);
+                        (self.on_report)(report)?;
                     }
                     _ => {}
                 }
@@ -196,7 +200,7 @@ mod tests {
         let program = cx.services().programs.find("tail").expect("a program of every system");
         let forever = ["-f", "/dev/null"].map(str::to_owned).to_vec();
         let command = AttackCommand { attack: forever.clone(), input: Vec::new(), report: forever };
-        let ended = run(command, &program, Span::from_millis(50), &cx, |_| {}).await;
+        let ended = run(command, &program, Span::from_millis(50), &cx, |_| Ok(())).await;
         let error = EventError::from(ended.expect_err("it never ends"));
         assert_eq!(error.chain(), "the load could not be measured: vegeta had not ended 90s after the attack");
     }

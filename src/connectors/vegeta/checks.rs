@@ -58,6 +58,7 @@ impl Trial {
         let on_report = |report: super::Report| {
             reports += 1;
             error_rate = Some(report.error_rate);
+            Ok(())
         };
         let ended = attack.run(cx, on_report).await;
         Self { ended, program, reports, error_rate }

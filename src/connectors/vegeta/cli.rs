@@ -95,6 +95,7 @@ async fn attack(config: &VegetaConfig, duration: Duration, cx: &CommandContext) 
         let summary = report.summary(&target, config.rate.as_str());
         event.progress(percent, &describe_first(percent, progress.elapsed(), summary));
         last = Some(report);
+        Ok(())
     };
     let ended = Attack { config, duration, interval: INTERVAL }.run(&event, on_report).await;
     match (ended, last) {

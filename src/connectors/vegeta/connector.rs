@@ -14,6 +14,7 @@ use crate::connector::{
     Metadata, Metrics,
 };
 use crate::exchange::{ChannelName, Message};
+use crate::fast_fail::{FastFailConfig, Watch};
 use crate::progress::{DurationProgress, describe_first};
 use crate::types::{Control, Description, Duration, Measurement, Metric};
 
@@ -34,12 +35,19 @@ impl VegetaConnector {
     /// must be an attack of its own.
     async fn warm_up(&self, cx: &EventContext, duration: Duration) -> Result<(), EventError> {
         tracing::info!(%duration, "warming up");
-        let on_report = |_| tracing::debug!("discarded a report: still warming up");
+        let on_report = |_| {
+            tracing::debug!("discarded a report: still warming up");
+            Ok(())
+        };
         Ok(self.attack(duration).run(cx, on_report).await?)
     }
 
     /// Attacks for a time, and publishes and reports on the way.
-    async fn observe(&self, cx: &EventContext, duration: Duration) -> Result<Samples, EventError> {
+    /// An objective that is violated on the way ends the attack.
+    async fn observe(&self, cx: &EventContext, control: &Control) -> Result<Samples, EventError> {
+        // To vegeta, a negative duration is endless.
+        let duration = control.duration.max(Duration::ZERO);
+        let mut watch = Watch::begin(cx, control, &FastFailConfig::default(), duration);
         let mut samples = Samples::default();
         let target = self.config.shown_target();
         let progress = DurationProgress::start(duration.to_std());
@@ -49,6 +57,7 @@ impl VegetaConnector {
             let summary = report.summary(&target, self.config.rate.as_str());
             let percent = progress.percent();
             cx.progress(percent, &describe_first(percent, progress.elapsed(), summary));
+            watch.offer(Duration::from_std(progress.elapsed()), || samples.latest())
         };
         self.attack(duration).run(cx, on_report).await?;
         Ok(samples)
@@ -130,8 +139,7 @@ impl Measure for VegetaConnector {
         if control.warmup > Duration::ZERO {
             self.warm_up(cx, control.warmup).await?;
         }
-        // To vegeta, a negative duration is endless.
-        let samples = self.observe(cx, control.duration.max(Duration::ZERO)).await?;
+        let samples = self.observe(cx, control).await?;
         let annotations = [("load_profile".to_owned(), profile)].into();
         Measurement::new(samples.readings(|name| request.wants(name)), annotations)
             .map_err(|error| EventError::measurement_failed(error.to_string()))

@@ -246,6 +246,16 @@ impl Samples {
         metrics.map(|(index, metric)| TimeSeries::new(metric, self.points(index)).into()).collect()
     }
 
+    /// All metrics as the last report has them, which is about all before it too.
+    pub(super) fn latest(&self) -> Vec<Reading> {
+        let Some((time, values)) = self.0.last() else { return Vec::new() };
+        let points = metrics().into_iter().zip(values).map(|(metric, value)| {
+            let points = vec![Point::new(*time, *value)];
+            TimeSeries::new(metric, points).into()
+        });
+        points.collect()
+    }
+
     fn points(&self, index: usize) -> Vec<Point> {
         self.0.iter().map(|(time, values)| Point::new(*time, values[index])).collect()
     }

@@ -179,9 +179,11 @@ fn classify(event: &str, error: OptimizerError) -> Attempt<OptimizerError> {
         | OptimizerError::Unintelligible { .. }
         | OptimizerError::HttpStatus { status: 404 | 500.., .. } => Attempt::transient(error),
         OptimizerError::HttpStatus { .. } if event == "HELLO" => Attempt::transient(error),
-        OptimizerError::HttpStatus { .. } | OptimizerError::ConnectionFile { .. } | OptimizerError::UnexpectedServo => {
-            Attempt::permanent(error)
-        }
+        OptimizerError::HttpStatus { .. }
+        | OptimizerError::ConnectionFile { .. }
+        | OptimizerError::UnexpectedServo
+        | OptimizerError::Campaign(_)
+        | OptimizerError::Interrupted => Attempt::permanent(error),
     }
 }
 

@@ -1,0 +1,510 @@
+//! A campaign: from what is written down to what to do next.
+//!
+//! Pure, without clock and I/O: the same entries lead to the same next step, so that one that was interrupted goes on
+//! as if it had not been. The phases are the baseline, three times; the search, until the budget or the hope is used
+//! up; the confirmation of the winner against the baseline, in turns; and what the application is left with.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::record::{End, Entry, Forecast, Header, Left, Outcome, Plan, Purpose, Stop, Trial, Winner};
+use super::search::{self, Algorithm, Constraint, Mode, Objective, Observation, Point, Problem, Scale};
+use super::statistics::Difference;
+use super::tunable::{self, Settings};
+use super::{cost, values};
+use crate::config::{CampaignConfig, CampaignMode, Objective as Goal, SearchAlgorithm};
+use crate::decode::{Decode, Decoder, NoVariables, Node, Origin};
+use crate::types::{SloCondition, SloKeep};
+
+/// How often the baseline is measured first: a mean and a notion of the noise.
+const REPLICATES: usize = 3;
+
+/// How often, at most, the winner is measured beside the baseline.
+const MOST_PAIRS: usize = 3;
+
+/// For each so many trials of the budget there is one such pair.
+const TRIALS_PER_PAIR: usize = 10;
+
+/// So many trials in a row must promise little for the search to end.
+const HOPELESS: usize = 5;
+
+/// What counts as little, as a share of the baseline's objective.
+const LITTLE: f64 = 0.01;
+
+/// Why entries are no campaign.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReplayError {
+    /// The first one is something else.
+    #[error("it does not begin with a header")]
+    NoHeader,
+    /// It was written by a newer program.
+    #[error("it has format {0}, and this program reads format {FORMAT}", FORMAT = super::record::FORMAT)]
+    Format(u32),
+    /// What was configured cannot be read.
+    #[error("its header cannot be understood: {0}")]
+    Header(String),
+    /// An entry does not follow on those before it.
+    #[error("line {line} does not follow on those before it: {problem}")]
+    Order {
+        /// Which line, from 1.
+        line: usize,
+        /// What is wrong.
+        problem: &'static str,
+    },
+}
+
+/// What to do next.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Next {
+    /// Try this.
+    Try(Box<Plan>),
+    /// Write down that the search is over.
+    Finish(Box<End>),
+    /// Give the application these settings.
+    Leave(Settings),
+    /// Nothing more.
+    Nothing,
+}
+
+/// Everything that is known of a campaign.
+#[derive(Debug, Clone)]
+pub struct Campaign {
+    header: Arc<Header>,
+    config: Arc<CampaignConfig>,
+    problem: Arc<Problem>,
+    baseline: Settings,
+    trials: Vec<Trial>,
+    end: Option<End>,
+    left: Option<Left>,
+}
+
+impl Campaign {
+    /// A campaign that has not begun.
+    ///
+    /// # Errors
+    /// The header makes no sense.
+    pub fn new(header: Header) -> Result<Self, ReplayError> {
+        if header.format != super::record::FORMAT {
+            return Err(ReplayError::Format(header.format));
+        }
+        let node = Node::from_json(&header.campaign, &Origin::whole("campaign"));
+        let config = Decoder::run(&NoVariables, |cx| CampaignConfig::decode(&node, cx));
+        let config = Arc::new(config.map_err(|problems| ReplayError::Header(problems.to_string()))?);
+        let baseline = tunable::baseline(&header.settings);
+        let point = tunable::point(&header.settings, &baseline);
+        let point = point.ok_or_else(|| ReplayError::Header("the settings of before have no values".to_owned()))?;
+        let problem = Arc::new(problem(&header, &config, point));
+        Ok(Self { header: Arc::new(header), config, problem, baseline, trials: Vec::new(), end: None, left: None })
+    }
+
+    /// The campaign of these entries, in their order.
+    ///
+    /// # Errors
+    /// They are none.
+    pub fn replay(entries: impl IntoIterator<Item = Entry>) -> Result<Self, ReplayError> {
+        let mut entries = entries.into_iter();
+        let Some(Entry::Header(header)) = entries.next() else { return Err(ReplayError::NoHeader) };
+        let mut campaign = Self::new(*header)?;
+        for (index, entry) in entries.enumerate() {
+            campaign.add(entry).map_err(|problem| ReplayError::Order { line: index + 2, problem })?;
+        }
+        Ok(campaign)
+    }
+
+    /// Adds what was written down.
+    ///
+    /// # Errors
+    /// Why it does not follow on what is there.
+    pub fn add(&mut self, entry: Entry) -> Result<(), &'static str> {
+        match entry {
+            Entry::Header(_) => return Err("there is a header already"),
+            _ if self.left.is_some() => return Err("the campaign is over"),
+            Entry::Trial(_) | Entry::End(_) if self.end.is_some() => return Err("the search is over"),
+            Entry::Trial(trial) if trial.plan.number != self.trials.len() + 1 => return Err("a trial is missing"),
+            Entry::Trial(trial) if self.point(&trial.plan.settings).is_none() => {
+                return Err("its settings are not those of the header");
+            }
+            Entry::Trial(trial) => self.trials.push(*trial),
+            Entry::End(end) => self.end = Some(*end),
+            Entry::Left(_) if self.end.is_none() => return Err("the search is not over"),
+            Entry::Left(left) => self.left = Some(left),
+        }
+        Ok(())
+    }
+
+    /// What it is about.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// What is optimized, and how.
+    pub fn config(&self) -> &CampaignConfig {
+        &self.config
+    }
+
+    /// The problem as the search sees it.
+    pub fn problem(&self) -> &Problem {
+        &self.problem
+    }
+
+    /// All trials that are over, as the search sees them.
+    pub fn history(&self) -> Vec<Observation> {
+        self.trials.iter().filter_map(|trial| self.observation(trial)).collect()
+    }
+
+    /// The settings of before.
+    pub fn baseline(&self) -> &Settings {
+        &self.baseline
+    }
+
+    /// The trials that are over.
+    pub fn trials(&self) -> &[Trial] {
+        &self.trials
+    }
+
+    /// The result, once the search is over.
+    pub fn end(&self) -> Option<&End> {
+        self.end.as_ref()
+    }
+
+    /// What the application was left with, once everything is over.
+    pub fn left(&self) -> Option<&Left> {
+        self.left.as_ref()
+    }
+
+    /// The budget.
+    pub fn budget(&self) -> usize {
+        usize::try_from(self.config.trials).unwrap_or(usize::MAX)
+    }
+
+    /// The value of the objective in a trial, in its own unit.
+    pub fn objective(&self, trial: &Trial) -> Option<f64> {
+        match (&self.config.objective, &trial.outcome) {
+            (Goal::Cost, _) => Some(trial.plan.cost),
+            (Goal::Minimize(name) | Goal::Maximize(name), Outcome::Measured { metrics }) => metrics.get(name).copied(),
+            (_, Outcome::Infeasible { .. }) => None,
+        }
+    }
+
+    /// Whether a trial was measured and kept all objectives.
+    pub fn keeps_objectives(&self, trial: &Trial) -> bool {
+        match self.observation(trial).map(|observation| observation.outcome) {
+            Some(search::Outcome::Measured { constraints, .. }) => self.hold(&constraints),
+            Some(search::Outcome::Infeasible) | None => false,
+        }
+    }
+
+    /// The measured trial of the best objective among those that kept all objectives.
+    pub fn best(&self) -> Option<&Trial> {
+        let is_better = |a: f64, b: f64| if matches!(self.config.objective, Goal::Maximize(_)) { a > b } else { a < b };
+        let feasible = self.trials.iter().filter(|trial| self.keeps_objectives(trial));
+        let valued = feasible.filter_map(|trial| Some((trial, self.objective(trial)?)));
+        valued.reduce(|best, other| if is_better(other.1, best.1) { other } else { best }).map(|(trial, _)| trial)
+    }
+
+    /// The value of a condition's metric, and what it is compared with.
+    pub fn condition(condition: &SloCondition, metrics: &BTreeMap<String, f64>) -> Option<(f64, f64)> {
+        let value = *metrics.get(&condition.metric)?;
+        let multiplier = decimal(&condition.threshold_multiplier);
+        let threshold = match (&condition.threshold, &condition.threshold_metric) {
+            (Some(threshold), _) => decimal(threshold),
+            (None, Some(metric)) => *metrics.get(metric)?,
+            (None, None) => return None,
+        };
+        Some((value, threshold * multiplier))
+    }
+
+    /// What to do next. Takes as long as a suggestion does.
+    pub fn next(&self, now: &str) -> Next {
+        match (&self.end, &self.left) {
+            (_, Some(_)) => return Next::Nothing,
+            (Some(end), None) => return Next::Leave(self.settings_to_leave(end)),
+            (None, None) => {}
+        }
+        if self.trials.len() < REPLICATES {
+            return self.trial(Purpose::Baseline, self.baseline.clone(), "the settings of before", None);
+        }
+        if self.count(Purpose::Confirmation) == 0 && self.stop().is_none() {
+            return self.suggestion();
+        }
+        self.confirmation(now)
+    }
+
+    fn suggestion(&self) -> Next {
+        let suggestion = search::suggest(&self.problem, &self.history());
+        let settings = tunable::settings(&self.header.settings, &suggestion.point);
+        let mut plan = self.plan(Purpose::Search, settings, &suggestion.why.to_string());
+        plan.forecast = suggestion.forecast.map(Forecast::from);
+        plan.expected_improvement = suggestion.expected_improvement.filter(|expected| expected.is_finite());
+        Next::Try(Box::new(plan))
+    }
+
+    /// The winner and the baseline in turns, as often as the budget has room for; then the end.
+    fn confirmation(&self, now: &str) -> Next {
+        let recommendation = search::recommend(&self.problem, &self.history());
+        let winner = recommendation
+            .map(|found| (tunable::settings(&self.header.settings, &found.point), Forecast::from(found.forecast)));
+        if let Some((settings, forecast)) = &winner
+            && !self.is_same(settings, &self.baseline)
+            && self.trials.len() < self.budget()
+        {
+            let [of_winner, of_baseline] =
+                [settings, &self.baseline].map(|settings| self.of(Purpose::Confirmation, settings).count());
+            let why = "what was found, against what was before";
+            if of_winner < self.pairs() && of_winner <= of_baseline {
+                return self.trial(Purpose::Confirmation, settings.clone(), why, Some(forecast.clone()));
+            }
+            if of_baseline < of_winner {
+                return self.trial(Purpose::Confirmation, self.baseline.clone(), why, None);
+            }
+        }
+        let stop = self.stop().unwrap_or(Stop::Budget);
+        let winner = winner.map(|(settings, forecast)| self.winner(settings, forecast));
+        Next::Finish(Box::new(End { stop, winner, ended: now.to_owned() }))
+    }
+
+    fn winner(&self, settings: Settings, forecast: Forecast) -> Winner {
+        let is_baseline = self.is_same(&settings, &self.baseline);
+        let before: Vec<&Trial> =
+            self.trials.iter().filter(|trial| self.is_same(&trial.plan.settings, &self.baseline)).collect();
+        let confirming: Vec<&Trial> = self.of(Purpose::Confirmation, &settings).collect();
+        // What a trial was chosen for flatters it, so that those of the confirmation alone count where there are any.
+        let of_winner: Vec<&Trial> = if is_baseline {
+            before.clone()
+        } else if confirming.is_empty() {
+            self.trials.iter().filter(|trial| self.is_same(&trial.plan.settings, &settings)).collect()
+        } else {
+            confirming.clone()
+        };
+        let objective = match &self.config.objective {
+            Goal::Cost => Some(Difference::exact(self.cost(&self.baseline), self.cost(&settings))),
+            Goal::Minimize(metric) | Goal::Maximize(metric) => {
+                Difference::welch(&readings(&before, metric), &readings(&of_winner, metric))
+            }
+        };
+        let compared = self.config.slo.iter().filter_map(|condition| {
+            let metric = &condition.metric;
+            let difference = Difference::welch(&readings(&before, metric), &readings(&of_winner, metric))?;
+            Some((metric.clone(), difference))
+        });
+        let metrics = compared.collect();
+        let confirmed = !is_baseline && !confirming.is_empty() && self.is_confirmed(&confirming);
+        Winner { settings, is_baseline, confirmed, forecast: Some(forecast), objective, metrics }
+    }
+
+    /// Whether all of these were measured, and their means keep the objectives.
+    fn is_confirmed(&self, trials: &[&Trial]) -> bool {
+        let measured: Option<Vec<&BTreeMap<String, f64>>> = trials
+            .iter()
+            .map(|trial| match &trial.outcome {
+                Outcome::Measured { metrics } => Some(metrics),
+                Outcome::Infeasible { .. } => None,
+            })
+            .collect();
+        let Some(measured) = measured else { return false };
+        let mut means = BTreeMap::new();
+        for metric in measured.iter().flat_map(|metrics| metrics.keys()) {
+            let of_metric: Vec<f64> = measured.iter().filter_map(|metrics| metrics.get(metric).copied()).collect();
+            means.extend(values::mean(&of_metric).map(|mean| (metric.clone(), mean)));
+        }
+        self.hold(&self.constraints(&means))
+    }
+
+    fn settings_to_leave(&self, end: &End) -> Settings {
+        // Without room for a confirmation, the trial of the search has to do.
+        let is_known = |winner: &&Winner| winner.confirmed || self.pairs() == 0;
+        let winner = end.winner.as_ref().filter(|_| self.config.apply).filter(is_known);
+        winner.map_or_else(|| self.baseline.clone(), |winner| winner.settings.clone())
+    }
+
+    /// Why the search is over; `None` while it is not.
+    fn stop(&self) -> Option<Stop> {
+        if self.trials.len() + 2 * self.pairs() >= self.budget() + self.count(Purpose::Confirmation) {
+            return Some(Stop::Budget);
+        }
+        let first = self.trials.first().and_then(|trial| self.objective(trial))?;
+        let little = LITTLE * first.abs();
+        let searched: Vec<&Trial> = self.trials.iter().filter(|trial| trial.plan.purpose == Purpose::Search).collect();
+        let latest = searched.len().checked_sub(HOPELESS).map(|start| &searched[start..])?;
+        let is_hopeless = |trial: &&Trial| trial.plan.expected_improvement.is_some_and(|expected| expected < little);
+        latest.iter().all(is_hopeless).then_some(Stop::NoImprovement)
+    }
+
+    fn pairs(&self) -> usize {
+        (self.budget() / TRIALS_PER_PAIR).min(MOST_PAIRS)
+    }
+
+    fn trial(&self, purpose: Purpose, settings: Settings, why: &str, forecast: Option<Forecast>) -> Next {
+        let mut plan = self.plan(purpose, settings, why);
+        plan.forecast = forecast;
+        Next::Try(Box::new(plan))
+    }
+
+    fn plan(&self, purpose: Purpose, settings: Settings, why: &str) -> Plan {
+        let cost = self.cost(&settings);
+        let number = self.trials.len() + 1;
+        Plan { number, purpose, settings, cost, why: why.to_owned(), forecast: None, expected_improvement: None }
+    }
+
+    fn cost(&self, settings: &Settings) -> f64 {
+        cost::of(&self.header.settings, settings, &self.config.prices)
+    }
+
+    fn count(&self, purpose: Purpose) -> usize {
+        self.trials.iter().filter(|trial| trial.plan.purpose == purpose).count()
+    }
+
+    fn of<'a>(&'a self, purpose: Purpose, settings: &'a Settings) -> impl Iterator<Item = &'a Trial> {
+        let is_meant =
+            move |trial: &&Trial| trial.plan.purpose == purpose && self.is_same(&trial.plan.settings, settings);
+        self.trials.iter().filter(is_meant)
+    }
+
+    fn is_same(&self, one: &Settings, other: &Settings) -> bool {
+        match (self.point(one), self.point(other)) {
+            (Some(one), Some(other)) => self.problem.space.same(&one, &other),
+            _ => false,
+        }
+    }
+
+    fn point(&self, settings: &Settings) -> Option<Point> {
+        tunable::point(&self.header.settings, settings)
+    }
+
+    fn observation(&self, trial: &Trial) -> Option<Observation> {
+        let outcome = match &trial.outcome {
+            Outcome::Measured { metrics } => {
+                let sign = if matches!(self.config.objective, Goal::Maximize(_)) { -1.0 } else { 1.0 };
+                let objective = self.objective(trial).map(|value| sign * value);
+                search::Outcome::Measured { objective, constraints: self.constraints(metrics) }
+            }
+            Outcome::Infeasible { .. } => search::Outcome::Infeasible,
+        };
+        Some(Observation { point: self.point(&trial.plan.settings)?, outcome })
+    }
+
+    /// The readings of the conditions, in the form of [`constraint`].
+    fn constraints(&self, metrics: &BTreeMap<String, f64>) -> Vec<Option<f64>> {
+        let reading = |condition: &SloCondition| {
+            let (value, threshold) = Self::condition(condition, metrics)?;
+            let value = if condition.threshold.is_some() { value } else { value / threshold };
+            let value = if condition.keep == SloKeep::Above { -value } else { value };
+            value.is_finite().then_some(value)
+        };
+        self.config.slo.iter().map(reading).collect()
+    }
+
+    fn hold(&self, constraints: &[Option<f64>]) -> bool {
+        let mut pairs = constraints.iter().zip(&self.problem.constraints);
+        pairs.all(|(reading, constraint)| reading.is_some_and(|reading| reading <= constraint.threshold))
+    }
+}
+
+fn readings(trials: &[&Trial], metric: &str) -> Vec<f64> {
+    let value = |trial: &&Trial| match &trial.outcome {
+        Outcome::Measured { metrics } => metrics.get(metric).copied(),
+        Outcome::Infeasible { .. } => None,
+    };
+    trials.iter().filter_map(value).collect()
+}
+
+fn decimal(number: &bigdecimal::BigDecimal) -> f64 {
+    crate::types::decimal_text(number).parse().unwrap_or(f64::NAN)
+}
+
+fn problem(header: &Header, config: &CampaignConfig, baseline: Point) -> Problem {
+    Problem {
+        space: tunable::space(&header.settings),
+        baseline,
+        objective: objective(header, config),
+        constraints: config.slo.iter().map(|condition| constraint(condition, header)).collect(),
+        mode: match config.mode {
+            CampaignMode::Explore => Mode::Explore,
+            CampaignMode::Safe => Mode::Safe,
+        },
+        algorithm: match config.algorithm {
+            SearchAlgorithm::GaussianProcess => Algorithm::GaussianProcess,
+            SearchAlgorithm::Random => Algorithm::Random,
+            SearchAlgorithm::Sobol => Algorithm::Sobol,
+        },
+        seed: config.seed.cast_unsigned(),
+        trials: usize::try_from(config.trials).unwrap_or(usize::MAX),
+    }
+}
+
+fn objective(header: &Header, config: &CampaignConfig) -> Objective {
+    match &config.objective {
+        Goal::Cost => {
+            let (tunables, prices) = (header.settings.clone(), config.prices);
+            Objective::Computed(Arc::new(move |point: &[f64]| {
+                cost::of(&tunables, &tunable::settings(&tunables, point), &prices)
+            }))
+        }
+        Goal::Minimize(metric) => Objective::Measured { scale: scale(header, metric) },
+        Goal::Maximize(_) => Objective::Measured { scale: Scale::Linear },
+    }
+}
+
+/// At most a threshold; what is kept above one is negated, and what is compared with another metric is the quotient.
+fn constraint(condition: &SloCondition, header: &Header) -> Constraint {
+    let threshold = match &condition.threshold {
+        Some(threshold) => decimal(threshold) * decimal(&condition.threshold_multiplier),
+        None => 1.0,
+    };
+    let name = condition.to_string();
+    match condition.keep {
+        SloKeep::Above => Constraint { name, threshold: -threshold, scale: Scale::Linear },
+        SloKeep::Below => Constraint { name, threshold, scale: scale(header, &condition.metric) },
+    }
+}
+
+/// Latencies differ by factors, everything else by amounts.
+fn scale(header: &Header, metric: &str) -> Scale {
+    let unit = header.metrics.get(metric).map(String::as_str);
+    if unit == Some(crate::types::Unit::Milliseconds.as_str()) { Scale::Log } else { Scale::Linear }
+}
+
+/// What differs between the campaign of a journal and the one that is asked for, as a sentence; `None` when nothing
+/// does.
+pub(super) fn difference(journal: &Header, asked: &Header) -> Option<String> {
+    let mut differing = Vec::new();
+    if journal.id != asked.id {
+        differing.push(format!("the optimizer ('{}' there, '{}' here)", journal.id, asked.id));
+    }
+    for (key, value) in asked.campaign.as_object().into_iter().flatten() {
+        let there = journal.campaign.get(key).unwrap_or(&Value::Null);
+        if there != value {
+            differing.push(format!("{key} ({there} there, {value} here)"));
+        }
+    }
+    differing.extend(differing_settings(journal, asked));
+    (!differing.is_empty()).then(|| differing.join(", "))
+}
+
+/// Values do not count: an interrupted campaign has changed them.
+fn differing_settings(journal: &Header, asked: &Header) -> Vec<String> {
+    let mut differing = Vec::new();
+    for tunable in &asked.settings {
+        let name = tunable.name();
+        match journal.settings.iter().find(|there| there.name() == name) {
+            None => differing.push(format!("setting '{name}' (only here)")),
+            Some(there) if there.domain != tunable.domain => {
+                differing.push(format!(
+                    "the range of setting '{name}' ({:?} there, {:?} here)",
+                    there.domain, tunable.domain
+                ));
+            }
+            Some(there) if tunable.is_pinned() && there.value != tunable.value => {
+                differing.push(format!("the pinned setting '{name}' ({} there, {} here)", there.value, tunable.value));
+            }
+            Some(_) => {}
+        }
+    }
+    let is_gone = |there: &&tunable::Tunable| asked.settings.iter().all(|here| here.name() != there.name());
+    differing.extend(
+        journal.settings.iter().filter(is_gone).map(|there| format!("setting '{}' (only there)", there.name())),
+    );
+    differing
+}

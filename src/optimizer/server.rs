@@ -1,0 +1,417 @@
+//! The embedded optimizer over HTTP: the same campaigns for agents that speak the protocol, several at once.
+//!
+//! An agent posts its events to `…/accounts/ORGANIZATION/applications/NAME/servo` with a bearer token; whatever stands
+//! before that is left to proxies. Each application has a journal of its own. TLS is left to proxies too. The side channel
+//! for diagnostics is answered, and asks for nothing.
+
+use std::collections::{BTreeMap, HashMap};
+use std::convert::Infallible;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::Incoming;
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::embedded::{CampaignError, Conversation, Report, metric_values};
+use crate::config::ServedApplication;
+use crate::decode::Secret;
+use crate::types::{DataPoint, Measurement, Metric, Operation, Point, Reading, TimeSeries, Unit, UnixTime};
+
+/// The largest request that is read: a measurement of some hundred thousand points.
+const LARGEST_REQUEST: usize = 64 << 20;
+
+/// How long a request may take to say what it wants.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long a request may take to arrive.
+const BODY_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// How long an agent waits before it asks again when a campaign cannot go on, in seconds.
+const STUCK: u32 = 60;
+
+/// An optimizer for several applications.
+pub struct Server {
+    applications: HashMap<String, Application>,
+}
+
+struct Application {
+    token: Secret,
+    state: Mutex<State>,
+}
+
+struct State {
+    conversation: Conversation,
+    /// Why the campaign cannot go on, until the agent has been told.
+    stuck: Option<String>,
+}
+
+/// An answer before it is HTTP.
+#[derive(Debug, Clone, PartialEq)]
+struct Answer {
+    status: StatusCode,
+    body: Value,
+}
+
+impl Answer {
+    fn ok(body: Value) -> Self {
+        Self { status: StatusCode::OK, body }
+    }
+
+    fn refused(status: StatusCode, detail: &str) -> Self {
+        Self { status, body: json!({ "detail": detail }) }
+    }
+}
+
+impl Server {
+    /// Opens a journal in the folder for each application.
+    ///
+    /// # Errors
+    /// A journal cannot be used, or belongs to another campaign.
+    pub fn open(applications: Vec<ServedApplication>, journals: &Path) -> Result<Self, CampaignError> {
+        let opened = applications.into_iter().map(|application| {
+            let journal = journal(journals, &application.id);
+            let conversation = Conversation::open(&application.id, &application.campaign, &journal)?;
+            let state = Mutex::new(State { conversation, stuck: None });
+            Ok((application.id, Application { token: application.token, state }))
+        });
+        Ok(Self { applications: opened.collect::<Result<_, CampaignError>>()? })
+    }
+
+    /// Answers requests until it is told to stop; those that are being answered then are answered.
+    ///
+    /// # Errors
+    /// The listener is broken.
+    pub async fn serve(self: Arc<Self>, listener: TcpListener, stop: CancellationToken) -> std::io::Result<()> {
+        let mut connections = JoinSet::new();
+        loop {
+            let stream = tokio::select! {
+                () = stop.cancelled() => break,
+                accepted = listener.accept() => match accepted {
+                    Ok((stream, _)) => stream,
+                    Err(error) if is_of_connection(&error) => continue,
+                    Err(error) => return Err(error),
+                },
+                // Connections that are over need no place.
+                Some(_) = connections.join_next() => continue,
+            };
+            let (server, stop) = (Arc::clone(&self), stop.clone());
+            connections.spawn(async move {
+                let service = service_fn(move |request| answer(Arc::clone(&server), request));
+                let mut http = hyper::server::conn::http1::Builder::new();
+                http.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
+                let connection = http.serve_connection(TokioIo::new(stream), service);
+                tokio::pin!(connection);
+                let end = tokio::select! {
+                    end = connection.as_mut() => end,
+                    () = stop.cancelled() => {
+                        connection.as_mut().graceful_shutdown();
+                        connection.await
+                    }
+                };
+                if let Err(error) = end {
+                    tracing::debug!(%error, "a connection of an agent ended early");
+                }
+            });
+        }
+        while connections.join_next().await.is_some() {}
+        Ok(())
+    }
+
+    fn respond(&self, method: &Method, path: &str, token: Option<&str>, body: &[u8]) -> Answer {
+        let Some((id, rest)) = target(path) else { return Answer::refused(StatusCode::NOT_FOUND, "no such place") };
+        let application = self.applications.get(&id);
+        // Who cannot prove anything learns nothing about which applications there are.
+        let Some(application) =
+            application.filter(|known| token.is_some_and(|token| same(token, known.token.expose())))
+        else {
+            return Answer::refused(StatusCode::UNAUTHORIZED, "a valid bearer token is required");
+        };
+        match (method, rest) {
+            (&Method::POST, "servo") => match serde_json::from_slice(body) {
+                Ok(request) => application.event(&id, &request),
+                Err(_) => Answer::refused(StatusCode::BAD_REQUEST, "the body is not JSON"),
+            },
+            (&Method::GET, rest) if rest.starts_with("assets/") => Answer::ok(json!({ "data": "WITHHOLD" })),
+            (&Method::PUT, rest) if rest.starts_with("assets/") => Answer::ok(json!({ "status": "ok" })),
+            _ => Answer::refused(StatusCode::NOT_FOUND, "no such place"),
+        }
+    }
+}
+
+/// Where the journal of an application is.
+pub fn journal(folder: &Path, id: &str) -> PathBuf {
+    folder.join(format!("{}.jsonl", id.replace('/', "_")))
+}
+
+/// The peer has gone before it was served, or there are too many for the moment.
+fn is_of_connection(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted)
+}
+
+/// Equal in the same time for every text of a length, so that it does not tell how much of a guess is right.
+fn same(one: &str, other: &str) -> bool {
+    one.len() == other.len() && one.bytes().zip(other.bytes()).fold(0, |different, (a, b)| different | (a ^ b)) == 0
+}
+
+/// The application of a path, and what stands behind it.
+fn target(path: &str) -> Option<(String, &str)> {
+    let (_, rest) = path.split_once("/accounts/")?;
+    let (organization, rest) = rest.split_once("/applications/")?;
+    let (name, rest) = rest.split_once('/')?;
+    Some((format!("{organization}/{name}"), rest.trim_end_matches('/')))
+}
+
+async fn answer(server: Arc<Server>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+    let (parts, body) = request.into_parts();
+    let body = tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, LARGEST_REQUEST).collect()).await;
+    let answer = match body {
+        Ok(Ok(body)) => {
+            let body = body.to_bytes();
+            let respond = move || {
+                let header = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+                let token = header.and_then(|value| value.strip_prefix("Bearer "));
+                server.respond(&parts.method, parts.uri.path(), token, &body)
+            };
+            // Suggestions and disks take their time.
+            let responded = tokio::task::spawn_blocking(respond).await;
+            responded.unwrap_or_else(|_| Answer::refused(StatusCode::INTERNAL_SERVER_ERROR, "the request failed"))
+        }
+        Ok(Err(_)) => Answer::refused(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large, or was cut"),
+        Err(_) => Answer::refused(StatusCode::REQUEST_TIMEOUT, "the body took too long"),
+    };
+    let mut response = Response::new(Full::from(answer.body.to_string()));
+    *response.status_mut() = answer.status;
+    response.headers_mut().insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static("application/json"));
+    if answer.status == StatusCode::UNAUTHORIZED {
+        response.headers_mut().insert(WWW_AUTHENTICATE, hyper::header::HeaderValue::from_static("Bearer"));
+    }
+    Ok(response)
+}
+
+impl Application {
+    fn event(&self, id: &str, request: &Value) -> Answer {
+        // Every step of a conversation leaves it whole, so that a panic elsewhere has left nothing half done.
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let param = request.get("param").unwrap_or(&Value::Null);
+        match request.get("event").and_then(Value::as_str) {
+            Some("HELLO") => {
+                tracing::info!(application = id, agent = param["agent"].as_str(), "an agent says hello");
+                state.conversation.hello();
+                Answer::ok(json!({ "status": "ok" }))
+            }
+            Some("GOODBYE") => {
+                tracing::info!(application = id, reason = param["reason"].as_str(), "an agent says goodbye");
+                state.conversation.hello();
+                Answer::ok(json!({ "status": "ok" }))
+            }
+            Some("WHATS_NEXT") => Answer::ok(state.next(id)),
+            Some(event) => match operation(event) {
+                Some(_) if param.get("progress").is_some() => Answer::ok(json!({ "status": "ok" })),
+                Some(operation) => Answer::ok(state.complete(id, operation, param)),
+                None => Answer::ok(json!({ "status": "invalid", "reason": format!("unknown event {event:?}") })),
+            },
+            None => Answer::refused(StatusCode::BAD_REQUEST, "the body has no event"),
+        }
+    }
+}
+
+impl State {
+    fn next(&mut self, id: &str) -> Value {
+        if let Some(reason) = self.stuck.take() {
+            return sleep(&reason);
+        }
+        match self.conversation.next_command() {
+            Ok(command) => {
+                tracing::info!(application = id, command = command["cmd"].as_str(), "the agent asks for a command");
+                command
+            }
+            Err(error) => sleep(&report(id, &error)),
+        }
+    }
+
+    fn complete(&mut self, id: &str, operation: Operation, param: &Value) -> Value {
+        let reported = match read(operation, param) {
+            Ok(reported) => reported,
+            Err(problem) => return json!({ "status": "invalid", "reason": problem }),
+        };
+        match self.conversation.complete(reported) {
+            Ok(true) => json!({ "status": "ok" }),
+            Ok(false) => json!({ "status": "unexpected-event", "reason": "no such command was given" }),
+            Err(error) => {
+                self.stuck = Some(report(id, &error));
+                json!({ "status": "ok" })
+            }
+        }
+    }
+}
+
+/// Logs why a campaign cannot go on, and says it with everything underneath.
+fn report(id: &str, error: &CampaignError) -> String {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    tracing::error!(application = id, error = text, "the optimization cannot go on");
+    text
+}
+
+fn sleep(reason: &str) -> Value {
+    json!({ "cmd": "SLEEP", "param": { "duration": STUCK, "data": { "status": "stuck", "reason": reason } } })
+}
+
+fn operation(event: &str) -> Option<Operation> {
+    let known = [Operation::Description, Operation::Measurement, Operation::Adjustment];
+    known.into_iter().find(|operation| operation.as_str() == event)
+}
+
+/// Reads a completion. A measurement that succeeded may come without a status.
+fn read(operation: Operation, param: &Value) -> Result<Report, String> {
+    let word = param.get("status").and_then(Value::as_str);
+    if let Some(word) = word.filter(|word| *word != "ok") {
+        let text = |key: &str| param.get(key).and_then(Value::as_str).map(str::to_owned);
+        let message = text("message").unwrap_or_default();
+        return Ok(Report::Failed { operation, word: word.to_owned(), reason: text("reason"), message });
+    }
+    match operation {
+        Operation::Description => match param.get("descriptor") {
+            Some(descriptor) => Ok(Report::Described(descriptor.clone())),
+            // Agents of older versions post the descriptor itself.
+            None if param.get("application").is_some() => Ok(Report::Described(param.clone())),
+            None => Err("a description without a descriptor".to_owned()),
+        },
+        Operation::Measurement => measurement(param).map(|measured| Report::Measured(metric_values(&measured))),
+        Operation::Adjustment => Ok(Report::Adjusted),
+    }
+}
+
+fn measurement(param: &Value) -> Result<Measurement, String> {
+    let metrics = param.get("metrics").and_then(Value::as_object).ok_or("a measurement without metrics")?;
+    let readings = metrics.iter().flat_map(|(name, wire)| readings(name, wire)).collect();
+    let annotations = param.get("annotations").and_then(Value::as_object).into_iter().flatten();
+    let annotations: BTreeMap<String, String> =
+        annotations.map(|(name, note)| (name.clone(), note.as_str().unwrap_or_default().to_owned())).collect();
+    Ok(Measurement { readings, annotations })
+}
+
+/// The readings of one metric: a single value, or one series for each element of `values`.
+fn readings(name: &str, wire: &Value) -> Vec<Reading> {
+    let unit = Unit::ALL.into_iter().find(|unit| Some(unit.as_str()) == wire["unit"].as_str()).unwrap_or_default();
+    let metric = Arc::new(Metric::new(name, unit));
+    if let Some(value) = wire.get("value").and_then(Value::as_f64) {
+        return vec![DataPoint { metric, time: UnixTime::now(), value }.into()];
+    }
+    let series = wire.get("values").and_then(Value::as_array).into_iter().flatten();
+    series
+        .map(|series| {
+            let data = series.get("data").and_then(Value::as_array).into_iter().flatten();
+            let points = data.filter_map(|point| {
+                let time = UnixTime::from_seconds_f64(point.get(0)?.as_f64()?);
+                Some(Point::new(time, point.get(1)?.as_f64()?))
+            });
+            TimeSeries::new(Arc::clone(&metric), points.collect()).into()
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::optimizer::{CommandResult, Completion, wire};
+    use crate::types::{Description, ReplicasSetting};
+
+    #[test]
+    fn what_an_agent_posts_is_read_back() {
+        let metric = Arc::new(Metric::new("m", Unit::Milliseconds));
+        let points =
+            |values: &[f64]| values.iter().map(|value| Point::new(UnixTime::from_seconds(1), *value)).collect();
+        let readings = vec![
+            TimeSeries::new(Arc::clone(&metric), points(&[1.0, 3.0])).with_id("a").into(),
+            TimeSeries::new(metric, points(&[6.0])).with_id("b").into(),
+        ];
+        let result = CommandResult::Measured(Measurement { readings, annotations: BTreeMap::new() });
+        let param = posted(result);
+        let expected = Report::Measured(BTreeMap::from([("m".to_owned(), 4.0)]));
+        assert_eq!(read(Operation::Measurement, &param), Ok(expected));
+
+        let component = crate::types::Component::new("web", vec![ReplicasSetting::up_to(3).into()]);
+        let description = Description { components: vec![component], metrics: Vec::new() };
+        let param = posted(CommandResult::Described(description.clone()));
+        assert_eq!(read(Operation::Description, &param), Ok(Report::Described(description.to_wire())));
+    }
+
+    fn posted(result: CommandResult) -> Value {
+        let (_, body) = wire::completion(&Completion { uid: None, result }, UnixTime::now(), None);
+        let mut request: Value = serde_json::from_slice(&body).unwrap();
+        request["param"].take()
+    }
+
+    #[test]
+    fn paths_name_applications_whatever_stands_before() {
+        for path in ["/accounts/a.com/applications/app/servo", "/x/y/accounts/a.com/applications/app/servo/"] {
+            assert_eq!(target(path), Some(("a.com/app".to_owned(), "servo")));
+        }
+        for path in ["/", "/accounts/a.com/servo", "/accounts/a.com/applications/app"] {
+            assert_eq!(target(path), None);
+        }
+    }
+
+    fn server(folder: &Path) -> Server {
+        let campaign = json!({"slo": [{"metric": "p99_latency", "threshold": 250}], "trials": 5});
+        let origin = crate::decode::Origin::whole("test");
+        let config = json!({"applications": {"a.com/app": {"token": "s3cr3t", "slo": campaign["slo"], "trials": 5}}});
+        let node = crate::decode::Node::from_json(&config, &origin);
+        let served = crate::decode::Decoder::run(&crate::decode::NoVariables, |cx| {
+            <crate::config::ServedConfig as crate::decode::Decode>::decode(&node, cx)
+        });
+        Server::open(served.unwrap().applications, folder).unwrap()
+    }
+
+    #[test]
+    fn only_who_has_the_token_is_answered() {
+        let folder = tempfile::tempdir().unwrap();
+        let server = server(folder.path());
+        let (path, body) = ("/accounts/a.com/applications/app/servo", br#"{"event":"WHATS_NEXT","param":null}"#);
+        let ask = |path: &str, token: Option<&str>| server.respond(&Method::POST, path, token, body);
+        for token in [None, Some(""), Some("S3cr3t"), Some("s3cr3t ")] {
+            assert_eq!(ask(path, token).status, StatusCode::UNAUTHORIZED, "{token:?}");
+        }
+        assert_eq!(ask("/accounts/a.com/applications/other/servo", Some("s3cr3t")).status, StatusCode::UNAUTHORIZED);
+        assert_eq!(ask(path, Some("s3cr3t")).body["cmd"], "DESCRIBE");
+    }
+
+    #[test]
+    fn what_cannot_be_optimized_is_told_with_a_sleep() {
+        let folder = tempfile::tempdir().unwrap();
+        let server = server(folder.path());
+        let post = |event: Value| {
+            let path = "/accounts/a.com/applications/app/servo";
+            server.respond(&Method::POST, path, Some("s3cr3t"), event.to_string().as_bytes()).body
+        };
+        assert_eq!(post(json!({"event": "HELLO", "param": {}}))["status"], "ok");
+        assert_eq!(post(json!({"event": "WHATS_NEXT"}))["cmd"], "DESCRIBE");
+        let descriptor = json!({"application": {"components": {}}, "measurement": {"metrics": {}}});
+        assert_eq!(
+            post(json!({"event": "DESCRIPTION", "param": {"status": "ok", "descriptor": descriptor}}))["status"],
+            "ok"
+        );
+        let command = post(json!({"event": "WHATS_NEXT"}));
+        assert_eq!(command["cmd"], "SLEEP");
+        assert!(command["param"]["data"]["reason"].as_str().unwrap().contains("nothing can be optimized"), "{command}");
+        assert_eq!(post(json!({"event": "ADJUSTMENT", "param": {"progress": 5}}))["status"], "ok");
+        assert_eq!(post(json!({"event": "ADJUSTMENT", "param": {"status": "ok"}}))["status"], "unexpected-event");
+        assert_eq!(post(json!({"event": "DANCE"}))["status"], "invalid");
+    }
+}

@@ -6,6 +6,7 @@
 
 mod age;
 mod banner;
+mod campaign;
 mod checklist;
 mod checks;
 mod commands;
@@ -28,8 +29,8 @@ use crate::assembly::Registry;
 use crate::config::{DotenvFile, Environment, variables};
 use crate::logging::{self, LogFormat, LogLevel, LogOptions};
 use commands::{
-    adjust, check, completions, config, connector, connector_test, connectors, describe, generate, init, list, measure,
-    run, schema, show, sidecar, validate, version,
+    adjust, check, completions, config, connector, connector_test, connectors, demo, describe, generate, init, list,
+    measure, optimizer, run, schema, show, sidecar, validate, version,
 };
 use context::Context;
 use exit::{CliError, ExitCode};
@@ -67,6 +68,8 @@ enum Command {
     Validate(validate::Args),
     Generate(generate::Args),
     Schema(schema::Args),
+    Demo(demo::Args),
+    Optimizer(optimizer::Args),
     Version(version::Args),
     Completions(completions::Args),
 }
@@ -109,6 +112,8 @@ impl Action {
             Self::Command(Command::Validate(args)) => validate::run(args, cx).await,
             Self::Command(Command::Generate(args)) => generate::run(args, cx).await,
             Self::Command(Command::Schema(args)) => schema::run(args, cx).await,
+            Self::Command(Command::Demo(args)) => demo::run(args, cx).await,
+            Self::Command(Command::Optimizer(args)) => optimizer::run(args, cx).await,
             Self::Command(Command::Version(args)) => version::run(args, cx).await,
             Self::Command(Command::Completions(args)) => {
                 let mut commands = command(cx.registry, &cx.environment);
@@ -242,6 +247,13 @@ fn log_options(
                 options.level = LogLevel::Error;
             }
             args.runs()
+        }
+        Action::Command(Command::Demo(_)) => {
+            if options.level == LogLevel::Info {
+                // What is shown says the same, and trials that fail are part of it.
+                options.level = LogLevel::Critical;
+            }
+            false
         }
         _ => false,
     };

@@ -120,7 +120,7 @@ impl Stop {
 }
 
 /// Runs servos until a signal stops them or none is left.
-pub async fn run(servos: &[Servo], options: &RunOptions, mut signals: Signals) -> RunOutcome {
+pub async fn run(servos: &[Servo], options: &RunOptions, signals: &mut Signals) -> RunOutcome {
     let stop = Stop::default();
     let runs = join_all(servos.iter().map(|servo| {
         // Lines of a servo that is alone need not say whose they are.

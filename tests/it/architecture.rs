@@ -116,6 +116,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "checks",
             "config",
             "connector",
+            "connectors",
             "decode",
             "exchange",
             "k8s",

@@ -6,6 +6,7 @@ mod check;
 mod cli;
 mod configuration;
 mod deploy;
+mod embedded;
 mod external;
 mod init;
 mod kube_metrics;

@@ -84,7 +84,12 @@ pub(super) struct Serve {
 }
 
 /// Runs attached servos until a signal stops them.
-pub(super) async fn serve(servos: &[Servo], how: Serve, signals: Signals, cx: &Context) -> Result<ExitCode, CliError> {
+pub(super) async fn serve(
+    servos: &[Servo],
+    how: Serve,
+    mut signals: Signals,
+    cx: &Context,
+) -> Result<ExitCode, CliError> {
     cx.output.write(&banner(&facts(servos, cx), &Look::choose(&cx.environment, cx.output.colour())))?;
     let options = RunOptions {
         no_poll: how.no_poll,
@@ -92,7 +97,7 @@ pub(super) async fn serve(servos: &[Servo], how: Serve, signals: Signals, cx: &C
         log: Some(Arc::new(cx.log.clone())),
         until: None,
     };
-    Ok(match runner::run(servos, &options, signals).await {
+    Ok(match runner::run(servos, &options, &mut signals).await {
         RunOutcome::Stopped => ExitCode::Success,
         RunOutcome::NoneLeft => ExitCode::Failure,
         RunOutcome::Misconfigured => ExitCode::Usage,

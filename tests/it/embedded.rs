@@ -1,0 +1,88 @@
+//! The embedded optimizer through the built program: the demonstration, a run with a journal, and the server.
+
+use std::path::Path;
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::support::agent::Agent;
+use crate::support::servo_bin::{ServoBin, keys, succeeded};
+
+const SERVICE: &str = "simulation: {speed: 10000}\n";
+const CAMPAIGN: &str = "slo: [{metric: p99_latency, threshold: 250}], trials: 5, measure: {warmup: 1m, duration: 1m}";
+const IDLE: &str = "the optimization is over";
+
+fn lines(journal: &Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(journal).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+async fn stop(mut agent: Agent) {
+    agent.signal(Signal::TERM);
+    assert_eq!(agent.exit().await.code(), Some(0), "{}", agent.log());
+}
+
+#[tokio::test]
+async fn the_demonstration_optimizes_and_its_journal_can_be_read() {
+    let servo = ServoBin::configured("");
+    let finished = servo.run("demo --trials 5 --seed 3 --journal j.jsonl --output json").await;
+    let result: Value = serde_json::from_str(succeeded(&finished)).unwrap();
+    assert_eq!(
+        keys(&result),
+        ["seed", "budget", "trials", "journal", "baseline", "winner", "optimum", "excess"],
+        "{result}"
+    );
+    assert_eq!(result["trials"], 5);
+    assert!(result["optimum"]["truth"]["p99_latency"].as_f64().unwrap() <= 250.0, "{result}");
+    let status = servo.run("optimizer status j.jsonl --output json").await;
+    let status: Value = serde_json::from_str(succeeded(&status)).unwrap();
+    assert_eq!(status["trials"].as_array().unwrap().len(), 5);
+    assert!(status["left"]["problem"].is_null() && status["left"].is_object(), "{status}");
+    let replay = servo.run("optimizer replay j.jsonl").await;
+    assert!(succeeded(&replay).starts_with("7 decisions came out the same"), "{replay:?}");
+}
+
+#[tokio::test]
+async fn a_run_goes_on_from_its_journal_and_refuses_that_of_another_one() {
+    let config = |threshold: u32| {
+        format!("optimizer: {{embedded: {{{}}}}}\n{SERVICE}", CAMPAIGN.replace("250", &threshold.to_string()))
+    };
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("servo.yaml"), config(250)).unwrap();
+    let agent = Agent::start_in(folder, &["run"], &[]);
+    agent.wait_for_log(IDLE).await;
+    let journal = lines(&agent.folder().join("servo-journal.jsonl"));
+    let entries: Vec<&str> = journal.iter().map(|entry| entry["entry"].as_str().unwrap()).collect();
+    assert_eq!(entries, ["header", "trial", "trial", "trial", "trial", "trial", "end", "left"]);
+    let text = std::fs::read(agent.folder().join("servo-journal.jsonl")).unwrap();
+    stop(agent).await;
+
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("servo-journal.jsonl"), text).unwrap();
+    std::fs::write(folder.path().join("servo.yaml"), config(200)).unwrap();
+    let mut agent = Agent::start_in(folder, &["run"], &[]);
+    assert_eq!(agent.exit().await.code(), Some(2), "{}", agent.log());
+    assert!(agent.log().contains("differs in slo ("), "{}", agent.log());
+}
+
+#[tokio::test]
+async fn another_agent_is_served_over_http() {
+    let folder = tempfile::tempdir().unwrap();
+    let applications = format!("applications: {{dev.example.com/app: {{token: s3cr3t, {CAMPAIGN}}}}}\n");
+    std::fs::write(folder.path().join("optimizer.yaml"), applications).unwrap();
+    let server = Agent::start_in(folder, &["optimizer", "serve", "--listen", "127.0.0.1:0", "--journals", "js"], &[]);
+    server.wait_for_log("serving optimizations").await;
+    let log = server.log();
+    let port = log.split("127.0.0.1:").nth(1).unwrap();
+    let port: String = port.chars().take_while(char::is_ascii_digit).collect();
+    let config = |token: &str| {
+        let base = format!("http://127.0.0.1:{port}");
+        format!("optimizer: {{id: dev.example.com/app, token: {token}, base_url: '{base}'}}\n{SERVICE}")
+    };
+    let agent = Agent::start(&config("s3cr3t"), &["run"], &[]);
+    agent.wait_for_log(IDLE).await;
+    stop(agent).await;
+    let journal = lines(&server.folder().join("js/dev.example.com_app.jsonl"));
+    assert_eq!(journal.iter().filter(|entry| entry["entry"] == "trial").count(), 5);
+    stop(server).await;
+}

@@ -15,28 +15,32 @@ pub(super) struct Schedule {
     /// When the next sample is due, from the beginning.
     due: Duration,
     frequency: Duration,
+    /// Whether the first one has been taken.
+    has_begun: bool,
 }
 
 impl Schedule {
     /// Samples between the end of `warmup` and `total`, both from now, whose beginnings are `frequency` apart, or more
     /// when one takes longer.
     pub(super) fn start(warmup: Duration, total: Duration, frequency: Duration) -> Self {
-        Self { progress: DurationProgress::start(total), total, due: warmup, frequency }
+        Self { progress: DurationProgress::start(total), total, due: warmup, frequency, has_begun: false }
     }
 
-    /// Waits until a sample is due; false when the time is over instead.
+    /// Waits until a sample is due; false when the time is over instead. The first is taken however late it is: on a busy
+    /// machine a short measurement may be over before it has begun.
     ///
     /// # Cancel safety
     /// Cancel safe.
     pub(super) async fn next(&mut self) -> bool {
         let elapsed = self.progress.elapsed();
-        let due = self.due.max(elapsed);
+        let due = if self.has_begun { self.due.max(elapsed) } else { self.due };
         let wait = due.min(self.total).saturating_sub(elapsed);
         // Even the shortest sleep takes a tick of the clock, which may be all the time that there is.
         if !wait.is_zero() {
             sleep(wait).await;
         }
         self.due = self.progress.elapsed().saturating_add(self.frequency);
+        self.has_begun = true;
         due < self.total
     }
 }
@@ -80,6 +84,14 @@ mod tests {
             let expected = (samples.to_vec(), end);
             assert_eq!(story(warmup, total, frequency, taken).await, expected, "{warmup} {total} {frequency} {taken}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_first_sample_is_taken_however_late_it_is_and_no_other() {
+        let mut schedule = Schedule::start(Duration::ZERO, millis(1), Duration::ZERO);
+        sleep(millis(5)).await;
+        assert!(schedule.next().await);
+        assert!(!schedule.next().await);
     }
 
     #[tokio::test(start_paused = true)]

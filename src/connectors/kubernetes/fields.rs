@@ -133,15 +133,32 @@ fn difference(before: &Json, after: &Json) -> Option<Json> {
 /// What must be merged by name into a list of variables to get the other.
 fn environment_difference(before: &Json, after: &Json) -> Vec<Json> {
     let (old, new) = (entries(before), entries(after));
-    let named = |list: &[Json], name: &Json| list.iter().rev().find(|entry| entry["name"] == *name).cloned();
-    let changed = new.iter().filter_map(|entry| {
-        let Some(old) = named(old, &entry["name"]) else { return Some(entry.clone()) };
-        let mut change = difference(&old, entry)?;
-        change["name"] = entry["name"].clone();
-        Some(change)
+    let changed = new.iter().flat_map(|entry| {
+        let name = &entry["name"];
+        match (named(old, name).as_slice(), named(new, name).as_slice()) {
+            ([], _) => vec![entry.clone()],
+            ([only], _) => entry_difference(only, entry).into_iter().collect(),
+            // A change would be merged into the first of several, and it is the last that counts.
+            (_, [_]) => vec![deletion(name), entry.clone()],
+            _ => Vec::new(),
+        }
     });
-    let removed = old.iter().filter(|entry| named(new, &entry["name"]).is_none());
-    changed.chain(removed.map(|entry| json!({ "$patch": "delete", "name": entry["name"] }))).collect()
+    let removed = old.iter().filter(|entry| named(new, &entry["name"]).is_empty());
+    changed.chain(removed.map(|entry| deletion(&entry["name"]))).collect()
+}
+
+fn named<'a>(list: &'a [Json], name: &Json) -> Vec<&'a Json> {
+    list.iter().filter(|entry| entry["name"] == *name).collect()
+}
+
+fn entry_difference(before: &Json, after: &Json) -> Option<Json> {
+    let mut change = difference(before, after)?;
+    change["name"] = after["name"].clone();
+    Some(change)
+}
+
+fn deletion(name: &Json) -> Json {
+    json!({ "$patch": "delete", "name": name })
 }
 
 fn entries(list: &Json) -> &[Json] {
@@ -177,14 +194,20 @@ fn member<'a>(object: &'a mut Json, key: &str) -> &'a mut Json {
     member
 }
 
-/// Sets the entry of a variable in its place, adds it at the end, or removes it when it is null.
+/// Sets the entry of a variable in its place, adds it at the end, or removes it when it is null. Of several of its name
+/// none else is left.
 fn set_entry(container: &mut Json, name: &str, entry: &Json) {
     let mut env = entries(&container["env"]).to_vec();
     let place = env.iter().rposition(|entry| entry["name"] == *name);
-    match (place, entry.is_null()) {
-        (Some(place), false) => env[place] = entry.clone(),
-        (None, false) => env.push(entry.clone()),
-        (_, true) => env.retain(|entry| entry["name"] != *name),
+    match place {
+        Some(place) if env[place] == *entry => return,
+        Some(place) if !entry.is_null() => {
+            env[place] = entry.clone();
+            let mut position = 0..;
+            env.retain(|other| position.next() == Some(place) || other["name"] != *name);
+        }
+        None if !entry.is_null() => env.push(entry.clone()),
+        _ => env.retain(|entry| entry["name"] != *name),
     }
     if !env.is_empty() || container.get("env").is_some() {
         container["env"] = env.into();

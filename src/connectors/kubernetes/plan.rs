@@ -309,6 +309,22 @@ mod tests {
     }
 
     #[test]
+    fn of_several_variables_of_one_name_the_last_one_counts_and_alone_remains() {
+        let variable = |name: &str| json!({ "type": "enum", "name": name, "values": ["a"] });
+        let keys = json!({ "env": [variable("TWICE"), variable("ONCE")] });
+        let main = json!({ "env": [
+            { "name": "TWICE", "value": "a" },
+            { "name": "ONCE", "value": "b" },
+            { "name": "TWICE", "value": "c" },
+        ] });
+        let alone = json!([{ "$patch": "delete", "name": "TWICE" }, { "name": "TWICE", "value": "a" }]);
+        check(&main, &keys, &[("TWICE", json!("a"))], &json!({ "env": alone }));
+        check(&main, &keys, &[("TWICE", json!("c"))], &Json::Null);
+        let other = json!({ "env": [{ "value": "a", "name": "ONCE" }] });
+        check(&main, &keys, &[("ONCE", json!("a")), ("TWICE", json!("c"))], &other);
+    }
+
+    #[test]
     fn what_cannot_be_written_is_refused() {
         for (setting, value, message) in [
             ("gc", json!(1), "failed adjustment of unsupported Kubernetes setting 'gc'"),

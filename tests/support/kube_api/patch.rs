@@ -64,15 +64,14 @@ fn merge_list(list: &mut Value, items: &[Value], key: &str) {
         *list = Value::Array(Vec::new());
         return merge_list(list, items, key);
     };
-    for item in items {
+    // The directives come first, wherever they are.
+    let is_delete = |item: &Value| item.get("$patch").and_then(Value::as_str) == Some("delete");
+    for item in items.iter().filter(|item| is_delete(item)).chain(items.iter().filter(|item| !is_delete(item))) {
         let position = elements.iter().position(|element| element.get(key) == item.get(key));
-        let is_delete = item.get("$patch").and_then(Value::as_str) == Some("delete");
         match position {
-            Some(position) if is_delete => {
-                elements.remove(position);
-            }
+            Some(_) if is_delete(item) => elements.retain(|element| element.get(key) != item.get(key)),
             Some(position) => merge(&mut elements[position], item, true),
-            None if is_delete => {}
+            None if is_delete(item) => {}
             None => {
                 let mut element = Value::Null;
                 merge(&mut element, item, true);

@@ -21,7 +21,7 @@ pub(super) async fn replace(site: &Site<'_>, next: &Json, patience: Patience<'_>
         if let Some(pod) = read_tuning_pod(site, patience).await? {
             delete(site, &pod, patience).await?;
         }
-        let created = site.persist(patience, || create(site, next)).await?;
+        let created = site.commit(patience, || create(site, next)).await?;
         if created == Created::Yes {
             return Ok(());
         }
@@ -50,6 +50,15 @@ async fn create(site: &Site<'_>, pod: &Json) -> Result<Created, ApiError> {
 /// # Errors
 /// The API refuses, it does not end in time, or the wait is called off.
 pub(super) async fn delete(site: &Site<'_>, pod: &Json, patience: Patience<'_>) -> Result<(), EventError> {
+    begin_deletion(site, pod, patience).await?;
+    rollout::pod_gone(site, pod["metadata"]["uid"].as_str(), patience).await
+}
+
+/// Has this tuning pod deleted, which takes its grace period, and does not wait for that.
+///
+/// # Errors
+/// The API refuses, or the wait is called off.
+pub(super) async fn begin_deletion(site: &Site<'_>, pod: &Json, patience: Patience<'_>) -> Result<(), EventError> {
     let name = site.tuning_pod();
     let uid = pod["metadata"]["uid"].as_str();
     let request = async || match site.cluster.delete_pod(site.namespace(), &name, uid).await {
@@ -57,8 +66,7 @@ pub(super) async fn delete(site: &Site<'_>, pod: &Json, patience: Patience<'_>) 
         Err(error) if error.is_conflict() => Ok(false),
         answer => answer,
     };
-    site.persist(patience, request).await?;
-    rollout::pod_gone(site, uid, patience).await
+    site.commit(patience, request).await.map(drop)
 }
 
 /// Makes sure that a pod of these settings takes the place of whatever there is, and that it becomes ready.

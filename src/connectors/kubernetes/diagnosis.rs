@@ -27,15 +27,14 @@ enum Observed {
 
 impl Observed {
     async fn now(cx: &EventContext, site: &Site<'_>) -> Result<Self, EventError> {
-        let Site { cluster, kind, .. } = *site;
-        let (namespace, name) = (site.namespace(), site.name());
+        let (cluster, namespace) = (site.cluster, site.namespace());
         if matches!(site.config.strategy.strategy(), Strategy::Canary { .. }) {
             let name = site.tuning_pod();
             let pod = site.persist(Patience::Event(cx), || cluster.pod(namespace, &name)).await?;
             let pod = pod.ok_or_else(|| Subject::TuningPod { name: &name }.gone())?;
             return Ok(Self::TuningPod(Box::new(pod)));
         }
-        let workload = site.persist(Patience::Event(cx), || cluster.workload(kind, namespace, name)).await?;
+        let workload = site.workload(Patience::Event(cx)).await?;
         let selector = newest_pods(cx, site, &workload).await?;
         let pods = site.persist(Patience::Event(cx), || cluster.pods(namespace, &selector)).await?;
         Ok(Self::Workload(workload.progress(), pods))
@@ -155,13 +154,12 @@ pub(super) async fn watch_pods(
     cx: &EventContext,
     site: &Site<'_>,
 ) -> Result<BoxStream<'static, Result<PodEvent, ApiError>>, EventError> {
-    let Site { cluster, kind, .. } = *site;
-    let (namespace, name) = (site.namespace(), site.name());
+    let (cluster, namespace) = (site.cluster, site.namespace());
     if matches!(site.config.strategy.strategy(), Strategy::Canary { .. }) {
         let pod = cluster.watch_pod(namespace, &site.tuning_pod());
         return Ok(pod.map_ok(|pod| PodEvent::Listed(pod.into_iter().collect())).boxed());
     }
-    let workload = site.persist(Patience::Event(cx), || cluster.workload(kind, namespace, name)).await?;
+    let workload = site.workload(Patience::Event(cx)).await?;
     let selector = newest_pods(cx, site, &workload).await?;
     Ok(cluster.watch_pods(namespace, &selector).boxed())
 }

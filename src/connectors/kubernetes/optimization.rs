@@ -51,14 +51,12 @@ impl<'a> Optimization<'a> {
         own: Option<&PodIdentity>,
         patience: Patience<'_>,
     ) -> Result<Self, EventError> {
-        let Site { cluster, kind, .. } = site;
-        let (namespace, name) = (site.namespace(), site.name());
-        let workload = site.persist(patience, || cluster.workload(kind, namespace, name)).await?;
+        let workload = site.workload(patience).await?;
         let live = match site.config.strategy.strategy() {
             Strategy::Default => Live::Saturation,
             Strategy::Canary { .. } => {
                 let pod = read_tuning_pod(&site, patience).await?;
-                Live::Canary { pod, owner: owner::reference(cluster, own, namespace).await }
+                Live::Canary { pod, owner: owner::reference(site.cluster, own, site.namespace()).await }
             }
         };
         Ok(Self { site, workload, live })

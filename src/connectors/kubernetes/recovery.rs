@@ -5,7 +5,7 @@
 //! old values in an annotation; they are restored, and the annotation goes.
 
 use super::optimization::read_tuning_pod;
-use super::site::{Patience, Site, failed};
+use super::site::{Patience, Site};
 use super::undo::Undo;
 use super::{Strategy, canary, saturation};
 use crate::connector::{EventContext, EventError};
@@ -15,11 +15,9 @@ use crate::connector::{EventContext, EventError};
 /// # Errors
 /// The API refuses, or the event is cancelled.
 pub(super) async fn recover(cx: &EventContext, site: &Site<'_>) -> Result<(), EventError> {
-    let Site { cluster, kind, .. } = *site;
-    let (namespace, name) = (site.namespace(), site.name());
     match site.config.strategy.strategy() {
         Strategy::Default => {
-            let workload = site.persist(Patience::Event(cx), || cluster.workload(kind, namespace, name)).await?;
+            let workload = site.workload(Patience::Event(cx)).await?;
             let left = Undo::left_on(&workload).map_err(|error| EventError::failed(error.to_string()))?;
             let Some(undo) = left else { return Ok(()) };
             tracing::warn!(workload = %site, "restoring the values from before an adjustment that was cut off");
@@ -42,8 +40,6 @@ pub(super) async fn withdraw(site: &Site<'_>) -> Result<(), EventError> {
         return Ok(());
     }
     let Some(pod) = read_tuning_pod(site, Patience::UntilDone).await? else { return Ok(()) };
-    let name = site.tuning_pod();
-    let uid = pod["metadata"]["uid"].as_str();
-    tracing::info!(workload = %site, pod = name, "deleting the tuning pod");
-    site.cluster.delete_pod(site.namespace(), &name, uid).await.map(drop).map_err(failed)
+    tracing::info!(workload = %site, pod = site.tuning_pod(), "deleting the tuning pod");
+    canary::begin_deletion(site, &pod, Patience::UntilDone).await
 }

@@ -15,7 +15,7 @@ use crate::k8s::Workload;
 pub(super) async fn patch(site: &Site<'_>, patch: &Json, patience: Patience<'_>) -> Result<Workload, EventError> {
     let Site { cluster, kind, .. } = *site;
     let (namespace, name) = (site.namespace(), site.name());
-    site.persist(patience, || cluster.patch_workload(kind, namespace, name, patch)).await
+    site.commit(patience, || cluster.patch_workload(kind, namespace, name, patch)).await
 }
 
 /// Scales a workload to nothing, and does not wait for its pods to end.
@@ -31,9 +31,7 @@ pub(super) async fn scale_to_zero(site: &Site<'_>) -> Result<(), EventError> {
 /// # Errors
 /// What stands in the way.
 pub(super) async fn roll_back(site: &Site<'_>, undo: &Undo) -> Result<(), EventError> {
-    let Site { cluster, kind, .. } = *site;
-    let (namespace, name) = (site.namespace(), site.name());
-    let workload = site.persist(Patience::UntilDone, || cluster.workload(kind, namespace, name)).await?;
+    let workload = site.workload(Patience::UntilDone).await?;
     let restoring = undo.patch(&workload);
     if restoring.get("spec").is_none() && !workload.annotations.contains_key(ROLLBACK_ANNOTATION) {
         // The change was refused before it was one.

@@ -3,12 +3,16 @@
 use std::fmt;
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::sync::Mutex;
+use tokio::time::{Instant, timeout};
 
 use super::{FailureMode, WorkloadConfig, tuning_pod_name};
 use crate::connector::{EventContext, EventError};
-use crate::k8s::{ApiError, Cluster, WorkloadKind};
+use crate::k8s::{ApiError, Cluster, Workload, WorkloadKind};
 use crate::retry::{Attempt, Limits, retry};
+
+/// How long the answer to a write is awaited that was under way when its wait was called off.
+const LAST_ANSWER: Duration = Duration::from_secs(5);
 
 /// Who may call off a wait.
 #[derive(Clone, Copy)]
@@ -60,11 +64,57 @@ impl<'a> Site<'a> {
         tuning_pod_name(self.name())
     }
 
+    /// The workload as it is now.
+    ///
+    /// # Errors
+    /// The API refuses, or the wait is called off.
+    pub(super) async fn workload(&self, patience: Patience<'_>) -> Result<Workload, EventError> {
+        self.persist(patience, || self.cluster.workload(self.kind, self.namespace(), self.name())).await
+    }
+
     /// Repeats a request until it is answered: an API server may be away for a while, and a conflict is no failure of
     /// a request that says only what is to change. The workload's `timeout` limits it, and whoever may call it off.
     pub(super) async fn persist<T, F: Future<Output = Result<T, ApiError>>>(
         &self,
         patience: Patience<'_>,
+        request: impl FnMut() -> F,
+    ) -> Result<T, EventError> {
+        tokio::select! {
+            error = patience.ends() => Err(error),
+            answer = self.repeat(request) => answer,
+        }
+    }
+
+    /// As [`Self::persist`], for a request that writes. One that is under way when the wait is called off is answered
+    /// first, where that does not take long: else it might be carried out after what is done about the cancellation.
+    pub(super) async fn commit<T, F: Future<Output = Result<T, ApiError>>>(
+        &self,
+        patience: Patience<'_>,
+        mut request: impl FnMut() -> F,
+    ) -> Result<T, EventError> {
+        let under_way = Mutex::new(());
+        let noted = || {
+            let (answer, under_way) = (request(), &under_way);
+            async move {
+                let _request = under_way.lock().await;
+                answer.await
+            }
+        };
+        let called_off = async {
+            let error = patience.ends().await;
+            drop(timeout(LAST_ANSWER, under_way.lock()).await);
+            error
+        };
+        tokio::select! {
+            // So that nothing begins after the wait was called off, and the lock tells who waits.
+            biased;
+            error = called_off => Err(error),
+            answer = self.repeat(noted) => answer,
+        }
+    }
+
+    async fn repeat<T, F: Future<Output = Result<T, ApiError>>>(
+        &self,
         mut request: impl FnMut() -> F,
     ) -> Result<T, EventError> {
         let limits = Limits { max_time: Some(self.timeout()), max_tries: None };
@@ -80,10 +130,7 @@ impl<'a> Site<'a> {
                 })
             }
         };
-        tokio::select! {
-            error = patience.ends() => Err(error),
-            answer = retry(limits, on_wait, attempt) => answer.map_err(failed),
-        }
+        retry(limits, on_wait, attempt).await.map_err(failed)
     }
 
     /// When its time is over, counted from now. A timeout beyond the range of the clock is no limit.

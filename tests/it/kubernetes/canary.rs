@@ -176,3 +176,16 @@ async fn a_rollback_puts_a_pod_of_the_earlier_settings_in_place_of_the_failed_on
     let pod = api.object(&tuning()).unwrap();
     assert_eq!(pod["spec"]["containers"][0]["resources"]["limits"]["memory"], "256Mi");
 }
+
+#[tokio::test]
+async fn a_run_deletes_its_pod_although_the_server_refuses_at_first() {
+    let api = KubeApi::start(deployment("web", 1), Cluster::healthy()).await;
+    let servo = attached(&api, &canary(&none())).await;
+    servo.servo().startup(&Dispatch::default()).await.unwrap();
+    servo.describe().await.unwrap();
+    let busy = Refusal::new(503, "the server is currently unable to handle the request");
+    api.fault(Fault::on("DELETE pods/web-tuning", Effect::Refuse(busy)).times(1));
+    servo.servo().shutdown(&Dispatch::default()).await;
+    api.settle().await;
+    assert_eq!(api.object(&tuning()), None);
+}

@@ -1,12 +1,14 @@
 //! Adjustments that are cancelled, and values that are restored.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use servox::servo::Dispatch;
 use tokio_util::sync::CancellationToken;
 
 use super::{attached, container, expect_failure, held, memory, none, web, web_section, writes};
-use crate::support::kube_api::KubeApi;
 use crate::support::kube_api::cluster::{Cluster, Fate, deployment, roll_out};
+use crate::support::kube_api::{Effect, Fault, KubeApi};
 
 const ANNOTATION: &str = "servo.opsani.com/rollback";
 
@@ -49,6 +51,25 @@ async fn a_cancelled_adjustment_is_rolled_back_where_the_mode_says_so() {
     let api = KubeApi::start(deployment("web", 1), held).await;
     let error = cancelled(&api, &rollback()).await;
     expect_failure(&error, ("cancelled", None), &[]);
+    assert_eq!(writes(&api), ["PATCH deployments/web"; 2]);
+    assert_eq!(limit(&api), "128Mi");
+    assert_eq!(workload(&api)["metadata"]["annotations"].get(ANNOTATION), None);
+}
+
+#[tokio::test]
+async fn a_write_that_is_under_way_is_answered_before_it_is_rolled_back() {
+    let api = KubeApi::start(deployment("web", 1), Cluster::healthy()).await;
+    let servo = attached(&api, &web_section(&rollback())).await;
+    api.fault(Fault::on("PATCH deployments/web", Effect::Late(Duration::from_millis(200))).times(1));
+    let cancellation = CancellationToken::new();
+    let script = async {
+        api.wait_for("PATCH deployments/web", 1).await;
+        assert_eq!(limit(&api), "128Mi");
+        cancellation.cancel();
+    };
+    let adjustments = memory("web/main.mem");
+    let (adjusted, ()) = tokio::join!(servo.adjust_until(&adjustments, &cancellation), script);
+    expect_failure(&adjusted.unwrap_err(), ("cancelled", None), &["rolled back"]);
     assert_eq!(writes(&api), ["PATCH deployments/web"; 2]);
     assert_eq!(limit(&api), "128Mi");
     assert_eq!(workload(&api)["metadata"]["annotations"].get(ANNOTATION), None);

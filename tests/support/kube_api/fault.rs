@@ -1,5 +1,7 @@
 //! What goes wrong, and when.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use super::call::Call;
@@ -14,6 +16,8 @@ pub(crate) enum Effect {
     Answer(u16, Value),
     /// The connection is dropped without an answer.
     Drop,
+    /// The usual effect and answer, after this time, whether or not the client still waits. It is recorded at once.
+    Late(Duration),
     /// No answer for as long as the client waits.
     Hang,
     /// A watch says this error, then ends.

@@ -69,7 +69,26 @@ async fn answer(request: hyper::Request<Incoming>, shared: Arc<Shared>) -> Resul
     let (parts, body) = request.into_parts();
     let body = body.collect().await?.to_bytes();
     let call = call(&parts, &body);
-    let reply = reply(&call, &shared);
+    let struck = {
+        let faults = &mut shared.state().faults;
+        faults.iter_mut().find_map(|fault| fault.strike(&call))
+    };
+    let reply = match struck {
+        Some(Effect::Late(time)) => {
+            record(&call, &shared);
+            tokio::spawn(async move {
+                tokio::time::sleep(time).await;
+                usual(&call, &shared)
+            })
+            .await?
+        }
+        effect => {
+            // Recorded after its effect, so that who waits for it finds the effect.
+            let reply = reply(effect, &call, &shared);
+            record(&call, &shared);
+            reply
+        }
+    };
     let (status, body) = match reply {
         Reply::Json(status, body) => (status, Full::from(body.to_string()).boxed_unsync()),
         Reply::Text(status, body) => (status, Full::from(body).boxed_unsync()),
@@ -95,13 +114,12 @@ fn call(parts: &http::request::Parts, body: &Bytes) -> Call {
     }
 }
 
-/// Answers, and records. The request is recorded after its effect, so that who waits for it finds the effect.
-fn reply(call: &Call, shared: &Arc<Shared>) -> Reply {
-    let struck = {
-        let faults = &mut shared.state().faults;
-        faults.iter_mut().find_map(|fault| fault.strike(call))
-    };
-    let reply = match struck {
+fn record(call: &Call, shared: &Shared) {
+    shared.calls.send_modify(|calls| calls.push(call.clone()));
+}
+
+fn reply(effect: Option<Effect>, call: &Call, shared: &Arc<Shared>) -> Reply {
+    match effect {
         Some(Effect::Refuse(refusal)) => Reply::Json(refusal.code, refusal.status()),
         Some(Effect::Answer(status, body)) => Reply::Json(status, body),
         Some(Effect::Drop) => Reply::Drop,
@@ -110,19 +128,17 @@ fn reply(call: &Call, shared: &Arc<Shared>) -> Reply {
             let event = json!({"type": "ERROR", "object": refusal.status()});
             Reply::Text(200, format!("{event}\n"))
         }
-        None => {
-            let answered = match &call.target {
-                None if call.path.trim_end_matches('/') == "/version" => {
-                    Ok(Reply::Json(200, shared.state().version.clone()))
-                }
-                None => Err(Refusal::new(404, "the server could not find the requested resource")),
-                Some(target) => addressed(call, target, shared),
-            };
-            answered.unwrap_or_else(|refusal| Reply::Json(refusal.code, refusal.status()))
-        }
+        Some(Effect::Late(_)) | None => usual(call, shared),
+    }
+}
+
+fn usual(call: &Call, shared: &Arc<Shared>) -> Reply {
+    let answered = match &call.target {
+        None if call.path.trim_end_matches('/') == "/version" => Ok(Reply::Json(200, shared.state().version.clone())),
+        None => Err(Refusal::new(404, "the server could not find the requested resource")),
+        Some(target) => addressed(call, target, shared),
     };
-    shared.calls.send_modify(|calls| calls.push(call.clone()));
-    reply
+    answered.unwrap_or_else(|refusal| Reply::Json(refusal.code, refusal.status()))
 }
 
 fn addressed(call: &Call, target: &Target, shared: &Arc<Shared>) -> Result<Reply, Refusal> {

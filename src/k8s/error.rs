@@ -97,6 +97,11 @@ impl ApiError {
         self.has_code(409)
     }
 
+    /// An object of its name exists already. A quota that is changed at the same moment is a conflict as well.
+    pub fn is_taken_name(&self) -> bool {
+        matches!(self, Self::Status { code: 409, reason, .. } if reason == "AlreadyExists")
+    }
+
     /// The user may not do that.
     pub fn is_forbidden(&self) -> bool {
         self.has_code(403)

@@ -40,7 +40,7 @@ enum Created {
 async fn create(site: &Site<'_>, pod: &Json) -> Result<Created, ApiError> {
     match site.cluster.create_pod(site.namespace(), pod).await {
         Ok(()) => Ok(Created::Yes),
-        Err(error) if error.is_conflict() => Ok(Created::ThereIsOne),
+        Err(error) if error.is_taken_name() => Ok(Created::ThereIsOne),
         Err(error) => Err(error),
     }
 }

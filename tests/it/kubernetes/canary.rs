@@ -178,6 +178,17 @@ async fn a_rollback_puts_a_pod_of_the_earlier_settings_in_place_of_the_failed_on
 }
 
 #[tokio::test]
+async fn a_quota_that_changes_meanwhile_is_told_as_it_is() {
+    let api = KubeApi::start(deployment("web", 1), Cluster::healthy()).await;
+    let servo = attached(&api, &canary(&json!({"timeout": "0s"}))).await;
+    let conflict = Refusal::new(409, "Operation cannot be fulfilled on resourcequotas \"compute\"");
+    api.fault(Fault::on("POST pods", Effect::Refuse(conflict)));
+    let error = servo.describe().await.unwrap_err();
+    expect_failure(&error, ("failed", None), &["create pods \"web-tuning\"", "resourcequotas"]);
+    assert_eq!(writes(&api), ["POST pods"]);
+}
+
+#[tokio::test]
 async fn a_run_deletes_its_pod_although_the_server_refuses_at_first() {
     let api = KubeApi::start(deployment("web", 1), Cluster::healthy()).await;
     let servo = attached(&api, &canary(&none())).await;

@@ -8,7 +8,7 @@ use super::Strategy;
 use super::classify::{Cause, Subject, classify_pod, classify_workload, in_settlement};
 use super::logs::Logs;
 use super::newest::pod_selector;
-use super::readiness::{Readiness, pod_readiness, workload_readiness};
+use super::readiness::{Readiness, pod_readiness, ready_condition, workload_readiness};
 use super::restarts::Restarts;
 use super::site::{Patience, Site};
 use crate::connector::{EventContext, EventError};
@@ -45,6 +45,17 @@ impl Observed {
             Self::Workload(progress, _) => workload_readiness(kind, progress).as_ref().is_ok_and(Readiness::is_ready),
             Self::TuningPod(pod) => pod_readiness(pod).is_ready(),
         }
+    }
+
+    /// Whether a pod says that it is not ready, which its workload repeats only a moment later. Pods that end or have
+    /// ended do not count.
+    fn has_unready_pod(&self) -> bool {
+        let has_ended = |pod: &Pod| {
+            let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+            pod.metadata.deletion_timestamp.is_some() || matches!(phase, Some("Failed" | "Succeeded"))
+        };
+        let is_unready = |pod: &Pod| ready_condition(pod).is_some_and(|ready| ready.status == "False");
+        self.pods().iter().any(|pod| is_unready(pod) && !has_ended(pod))
     }
 
     fn pods(&self) -> &[Pod] {
@@ -92,7 +103,8 @@ pub(super) async fn of_settlement(
     since: &Restarts,
 ) -> Result<(), EventError> {
     let observed = Observed::now(cx, site).await?;
-    if observed.is_ready(site.kind) && Restarts::of(observed.pods()).since(since).is_empty() {
+    let is_well = observed.is_ready(site.kind) && !observed.has_unready_pod();
+    if is_well && Restarts::of(observed.pods()).since(since).is_empty() {
         return Ok(());
     }
     Err(in_settlement(explained(cx, site, requested, observed.cause(site.kind, since)).await))

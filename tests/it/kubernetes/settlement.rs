@@ -67,3 +67,23 @@ async fn of_several_workloads_only_the_unready_one_is_told_and_treated() {
     let replicas = |key: &Key| -> Value { api.object(key).unwrap()["spec"]["replicas"].clone() };
     assert_eq!((replicas(&web()), replicas(&other)), (json!(1), json!(0)));
 }
+
+#[tokio::test]
+async fn a_pod_that_is_unready_counts_before_its_workload_says_so() {
+    let api = KubeApi::start(deployment("web", 1), Cluster::healthy()).await;
+    let servo = attached(&api, &web_section(&none())).await;
+    let script = async {
+        api.wait_for("WATCH pods", 1).await;
+        api.change(|objects| {
+            for pod in newest_pods(objects, &web()) {
+                objects.update(&pod, |pod| befall(pod, &Fate::Unready));
+            }
+        });
+        // It is read again, and recovers before the settlement ends.
+        api.wait_for("GET pods", 2).await;
+        strike(&api, &web(), &Fate::Ready);
+    };
+    let (adjustments, control) = (memory("web/main.mem"), json!({"settlement": "2s"}));
+    let (adjusted, ()) = tokio::join!(servo.adjust(&adjustments, &control), script);
+    expect_failure(&adjusted.unwrap_err(), ("rejected", Some("unstable")), &["web", "ContainersNotReady"]);
+}

@@ -10,7 +10,8 @@ use super::plan::Plan;
 use super::restarts::Restarts;
 use super::rollout::{self, Arrival};
 use super::site::{Deadline, Patience, Site};
-use super::undo::Undo;
+use super::target::targets;
+use super::undo::{ROLLBACK_ANNOTATION, Undo};
 use super::{FailureMode, canary, on_failure, saturation};
 use crate::connector::{AdjustRequest, ErrorKind, EventContext, EventError};
 use crate::types::{Adjustment, Component, Duration};
@@ -60,9 +61,12 @@ pub(super) async fn adjust(
         on_failure::conclude(&attempts, results).await?;
     }
 
+    let finished = join_all(attempts.iter_mut().map(|attempt| attempt.finish(cx, &request.adjustments))).await;
+    on_failure::conclude(&attempts, finished).await?;
+
     let mut components = Vec::new();
     for attempt in &mut attempts {
-        components.extend(attempt.finish(cx).await?);
+        components.extend(attempt.describe(cx).await?);
     }
     Ok(components)
 }
@@ -164,14 +168,33 @@ impl<'a> Attempt<'a> {
         result
     }
 
-    /// Takes the old values off it, and reads what there is now.
-    async fn finish(&mut self, cx: &EventContext) -> Result<Vec<Component>, EventError> {
+    /// Takes the old values off it, also those of an earlier adjustment whose values it was given again, so that no
+    /// start restores them.
+    async fn finish(&mut self, cx: &EventContext, adjustments: &[Adjustment]) -> Result<(), EventError> {
         let site = *self.site();
-        if let Written::Fields(Some(_)) = self.written {
-            self.optimization.workload = saturation::patch(&site, &Undo::forgotten(), Patience::Event(cx)).await?;
+        let carries_values = self.optimization.workload.annotations.contains_key(ROLLBACK_ANNOTATION);
+        if carries_values && self.is_addressed(adjustments) {
+            saturation::patch(&site, &Undo::forgotten(), Patience::Event(cx)).await?;
         }
-        if let Live::Canary { pod, .. } = &mut self.optimization.live {
-            *pod = read_tuning_pod(&site, Patience::Event(cx)).await?;
+        Ok(())
+    }
+
+    /// Whether its own fields are adjusted, be it to what they are.
+    fn is_addressed(&self, adjustments: &[Adjustment]) -> bool {
+        let targets = match self.optimization.live {
+            Live::Saturation => targets(self.site().config).unwrap_or_default(),
+            Live::Canary { .. } => Vec::new(),
+        };
+        adjustments.iter().any(|adjustment| targets.iter().any(|target| target.component == adjustment.component_name))
+    }
+
+    /// Its components as they are now: others may have changed what was written.
+    async fn describe(&mut self, cx: &EventContext) -> Result<Vec<Component>, EventError> {
+        let site = *self.site();
+        match (&self.written, &mut self.optimization.live) {
+            (Written::Fields(_), _) => self.optimization.workload = site.workload(Patience::Event(cx)).await?,
+            (_, Live::Canary { pod, .. }) => *pod = read_tuning_pod(&site, Patience::Event(cx)).await?,
+            (_, Live::Saturation) => {}
         }
         self.optimization.components()
     }

@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 use servox::servo::Dispatch;
 use tokio_util::sync::CancellationToken;
 
-use super::{attached, container, expect_failure, held, memory, none, web, web_section, writes};
+use super::{attached, container, expect_failure, held, memory, none, section, stanza, web, web_section, writes};
 use crate::support::kube_api::cluster::{Cluster, Fate, deployment, roll_out};
-use crate::support::kube_api::{Effect, Fault, KubeApi};
+use crate::support::kube_api::{Effect, Fault, Key, KubeApi, Refusal};
 
 const ANNOTATION: &str = "servo.opsani.com/rollback";
 
@@ -73,6 +73,40 @@ async fn a_write_that_is_under_way_is_answered_before_it_is_rolled_back() {
     assert_eq!(writes(&api), ["PATCH deployments/web"; 2]);
     assert_eq!(limit(&api), "128Mi");
     assert_eq!(workload(&api)["metadata"]["annotations"].get(ANNOTATION), None);
+}
+
+#[tokio::test]
+async fn old_values_that_cannot_be_taken_off_are_restored_on_all_workloads() {
+    let objects = [deployment("web", 1), deployment("api", 1)].concat();
+    let api = KubeApi::start(objects, Cluster::healthy()).await;
+    let section = section(&[stanza("web", &none()), stanza("api", &none())], &rollback());
+    let servo = attached(&api, &section).await;
+    let refusal = Refusal::new(403, "no more");
+    api.fault(Fault::on("PATCH deployments/web", Effect::Refuse(refusal)).after(1).times(1));
+    let adjustments = [memory("web/main.mem"), memory("api/main.mem")].concat();
+    let error = servo.adjust(&adjustments, &none()).await.unwrap_err();
+    expect_failure(&error, ("failed", None), &["no more", "rolled back"]);
+    for name in ["web", "api"] {
+        let workload = api.object(&Key::deployment("default", name)).unwrap();
+        assert_eq!(container(&workload)["resources"]["limits"]["memory"], "128Mi", "{name}");
+        assert_eq!(workload["metadata"]["annotations"].get(ANNOTATION), None, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn values_that_are_given_again_are_not_taken_back_by_the_next_start() {
+    for mode in ["rollback", "exception"] {
+        let mut objects = [deployment("web", 1), deployment("api", 1)].concat();
+        for object in objects.iter_mut().filter(|object| object["kind"] == "Deployment") {
+            object["metadata"]["annotations"][ANNOTATION] = json!(r#"[{"field":"replicas","value":3}]"#);
+        }
+        let api = KubeApi::start(objects, Cluster::healthy()).await;
+        let section = section(&[stanza("web", &none()), stanza("api", &none())], &json!({"on_failure": mode}));
+        let servo = attached(&api, &section).await;
+        servo.adjust(&[("web/main.mem", json!("128Mi"))], &none()).await.unwrap();
+        assert_eq!(writes(&api), ["PATCH deployments/web"], "{mode}");
+        assert_eq!(workload(&api)["metadata"]["annotations"].get(ANNOTATION), None, "{mode}");
+    }
 }
 
 #[tokio::test]

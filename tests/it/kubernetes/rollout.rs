@@ -140,3 +140,23 @@ async fn nothing_is_asked_and_no_watch_is_open_between_commands() {
     servo.describe().await.unwrap();
     api.stays_idle_for(Duration::from_secs(1)).await;
 }
+
+#[tokio::test]
+async fn what_others_took_back_meanwhile_is_described_as_it_is() {
+    let api = KubeApi::start(deployment("web", 1), held).await;
+    let servo = attached(&api, &web_section(&none())).await;
+    let script = async {
+        api.wait_for("WATCH deployments", 1).await;
+        api.change(|objects| {
+            objects.update(&web(), |workload| {
+                let container = &mut workload["spec"]["template"]["spec"]["containers"][0];
+                container["resources"]["requests"]["memory"] = json!("128Mi");
+            });
+            roll_out(objects, &web(), &Fate::Ready);
+        });
+    };
+    let adjustments = memory("web/main.mem");
+    let control = none();
+    let (adjusted, ()) = tokio::join!(servo.adjust(&adjustments, &control), script);
+    assert_eq!(adjusted.unwrap()["application"]["components"]["web/main"]["settings"]["mem"]["value"], 0.125);
+}

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use k8s_openapi::api::core::v1::Pod;
+use tokio::time::Instant;
 
 use super::diagnosis;
 use super::readiness::{pod_readiness, workload_readiness};
@@ -40,6 +41,7 @@ pub(super) enum Arrival {
 /// Its controller says that it will not; it is deleted; the API refuses; or the wait is called off.
 pub(super) async fn workload_ready(site: &Site<'_>, patience: Patience<'_>) -> Result<Arrival, EventError> {
     let (mut cancelled, mut deadline) = (pin!(patience.ends()), pin!(site.deadline().passed()));
+    let begin = Instant::now();
     let mut changes = pin!(site.cluster.watch_workload(site.kind, site.namespace(), site.name()));
     let mut grace: Option<Deadline> = None;
     loop {
@@ -53,7 +55,10 @@ pub(super) async fn workload_ready(site: &Site<'_>, patience: Patience<'_>) -> R
             return Err(gone(site));
         };
         match workload_readiness(site.kind, &progress) {
-            Ok(readiness) if readiness.is_ready() => return Ok(Arrival::Ready),
+            Ok(readiness) if readiness.is_ready() => {
+                tracing::debug!(workload = %site, milliseconds = begin.elapsed().as_millis(), "rolled out");
+                return Ok(Arrival::Ready);
+            }
             Ok(readiness) => {
                 grace = None;
                 tracing::debug!(workload = %site, "not ready: {readiness}");
@@ -69,7 +74,7 @@ pub(super) async fn workload_ready(site: &Site<'_>, patience: Patience<'_>) -> R
 /// It is deleted; the API refuses; or the wait is called off.
 pub(super) async fn pod_ready(site: &Site<'_>, patience: Patience<'_>) -> Result<Arrival, EventError> {
     let (mut cancelled, mut deadline) = (pin!(patience.ends()), pin!(site.deadline().passed()));
-    let name = site.tuning_pod();
+    let (name, begin) = (site.tuning_pod(), Instant::now());
     let mut changes = pin!(site.cluster.watch_pod(site.namespace(), &name));
     loop {
         let change = tokio::select! {
@@ -83,6 +88,7 @@ pub(super) async fn pod_ready(site: &Site<'_>, patience: Patience<'_>) -> Result
             )));
         };
         if pod_readiness(&pod).is_ready() {
+            tracing::debug!(workload = %site, pod = name, milliseconds = begin.elapsed().as_millis(), "rolled out");
             return Ok(Arrival::Ready);
         }
     }

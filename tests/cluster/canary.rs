@@ -9,9 +9,7 @@ use tokio::time::{Duration, timeout};
 
 use crate::session::Session;
 use crate::support::cluster::{Cluster, Namespace};
-use crate::workload::{self, Section};
-
-const TUNING: &str = "pods/web-tuning";
+use crate::workload::{self, Section, TUNING};
 
 fn section(namespace: &Namespace) -> Section {
     Section { is_canary: true, ..Section::of(namespace) }
@@ -103,27 +101,4 @@ async fn a_start_replaces_the_tuning_pod_that_a_killed_agent_left() {
     assert_eq!(pods.len(), 2, "{pods:#?}");
     session.stop().await;
     namespace.until(TUNING, "gone", Value::is_null).await;
-}
-
-#[tokio::test]
-async fn a_failed_tuning_pod_is_treated_as_on_failure_says() {
-    let Some(cluster) = Cluster::shared() else { return };
-    let namespace = cluster.namespace().await;
-    workload::deployment(&namespace, 1).await;
-    for (on_failure, left) in [("exception", "3"), ("ignore", "3"), ("shutdown", "50m"), ("rollback", "100m")] {
-        let session = Session::start(&Section { timeout: "6s", on_failure, ..section(&namespace) }).await;
-        let answer = session.adjust(&json!({"tuning": {"cpu": 0.1}})).await;
-        assert_eq!(answer["status"], "ok", "{on_failure}: {answer:#}");
-        let answer = session.adjust(&json!({"tuning": {"cpu": 3}})).await;
-        if on_failure == "ignore" {
-            assert_eq!(answer["status"], "ok", "{answer:#}");
-        } else {
-            let told = (&answer["status"], &answer["reason"]);
-            assert_eq!(told, (&json!("rejected"), &json!("unschedulable")), "{on_failure}: {answer:#}");
-        }
-        let pod = namespace.get(TUNING).await;
-        assert_eq!(workload::resources(&pod)["limits"]["cpu"], left, "{on_failure}: {pod:#}");
-        session.stop().await;
-        namespace.until(TUNING, "gone", Value::is_null).await;
-    }
 }

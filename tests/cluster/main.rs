@@ -5,12 +5,16 @@
 
 mod adjust;
 mod canary;
+mod canary_causes;
 mod causes;
 mod check;
 mod efficiency;
 mod fixture;
 mod interrupted;
+mod logs;
+mod refused;
 mod session;
+mod sidecar;
 mod workload;
 #[path = "../support"]
 mod support {

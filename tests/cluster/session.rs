@@ -17,21 +17,44 @@ use crate::workload::Section;
 pub(super) struct Session {
     server: HttpServer,
     commands: Arc<Mutex<VecDeque<Value>>>,
+    /// When an adjustment was given last, and when one was answered.
+    turns: Arc<Mutex<(Option<Instant>, Option<Instant>)>>,
     pub(super) agent: Agent,
 }
 
 impl Session {
     pub(super) async fn start(section: &Section) -> Self {
+        Self::start_with(section, &[]).await
+    }
+
+    /// Starts the agent with these environment variables.
+    pub(super) async fn start_with(section: &Section, env: &[(&str, &str)]) -> Self {
         let commands = Arc::<Mutex<VecDeque<Value>>>::default();
-        let given = Arc::clone(&commands);
-        let idle = || json!({"cmd": "SLEEP", "param": {"duration": 0.1, "data": {"reason": "idle"}}});
-        let server = HttpServer::start(move |request| match request.event().as_str() {
-            "WHATS_NEXT" => Reply::Json(200, given.lock().unwrap().pop_front().unwrap_or_else(idle)),
-            _ => Reply::ok(),
+        let turns = Arc::<Mutex<(Option<Instant>, Option<Instant>)>>::default();
+        let (given, noted) = (Arc::clone(&commands), Arc::clone(&turns));
+        let server = HttpServer::start(move |request| {
+            if is_completion(request, "ADJUSTMENT") {
+                noted.lock().unwrap().1 = Some(Instant::now());
+            }
+            if request.event() != "WHATS_NEXT" {
+                return Reply::ok();
+            }
+            let idle = || json!({"cmd": "SLEEP", "param": {"duration": 0.1, "data": {"reason": "idle"}}});
+            let command = given.lock().unwrap().pop_front().unwrap_or_else(idle);
+            if command["cmd"] == "ADJUST" {
+                *noted.lock().unwrap() = (Some(Instant::now()), None);
+            }
+            Reply::Json(200, command)
         })
         .await;
-        let agent = Agent::start(&configuration(&server, section), &["run"], &[]);
-        Self { server, commands, agent }
+        let agent = Agent::start(&configuration(&server, section), &["run"], env);
+        Self { server, commands, turns, agent }
+    }
+
+    /// From the moment when the last adjustment was given to the one when it was answered.
+    pub(super) fn last_adjustment(&self) -> Duration {
+        let (given, answered) = *self.turns.lock().unwrap();
+        answered.unwrap() - given.unwrap()
     }
 
     /// Gives an adjustment of components, such as `{"main": {"cpu": 0.1}}`, without awaiting what becomes of it.
@@ -74,10 +97,13 @@ impl Session {
         }
     }
 
+    pub(super) fn is_answered(&self, event: &str) -> bool {
+        !self.completions(event).is_empty()
+    }
+
     /// Answers to commands, without the reports of their progress.
     fn completions(&self, event: &str) -> Vec<Value> {
-        let is_completion = |request: &Request| request.event() == event && request.param().get("status").is_some();
-        self.server.requests().iter().filter(|request| is_completion(request)).map(Request::param).collect()
+        self.server.requests().iter().filter(|request| is_completion(request, event)).map(Request::param).collect()
     }
 
     /// Ends the agent as a cluster does.
@@ -92,6 +118,10 @@ impl Session {
         self.agent.signal(Signal::KILL);
         self.agent.exit().await;
     }
+}
+
+fn is_completion(request: &Request, event: &str) -> bool {
+    request.event() == event && request.param().get("status").is_some()
 }
 
 /// The configuration of a servo with this connector.

@@ -4,10 +4,18 @@ use serde_json::{Value, json};
 
 use crate::support::cluster::Namespace;
 
-/// What the container does is decided by the variable `MODE`, which an adjustment may set: `exit`, never be ready,
-/// cease to be ready (`flaky`), or be ready after a while (`slow`).
+/// Holds the old values of a workload that may have to be rolled back.
+pub(super) const ROLLBACK_ANNOTATION: &str = "servo.opsani.com/rollback";
+
+/// The tuning pod.
+pub(super) const TUNING: &str = "pods/web-tuning";
+
+/// What the container does is decided by the variable `MODE`, which an adjustment may set: `exit`, also after many words
+/// (`noisy`), never be ready, cease to be ready (`flaky`), or be ready after a while (`slow`).
+/// Before it exits it stays a moment, as a container runtime may lose what is said last.
 const SCRIPT: &str = "case $MODE in \
-    exit) exit 3;; \
+    exit) echo no way on; sleep 1; exit 3;; \
+    noisy) seq 30000; echo no way on; sleep 1; exit 3;; \
     never) ;; \
     flaky) touch /tmp/ready; sleep 4; rm /tmp/ready;; \
     slow) sleep 8; touch /tmp/ready;; \
@@ -67,6 +75,15 @@ pub(super) async fn stateful_set(namespace: &Namespace, replicas: u32) -> Value 
     namespace.until_ready("statefulsets/web").await
 }
 
+/// Changes the first container of the Deployment or `StatefulSet` by a JSON merge patch, and its pods with it.
+pub(super) async fn change_container(namespace: &Namespace, object: &str, change: &Value) -> Value {
+    let mut template = namespace.get(object).await["spec"]["template"].clone();
+    for (key, value) in change.as_object().unwrap() {
+        template["spec"]["containers"][0][key] = value.clone();
+    }
+    namespace.patch(object, &json!({"spec": {"template": template}})).await
+}
+
 /// The Deployment `web` of HTTP services, ready.
 pub(super) async fn service(namespace: &Namespace, replicas: u32) -> Value {
     namespace.create(&workload("Deployment", replicas, &service_container())).await;
@@ -83,6 +100,8 @@ pub(super) struct Section {
     pub(super) timeout: &'static str,
     pub(super) settlement: &'static str,
     pub(super) is_canary: bool,
+    /// More keys, as an object.
+    pub(super) more: Value,
 }
 
 impl Section {
@@ -95,6 +114,7 @@ impl Section {
             timeout: "30s",
             settlement: "0s",
             is_canary: false,
+            more: json!({}),
         }
     }
 
@@ -111,12 +131,15 @@ impl Section {
                     "cpu": {"min": "50m", "max": "4", "step": "50m"},
                     "memory": {"min": "32Mi", "max": "512Mi", "step": "32Mi"},
                     "env": [{"name": "MODE", "type": "enum",
-                        "values": ["fine", "better", "exit", "never", "flaky", "slow"]}],
+                        "values": ["fine", "better", "exit", "noisy", "never", "flaky", "slow"]}],
                 }],
             }],
         });
         if self.is_canary {
             section[self.kind][0]["strategy"] = json!({"type": "canary", "alias": "tuning"});
+        }
+        for (key, value) in self.more.as_object().unwrap() {
+            section[key] = value.clone();
         }
         format!("kubernetes: {section}\n")
     }
@@ -127,6 +150,11 @@ pub(super) fn adjustable(object: &Value) -> Value {
     let pod = object["spec"].get("template").unwrap_or(object);
     let container = &pod["spec"]["containers"][0];
     json!({"replicas": object["spec"]["replicas"], "resources": container["resources"], "env": container["env"]})
+}
+
+/// Whether the specification of an object has changed.
+pub(super) fn is_changed_since(first: &Value) -> impl Fn(&Value) -> bool {
+    move |object| object["metadata"]["generation"] != first["metadata"]["generation"]
 }
 
 /// Requests and limits of a first container.

@@ -7,7 +7,7 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -24,12 +24,14 @@ const PAUSE: Duration = Duration::from_millis(50);
 pub(crate) const BOUND: Duration = Duration::from_mins(1);
 
 /// The cluster, for one test.
+#[derive(Clone)]
 pub(crate) struct Cluster {
     http: reqwest::Client,
     /// Of the administrator.
     token: String,
     folder: PathBuf,
-    _turn: File,
+    /// Kept for as long as a namespace of the test is there.
+    _turn: Arc<File>,
 }
 
 /// A namespace with what a test needs in it. It is deleted with this value.
@@ -37,6 +39,9 @@ pub(crate) struct Namespace {
     pub(crate) cluster: Cluster,
     name: String,
 }
+
+/// An account that may do little. Its kubeconfig is deleted with this value.
+pub(crate) struct Account(tempfile::NamedTempFile);
 
 impl Cluster {
     /// The cluster beside other tests; started when it does not run. Where it cannot be had: a failure under `CI=true`,
@@ -58,7 +63,7 @@ impl Cluster {
         let token = fs::read_to_string(pki.join("token")).unwrap().trim().to_owned();
         let builder = Network::default().client_builder_with(&pki.join("ca.crt")).unwrap();
         let http = builder.timeout(Duration::from_secs(10)).build().unwrap();
-        Some(Self { http, token, folder: folder.to_path_buf(), _turn: turn })
+        Some(Self { http, token, folder: folder.to_path_buf(), _turn: Arc::new(turn) })
     }
 
     /// The path of the administrator's kubeconfig.
@@ -83,9 +88,9 @@ impl Cluster {
     }
 
     /// A namespace of the test's own, in which pods can be created.
-    pub(crate) async fn namespace(self) -> Namespace {
+    pub(crate) async fn namespace(&self) -> Namespace {
         let name = format!("test-{:08x}", fastrand::u32(..));
-        let namespace = Namespace { cluster: self, name };
+        let namespace = Namespace { cluster: self.clone(), name };
         let object = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace.name}});
         namespace.cluster.send("POST", "/api/v1/namespaces", Some(&object)).await.unwrap();
         namespace.until("serviceaccounts/default", "there", |account| !account.is_null()).await;
@@ -185,8 +190,8 @@ impl Namespace {
         .await
     }
 
-    /// A kubeconfig for a `ServiceAccount` that has these rules of a Role.
-    pub(crate) async fn kubeconfig(&self, rules: Value) -> String {
+    /// A `ServiceAccount` that has these rules of a Role.
+    pub(crate) async fn account(&self, rules: Value) -> Account {
         let account = format!("account-{:08x}", fastrand::u32(..));
         let of = |kind: &str, group: &str| json!({"apiVersion": group, "kind": kind, "metadata": {"name": account}});
         let group = format!("{RBAC}/v1");
@@ -200,15 +205,24 @@ impl Namespace {
         let request = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}});
         let path = self.path(&format!("serviceaccounts/{account}/token"));
         let token = self.cluster.send("POST", &path, Some(&request)).await.unwrap();
-        json!({
+        let kubeconfig = json!({
             "apiVersion": "v1", "kind": "Config", "current-context": "test",
             "clusters": [{"name": "test", "cluster": {
                 "server": API, "certificate-authority": self.cluster.folder.join("run/pki/ca.crt"),
             }}],
             "users": [{"name": "test", "user": {"token": token["status"]["token"]}}],
             "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
-        })
-        .to_string()
+        });
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), kubeconfig.to_string()).unwrap();
+        Account(file)
+    }
+}
+
+impl Account {
+    /// The path of its kubeconfig.
+    pub(crate) fn kubeconfig(&self) -> String {
+        self.0.path().display().to_string()
     }
 }
 

@@ -18,11 +18,13 @@ pub struct Limits {
     pub max_time: Option<Duration>,
     /// Number of tries; `None` is no limit.
     pub max_tries: Option<u64>,
+    /// The longest wait between two tries; `None` is no limit.
+    pub max_wait: Option<Duration>,
 }
 
 impl Limits {
     /// A single try.
-    pub const ONCE: Self = Self { max_time: None, max_tries: Some(1) };
+    pub const ONCE: Self = Self { max_time: None, max_tries: Some(1), max_wait: None };
 }
 
 /// Tries until success, a permanent error, or a limit; returns the last error then. `on_wait` is told of each failed
@@ -56,7 +58,8 @@ pub async fn retry<T, E, Try: Future<Output = Result<T, Attempt<E>>>>(
         if limits.max_tries.is_some_and(|max| tries >= max) || left.is_some_and(|left| left.is_zero()) {
             return Err(error);
         }
-        let wait = jitter(tries).min(left.unwrap_or(Duration::MAX));
+        let longest = limits.max_wait.unwrap_or(Duration::MAX).min(left.unwrap_or(Duration::MAX));
+        let wait = jitter(tries).min(longest);
         on_wait(&error, wait);
         tokio::time::sleep(wait).await;
     }
@@ -73,7 +76,7 @@ pub fn jitter(n: u64) -> Duration {
 mod tests {
     use super::*;
 
-    const NO_LIMIT: Limits = Limits { max_time: None, max_tries: None };
+    const NO_LIMIT: Limits = Limits { max_time: None, max_tries: None, max_wait: None };
 
     async fn tries_until_given_up(limits: Limits) -> (u64, Duration) {
         let start = Instant::now();
@@ -96,6 +99,14 @@ mod tests {
         let (tries, took) = tries_until_given_up(Limits { max_time: Some(Duration::from_mins(10)), ..NO_LIMIT }).await;
         assert!(tries >= 10, "{tries}");
         assert!((took.as_secs_f64() - 600.0).abs() < 0.1, "{took:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_wait_is_longer_than_its_limit() {
+        let limits =
+            Limits { max_time: Some(Duration::from_mins(10)), max_wait: Some(Duration::from_secs(2)), ..NO_LIMIT };
+        let (tries, _) = tries_until_given_up(limits).await;
+        assert!(tries > 300, "{tries}");
     }
 
     #[tokio::test(start_paused = true)]

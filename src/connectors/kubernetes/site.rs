@@ -14,6 +14,9 @@ use crate::retry::{Attempt, Limits, retry};
 /// How long the answer to a write is awaited that was under way when its wait was called off.
 const LAST_ANSWER: Duration = Duration::from_secs(5);
 
+/// An API server that was away is asked again soon after it is back.
+const LONGEST_WAIT: Duration = Duration::from_secs(3);
+
 /// Who may call off a wait.
 #[derive(Clone, Copy)]
 pub(super) enum Patience<'a> {
@@ -117,7 +120,7 @@ impl<'a> Site<'a> {
         &self,
         mut request: impl FnMut() -> F,
     ) -> Result<T, EventError> {
-        let limits = Limits { max_time: Some(self.timeout()), max_tries: None };
+        let limits = Limits { max_time: Some(self.timeout()), max_tries: None, max_wait: Some(LONGEST_WAIT) };
         let on_wait = |error: &ApiError, wait: Duration| {
             tracing::debug!(workload = %self, error = %error, ?wait, "repeating a request");
         };

@@ -33,7 +33,8 @@ const READ_TIMEOUT: Duration = Duration::from_mins(5);
 const IDLE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Limits of a round of diagnostics, which comes again in a minute anyway.
-const DIAGNOSTICS_LIMITS: Limits = Limits { max_time: Some(Duration::from_mins(10)), max_tries: Some(20) };
+const DIAGNOSTICS_LIMITS: Limits =
+    Limits { max_time: Some(Duration::from_mins(10)), max_tries: Some(20), max_wait: None };
 
 /// An optimizer that speaks the protocol over HTTP.
 pub struct RemoteOptimizer {
@@ -57,7 +58,11 @@ impl RemoteOptimizer {
     ) -> Result<Self, BuildError> {
         let limits = |name| {
             let backoff = settings.backoff(name);
-            Limits { max_time: backoff.max_time.map(crate::types::Duration::to_std), max_tries: backoff.max_tries }
+            Limits {
+                max_time: backoff.max_time.map(crate::types::Duration::to_std),
+                max_tries: backoff.max_tries,
+                max_wait: None,
+            }
         };
         Ok(Self {
             http: http_client(settings, network)?,

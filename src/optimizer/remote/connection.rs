@@ -166,7 +166,7 @@ impl Connections {
 
 impl FileSource {
     async fn wait_for(&self) -> Result<Connection, OptimizerError> {
-        let limits = Limits { max_time: Some(PATIENCE), max_tries: None };
+        let limits = Limits { max_time: Some(PATIENCE), max_tries: None, max_wait: None };
         let on_wait = |_: &OptimizerError, _: Duration| {
             tracing::info!(path = %self.path.display(), "waiting for the connection file");
         };

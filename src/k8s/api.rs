@@ -81,6 +81,11 @@ impl Api {
         Self(client)
     }
 
+    /// What speaks to the server, for what is no request with an answer.
+    pub(super) fn client(&self) -> Client {
+        self.0.clone()
+    }
+
     /// Sends a request and reads its answer as JSON.
     pub(super) async fn read<T: DeserializeOwned>(&self, what: &str, request: Built) -> Result<T, ApiError> {
         let body = self.send(what, request).await?;

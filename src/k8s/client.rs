@@ -83,6 +83,7 @@ pub struct Surroundings {
     kubeconfig: Option<PathBuf>,
     home: Option<PathBuf>,
     service: Option<Service>,
+    namespace: Option<String>,
     pod: Option<PodIdentity>,
 }
 
@@ -108,11 +109,13 @@ impl Surroundings {
     pub fn from_variables(variables: &dyn Variables) -> Self {
         let get = |name: &str| variables.get(name).filter(|value| !value.is_empty()).map(str::to_owned);
         let port = || get("KUBERNETES_SERVICE_PORT").unwrap_or_else(|| "443".to_owned());
-        let pod = get("POD_NAMESPACE").zip(get("POD_NAME"));
+        let namespace = get("POD_NAMESPACE");
+        let pod = namespace.clone().zip(get("POD_NAME"));
         Self {
             kubeconfig: get("KUBECONFIG").map(PathBuf::from),
             home: get("HOME").map(PathBuf::from),
             service: get("KUBERNETES_SERVICE_HOST").map(|host| Service { host, port: port() }),
+            namespace,
             pod: pod.map(|(namespace, name)| PodIdentity { namespace, name }),
         }
     }
@@ -120,6 +123,11 @@ impl Surroundings {
     /// The pod that this program runs in, when both of its variables are set.
     pub fn pod(&self) -> Option<&PodIdentity> {
         self.pod.as_ref()
+    }
+
+    /// The namespace of the pod that this program runs in, which may be known without its name.
+    pub fn namespace(&self) -> Option<&str> {
+        self.namespace.as_deref()
     }
 
     /// The kubeconfig file to use, whether or not it exists.

@@ -17,6 +17,7 @@ use serde_json::{Value as Json, json};
 use super::WorkloadKind;
 use super::api::{Api, Built, Collection, about};
 use super::error::ApiError;
+use super::forward::Forward;
 use super::watch::{PodEvent, watch_pod, watch_pods, watch_workload};
 use super::workload::{Workload, WorkloadProgress};
 
@@ -36,6 +37,14 @@ pub struct Version {
     /// Such as `linux/amd64`.
     #[serde(default)]
     pub platform: String,
+}
+
+impl Version {
+    /// Major and minor version as numbers. Vendors add letters and signs to the minor one.
+    pub fn number(&self) -> Option<(u32, u32)> {
+        let digits: String = self.minor.chars().filter(char::is_ascii_digit).collect();
+        Some((self.major.parse().ok()?, digits.parse().ok()?))
+    }
 }
 
 /// Something that a user may or may not do.
@@ -201,6 +210,19 @@ impl Cluster {
         self.object(Collection::SERVICES, namespace, name).await
     }
 
+    /// Changes a service by a strategic merge patch.
+    pub async fn patch_service(&self, namespace: &str, name: &str, patch: &Json) -> Result<(), ApiError> {
+        let services = Collection::SERVICES;
+        let patched = services.within(namespace).patch(name, &PatchParams::default(), &Patch::Strategic(patch));
+        self.api.send(&about("patch", services, namespace, name), patched).await?;
+        Ok(())
+    }
+
+    /// Connects to a port of a pod.
+    pub async fn forward(&self, namespace: &str, pod: &str, port: u16) -> Result<Forward, ApiError> {
+        Forward::open(self.api.client(), namespace, pod, port).await
+    }
+
     /// A config map, when it exists.
     pub async fn config_map(&self, namespace: &str, name: &str) -> Result<Option<ConfigMap>, ApiError> {
         self.object(Collection::CONFIG_MAPS, namespace, name).await
@@ -270,4 +292,24 @@ fn get(collection: Collection, namespace: &str, name: &str) -> (String, Built) {
 
 fn body(object: &Json) -> Vec<u8> {
     object.to_string().into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_may_have_signs_of_a_vendor() {
+        for (major, minor, expected) in [
+            ("1", "17+", Some((1, 17))),
+            ("1", "16", Some((1, 16))),
+            ("1", "9", Some((1, 9))),
+            ("2", "0", Some((2, 0))),
+            ("1", "", None),
+            ("v1", "16", None),
+        ] {
+            let version = Version { major: major.to_owned(), minor: minor.to_owned(), platform: String::new() };
+            assert_eq!(version.number(), expected, "{major}.{minor}");
+        }
+    }
 }

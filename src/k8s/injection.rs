@@ -2,6 +2,8 @@
 //!
 //! Nothing waits for the rollout, and no Service is changed: whoever injects decides when requests go to the sidecar.
 
+use serde_json::Value as Json;
+
 use super::sidecar::{PortName, SidecarError, ejected, has_room, injection, proxied_port};
 use super::{Cluster, WorkloadKind};
 
@@ -33,6 +35,17 @@ impl Cluster {
     }
 
     async fn inject_once(&self, wanted: Injection<'_>) -> Result<u16, SidecarError> {
+        let Injection { namespace, deployment, .. } = wanted;
+        let (patch, proxied) = self.plan_injection(wanted).await?;
+        self.patch_workload(WorkloadKind::Deployment, namespace, deployment, &patch).await?;
+        Ok(proxied)
+    }
+
+    /// The patch that injects the sidecar, and the port that it then sends requests on to. Changes nothing.
+    ///
+    /// # Errors
+    /// As [`Self::inject_sidecar`].
+    pub async fn plan_injection(&self, wanted: Injection<'_>) -> Result<(Json, u16), SidecarError> {
         let Injection { namespace, deployment, image, service, port } = wanted;
         let workload = self.workload(WorkloadKind::Deployment, namespace, deployment).await?;
         has_room(&workload)?;
@@ -44,9 +57,7 @@ impl Cluster {
             }
         };
         let proxied = proxied_port(&workload, service.as_ref().map(|(name, service)| (*name, service)), port)?;
-        let patch = injection(&workload, image, proxied);
-        self.patch_workload(WorkloadKind::Deployment, namespace, deployment, &patch).await?;
-        Ok(proxied)
+        Ok((injection(&workload, image, proxied), proxied))
     }
 
     /// Ejects the sidecar; false when there is none.

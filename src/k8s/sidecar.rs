@@ -150,8 +150,8 @@ pub(super) fn proxied_port(
     }
 }
 
-/// The name of the port for the application's requests.
-const PROXY_PORT_NAME: &str = "opsani-proxy";
+/// The name of the sidecar's port for the application's requests.
+pub const PROXY_PORT_NAME: &str = "opsani-proxy";
 
 struct ContainerPort<'a> {
     number: i64,

@@ -11,6 +11,7 @@ mod external;
 mod init;
 mod kube_metrics;
 mod kubernetes;
+mod opsani_dev;
 mod prometheus;
 mod runner;
 mod show;

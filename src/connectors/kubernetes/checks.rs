@@ -9,7 +9,7 @@ use super::site::Site;
 use super::target::find_container;
 use crate::checks::{Check, CheckFailure, CheckOutcome, CheckRequest, CheckSuite};
 use crate::connector::{EventContext, EventError};
-use crate::k8s::{ApiError, Container, Permission, Resource, Version, Workload, WorkloadKind};
+use crate::k8s::{ApiError, Container, Permission, Resource, Workload, WorkloadKind};
 use crate::types::{ResourceRequirement, Severity};
 
 /// The oldest version of Kubernetes that has all that is used.
@@ -80,18 +80,12 @@ async fn connect(clusters: &Clusters) -> CheckOutcome {
 
 async fn check_version(clusters: &Clusters) -> CheckOutcome {
     let version = clusters.main().version().await?;
-    if number(&version).is_some_and(|number| number >= OLDEST) {
+    if version.number().is_some_and(|number| number >= OLDEST) {
         return Ok(None);
     }
     let (major, minor) = OLDEST;
     let message = format!("Kubernetes {}.{} is older than {major}.{minor}", version.major, version.minor);
     Err(CheckFailure::new(message).with_hint("upgrade the cluster"))
-}
-
-/// Vendors add letters and signs to the minor version.
-fn number(Version { major, minor, .. }: &Version) -> Option<(u32, u32)> {
-    let digits: String = minor.chars().filter(char::is_ascii_digit).collect();
-    Some((major.parse().ok()?, digits.parse().ok()?))
 }
 
 /// Asks for all, so that everything that is missing is told at once.
@@ -214,24 +208,4 @@ async fn ready(site: Site<'_>) -> CheckOutcome {
     let kind = site.kind.as_str().to_lowercase();
     let hint = format!("kubectl -n {} describe {kind} {}", site.namespace(), site.name());
     Err(CheckFailure::new(message).with_hint(hint))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_version_may_have_signs_of_a_vendor() {
-        for (major, minor, expected) in [
-            ("1", "17+", Some((1, 17))),
-            ("1", "16", Some((1, 16))),
-            ("1", "9", Some((1, 9))),
-            ("2", "0", Some((2, 0))),
-            ("1", "", None),
-            ("v1", "16", None),
-        ] {
-            let version = Version { major: major.to_owned(), minor: minor.to_owned(), platform: String::new() };
-            assert_eq!(number(&version), expected, "{major}.{minor}");
-        }
-    }
 }

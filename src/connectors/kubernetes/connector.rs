@@ -48,6 +48,11 @@ impl KubernetesConnector {
         Self { name, config, clusters, running, recovered }
     }
 
+    /// Reads the access to the clusters, once.
+    async fn connect(&self, cx: &EventContext) -> Result<&Clusters, EventError> {
+        self.clusters.get_or_try_init(|| Clusters::connect(&self.config, cx.services())).await
+    }
+
     fn sites(&self) -> Result<Vec<Site<'_>>, EventError> {
         let clusters = self.clusters.get().ok_or_else(|| EventError::failed("the connector is not attached"))?;
         Ok(clusters.sites(&self.config))
@@ -90,6 +95,16 @@ impl KubernetesConnector {
         let what = "Kubernetes optimization setup to complete";
         Box::pin(rollout::awaiting(cx, self.config.shared.timeout, what, work)).await
     }
+}
+
+/// Makes the tuning pods of a section that are missing and awaits them. One that is there is left as it is.
+///
+/// # Errors
+/// There is no cluster, something is in the way, or a pod does not become ready in time.
+pub async fn ensure_tuning_pods(cx: &EventContext, config: KubernetesConfig) -> Result<(), EventError> {
+    let connector = KubernetesConnector::new(cx.connector().clone(), config);
+    connector.connect(cx).await?;
+    connector.set_up(cx, Readied::WhenMade).await.map(drop)
 }
 
 /// Makes a tuning pod that is missing, and awaits it.
@@ -194,7 +209,7 @@ impl Checkable for KubernetesConnector {
 #[async_trait]
 impl Lifecycle for KubernetesConnector {
     async fn attach(&self, cx: &EventContext) -> Result<Vec<Box<dyn Connector>>, EventError> {
-        let clusters = self.clusters.get_or_try_init(|| Clusters::connect(&self.config, cx.services())).await?;
+        let clusters = self.connect(cx).await?;
         let telemetry = &cx.services().telemetry;
         telemetry.set(format!("{}.namespace", self.name), self.config.shared.namespace.as_str());
         match clusters.main().version().await {

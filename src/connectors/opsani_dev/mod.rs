@@ -6,8 +6,16 @@
 
 pub mod compose;
 
+mod checks;
+mod commands;
 mod config;
 mod connector;
+mod demand;
+mod names;
+mod place;
+mod ports;
+mod remedies;
+mod traffic;
 
 use std::borrow::Cow;
 
@@ -51,10 +59,10 @@ impl ConnectorFactory for OpsaniDevFactory {
     fn build(
         &self,
         name: ConnectorName,
-        _config: OpsaniDevConfig,
+        config: OpsaniDevConfig,
         _cx: &BuildContext,
     ) -> Result<Box<dyn Connector>, BuildError> {
-        connector::build(name)
+        Ok(Box::new(connector::OpsaniDevConnector::new(name, config)))
     }
 
     fn sample(&self) -> serde_json::Value {

@@ -9,6 +9,7 @@ mod config;
 mod connector;
 mod json;
 mod known_target;
+mod probe;
 mod query;
 mod readings;
 mod response;
@@ -25,6 +26,7 @@ use schemars::{Schema, SchemaGenerator};
 use serde_json::json;
 
 pub use config::{AbsentPolicy, BaseUrl, DEFAULT_BASE_URL, MetricConfig, PrometheusConfig};
+pub use probe::{Probe, ProbeError};
 pub use query::{ApiRequest, QueryError, Window, check_name};
 pub use streaming::CHANNEL;
 

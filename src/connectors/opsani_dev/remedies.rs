@@ -118,7 +118,7 @@ enum Problem {
 
 /// Begins again, with what there is then, when others change the object meanwhile or the API server is away.
 async fn insist<F: Future<Output = Result<(), Problem>>>(mut attempt: impl FnMut() -> F) -> Result<(), String> {
-    let limits = Limits { max_time: Some(PATIENCE), max_tries: None };
+    let limits = Limits { max_time: Some(PATIENCE), max_tries: None, max_wait: Some(Duration::from_secs(1)) };
     let on_wait = |error: &Problem, wait: Duration| tracing::debug!(%error, ?wait, "trying again");
     let attempt = || {
         let tried = attempt();

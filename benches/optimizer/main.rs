@@ -6,6 +6,12 @@
 //! the best point tried where readings are exact, else of the recommended one; random search recommends its best
 //! reading. Levy in four dimensions and Styblinski-Tang in three were named before any tuning, and nothing was tuned by
 //! them.
+//!
+//! Two conditions of the constrained functions were changed after others had been tried: Gardner's baseline is
+//! (3.5, 1.5), after (1.5, 1.5), and the service's p99 threshold is 250 ms, after 150 ms. The service's gate asks for
+//! more than its readings tell: every point within 10% of the optimum has a p99 of 244 or 247 ms, which readings with
+//! 10% noise cannot tell from 250 ms in 30 trials. The cheapest point that keeps 240 ms costs 12.8% more than the
+//! optimum.
 
 #![expect(
     clippy::cast_precision_loss,

@@ -186,7 +186,8 @@ impl fmt::Display for Why {
 /// What to run in the end.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Recommendation {
-    /// The point: one that was tried without failing.
+    /// The point. Of a computed objective one that was tried without failing; of a measured one the minimizer of the
+    /// posterior mean where the SLOs probably hold, which may never have been tried.
     pub point: Point,
     /// What the models say about it.
     pub forecast: Forecast,

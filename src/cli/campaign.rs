@@ -2,34 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::optimizer::embedded::{Campaign, Difference, Outcome, Settings, Snapshot, Trial, Winner};
+use crate::optimizer::embedded::{Campaign, Difference, Outcome, Snapshot, Trial, Winner};
+use crate::optimizer::report::{number, settings_text, value_text};
 use crate::table::Table;
-
-/// The settings as `cpu=2.0 mem=1.5`; component names only where there are several.
-pub(crate) fn settings_text(settings: &Settings) -> String {
-    let component = |name: &str| name.split_once('.').map_or("", |(component, _)| component).to_owned();
-    let first = settings.keys().next().map(|name| component(name)).unwrap_or_default();
-    let several = settings.keys().any(|name| component(name) != first);
-    let shown = settings.iter().map(|(name, value)| {
-        let name = if several { name } else { name.split_once('.').map_or(name.as_str(), |(_, setting)| setting) };
-        format!("{name}={}", value_text(value))
-    });
-    shown.collect::<Vec<_>>().join(" ")
-}
-
-fn value_text(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
-}
-
-/// A number with as many digits as people compare by.
-pub(crate) fn number(value: f64) -> String {
-    let digits = match value.abs() {
-        large if large >= 100.0 => 0,
-        middle if middle >= 1.0 => 2,
-        _ => 4,
-    };
-    format!("{value:.digits$}")
-}
 
 /// The metrics of the objectives against their thresholds, or why there are none.
 pub(crate) fn outcome_text(campaign: &Campaign, trial: &Trial) -> String {

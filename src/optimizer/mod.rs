@@ -8,6 +8,7 @@
 
 pub mod embedded;
 pub mod remote;
+pub mod report;
 pub mod server;
 pub mod wire;
 

@@ -29,7 +29,7 @@ async fn the_demonstration_optimizes_and_its_journal_can_be_read() {
     let result: Value = serde_json::from_str(succeeded(&finished)).unwrap();
     assert_eq!(
         keys(&result),
-        ["seed", "budget", "trials", "journal", "baseline", "winner", "optimum", "excess"],
+        ["seed", "budget", "trials", "journal", "report", "baseline", "winner", "optimum", "excess"],
         "{result}"
     );
     assert_eq!(result["trials"], 5);

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::assembly::load;
-use crate::cli::campaign::{best_line, number, present_line, result_text, settings_text, trial_line};
+use crate::cli::campaign::{best_line, present_line, result_text, trial_line};
 use crate::cli::context::{Context, attach};
 use crate::cli::exit::{CliError, ExitCode};
 use crate::cli::interrupt::listen;
@@ -23,6 +23,7 @@ use crate::connectors::simulation::SimulationConfig;
 use crate::connectors::simulation::model::{self, Metrics, Optimum};
 use crate::decode::{Decoder, NoVariables, Node, Origin};
 use crate::optimizer::embedded::{Campaign, Difference, Settings, Snapshot};
+use crate::optimizer::report::{Report, html, number, settings_text};
 use crate::runner::{self, RunOptions, RunOutcome};
 use crate::servo::{Dispatch, Servo};
 
@@ -84,7 +85,9 @@ pub(crate) async fn run(args: Args, cx: &Context) -> Result<ExitCode, CliError> 
     let snapshot = snapshots.borrow().clone();
     match (outcome, snapshot.campaign) {
         (RunOutcome::Stopped, Some(campaign)) if campaign.left().is_some() => {
-            report(&args, &campaign, &journal, cx)?;
+            let page = journal.with_extension("html");
+            cx.write_file(&page, &html::page(&Report::of(&campaign))).await?;
+            report(&args, &campaign, (&journal, &page), cx)?;
             Ok(ExitCode::Success)
         }
         (RunOutcome::Stopped | RunOutcome::Forced, _) => {
@@ -228,9 +231,10 @@ fn holds(metrics: &Metrics) -> bool {
     metrics.p99_latency <= LONGEST_LATENCY && metrics.error_rate <= HIGHEST_ERROR_RATE
 }
 
-fn report(args: &Args, campaign: &Campaign, journal: &Path, cx: &Context) -> Result<(), CliError> {
+fn report(args: &Args, campaign: &Campaign, files: (&Path, &Path), cx: &Context) -> Result<(), CliError> {
     let truth = Truth::of(args)?;
-    let json = result(args, campaign, journal, &truth);
+    let (journal, page) = files;
+    let json = result(args, campaign, files, &truth);
     let mut lines = vec![result_text(campaign)];
     if let Some(optimum) = &truth.optimum {
         let best = settings_text(&named(&optimum.settings));
@@ -243,11 +247,12 @@ fn report(args: &Args, campaign: &Campaign, journal: &Path, cx: &Context) -> Res
         }
     }
     lines.push(format!("Journal: {}", journal.display()));
+    lines.push(format!("Report: {}", page.display()));
     cx.output.result(args.output, lines.join("\n"), &json)
 }
 
 /// The result for programs.
-fn result(args: &Args, campaign: &Campaign, journal: &Path, truth: &Truth) -> Value {
+fn result(args: &Args, campaign: &Campaign, (journal, page): (&Path, &Path), truth: &Truth) -> Value {
     let winner = campaign.end().and_then(|end| end.winner.as_ref());
     let found = winner.map(|winner| {
         let metrics = truth.metrics(&winner.settings);
@@ -271,6 +276,7 @@ fn result(args: &Args, campaign: &Campaign, journal: &Path, truth: &Truth) -> Va
         "budget": campaign.budget(),
         "trials": campaign.trials().len(),
         "journal": journal,
+        "report": page,
         "baseline": {
             "settings": campaign.baseline(),
             "cost": campaign.trials().first().map(|trial| trial.plan.cost),

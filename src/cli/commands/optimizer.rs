@@ -18,6 +18,8 @@ use crate::config::ServedConfig;
 use crate::config::file::read_file;
 use crate::decode::{Decode as _, Decoder};
 use crate::optimizer::embedded::{Campaign, CampaignError, Entry, Next, read_journal};
+use crate::optimizer::report::patch::{self, Kind, Target};
+use crate::optimizer::report::{Report, html, markdown};
 use crate::optimizer::server::Server;
 
 /// Serve the embedded optimizer to other agents, and read its journals
@@ -32,6 +34,8 @@ enum Command {
     Serve(ServeArgs),
     Status(StatusArgs),
     Replay(ReplayArgs),
+    Report(ReportArgs),
+    Recommend(RecommendArgs),
 }
 
 /// Answer agents over HTTP until a signal asks for the end
@@ -78,12 +82,87 @@ struct ReplayArgs {
     output: Format,
 }
 
+/// Write a report of a journal: what was tried and why, what each setting does, what came of it
+///
+/// The HTML is one file that needs no network. Also of an optimization that is not over.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example: servo optimizer report servo-journal.jsonl --output-file report.html")]
+struct ReportArgs {
+    /// The journal
+    journal: PathBuf,
+    /// What to write
+    #[arg(short, long, value_enum, default_value_t)]
+    format: ReportFormat,
+    /// Write to this file instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    output_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, Default, clap::ValueEnum)]
+enum ReportFormat {
+    /// A page with pictures
+    #[default]
+    Html,
+    /// For a pull request or a wiki
+    Markdown,
+    /// For programs
+    Json,
+}
+
+/// Write what was found as a patch of a Kubernetes workload, without applying it
+///
+/// Components must be named WORKLOAD/CONTAINER, as those of the kubernetes connector are. Apply a patch for kubectl with
+/// `kubectl patch deployment WORKLOAD --patch-file FILE`, a kustomization with `kubectl apply -k FOLDER`.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example: servo optimizer recommend servo-journal.jsonl --format kustomize --output-folder overlays/tuned"
+)]
+struct RecommendArgs {
+    /// The journal
+    journal: PathBuf,
+    /// What to write
+    #[arg(short, long, value_enum, default_value_t)]
+    format: PatchFormat,
+    /// What the workloads are
+    #[arg(long, value_enum, default_value_t)]
+    kind: WorkloadKind,
+    /// The namespace of the workloads
+    #[arg(short, long)]
+    namespace: Option<String>,
+    /// What a kustomization stands on
+    #[arg(long, value_name = "PATH", default_value = "../../base")]
+    base: String,
+    /// Write files to this folder instead of standard output: WORKLOAD.yaml, or kustomization.yaml
+    #[arg(short, long, value_name = "FOLDER")]
+    output_folder: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, Default, clap::ValueEnum)]
+enum PatchFormat {
+    /// A strategic merge patch for each workload
+    #[default]
+    Kubectl,
+    /// A kustomization with the patches in it
+    Kustomize,
+}
+
+#[derive(Debug, Clone, Copy, Default, clap::ValueEnum)]
+enum WorkloadKind {
+    /// Deployments
+    #[default]
+    Deployment,
+    /// Stateful sets
+    StatefulSet,
+}
+
 /// Does what is asked for.
 pub(crate) async fn run(args: Args, cx: &Context) -> Result<ExitCode, CliError> {
     match args.command {
         Command::Serve(args) => serve(args, cx).await,
         Command::Status(args) => status(&args, cx),
         Command::Replay(args) => replay(&args, cx),
+        Command::Report(args) => report(&args, cx).await,
+        Command::Recommend(args) => recommend(&args, cx).await,
     }
 }
 
@@ -184,6 +263,52 @@ fn again(next: &Next) -> Value {
         Next::Leave(settings) => json!({ "leave": settings }),
         Next::Nothing => Value::Object(Map::new()),
     }
+}
+
+async fn report(args: &ReportArgs, cx: &Context) -> Result<ExitCode, CliError> {
+    let report = Report::of(&campaign(entries(&args.journal)?, &args.journal)?);
+    let text = match args.format {
+        ReportFormat::Html => html::page(&report),
+        ReportFormat::Markdown => markdown::document(&report),
+        ReportFormat::Json => report.to_json(),
+    };
+    match &args.output_file {
+        Some(file) => cx.write_file(file, &text).await?,
+        None => cx.output.write(&text)?,
+    }
+    Ok(ExitCode::Success)
+}
+
+async fn recommend(args: &RecommendArgs, cx: &Context) -> Result<ExitCode, CliError> {
+    let report = Report::of(&campaign(entries(&args.journal)?, &args.journal)?);
+    let kind = match args.kind {
+        WorkloadKind::Deployment => Kind::Deployment,
+        WorkloadKind::StatefulSet => Kind::StatefulSet,
+    };
+    let target = Target { kind, namespace: args.namespace.clone() };
+    let patches = patch::patches(&report, &target).map_err(|error| CliError::Failed(error.to_string()))?;
+    if let Some(warning) = patch::warning(&report) {
+        tracing::warn!("{warning}");
+    }
+    let documents: Vec<(String, String)> = match args.format {
+        PatchFormat::Kubectl => {
+            patches.iter().map(|patch| (format!("{}.yaml", patch.workload), patch.to_yaml())).collect()
+        }
+        PatchFormat::Kustomize => {
+            vec![("kustomization.yaml".to_owned(), patch::kustomization(&patches, &args.base))]
+        }
+    };
+    let Some(folder) = &args.output_folder else {
+        let texts: Vec<String> = documents.into_iter().map(|(_, text)| text).collect();
+        cx.output.write(&texts.join("---\n"))?;
+        return Ok(ExitCode::Success);
+    };
+    let failed = |error| CliError::Failed(format!("failed to create the folder '{}': {error}", folder.display()));
+    std::fs::create_dir_all(folder).map_err(failed)?;
+    for (name, text) in documents {
+        cx.write_file(&folder.join(name), &text).await?;
+    }
+    Ok(ExitCode::Success)
 }
 
 fn entries(journal: &Path) -> Result<Vec<Entry>, CliError> {

@@ -159,6 +159,11 @@ impl Campaign {
         &self.baseline
     }
 
+    /// The settings of a point of the search space.
+    pub fn settings(&self, point: &[f64]) -> Settings {
+        tunable::settings(&self.header.settings, point)
+    }
+
     /// The trials that are over.
     pub fn trials(&self) -> &[Trial] {
         &self.trials

@@ -105,6 +105,41 @@ pub fn front(problem: &Problem, history: &[Observation]) -> Vec<Tradeoff> {
     explain::front(&Study::new(problem, history))
 }
 
+/// What [`sensitivity`], [`partial_dependence`] and [`front`] tell, from models that are fitted once.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Explanation {
+    /// Of each dimension.
+    pub dimensions: Vec<DimensionExplanation>,
+    /// See [`front`].
+    pub front: Vec<Tradeoff>,
+}
+
+/// What a dimension does.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DimensionExplanation {
+    /// How much it matters.
+    pub sensitivity: Sensitivity,
+    /// The objective along it.
+    pub objective: Vec<(f64, Prediction)>,
+    /// The constrained metrics along it, in the order of [`Problem::constraints`].
+    pub constraints: Vec<Vec<(f64, Prediction)>>,
+}
+
+/// Everything that the models tell at the end of a search.
+pub fn explain(problem: &Problem, history: &[Observation]) -> Explanation {
+    let study = Study::new(problem, history);
+    let curve = |dimension, metric| explain::partial_dependence(&study, dimension, metric);
+    let dimensions = explain::sensitivity(&study).into_iter().enumerate().map(|(dimension, sensitivity)| {
+        let constraints = 0..problem.constraints.len();
+        DimensionExplanation {
+            sensitivity,
+            objective: curve(dimension, Metric::Objective),
+            constraints: constraints.map(|index| curve(dimension, Metric::Constraint(index))).collect(),
+        }
+    });
+    Explanation { dimensions: dimensions.collect(), front: explain::front(&study) }
+}
+
 /// The next untried point of the algorithm's sequence.
 fn unmodelled(problem: &Problem, history: &[Observation]) -> Point {
     let space = &problem.space;

@@ -1,0 +1,98 @@
+//! Numbers, values and settings as people read them.
+
+use serde_json::Value;
+
+use super::ResultReport;
+use crate::optimizer::embedded::{Difference, Settings};
+
+/// A number with as many digits as people compare by.
+pub fn number(value: f64) -> String {
+    let digits = match value.abs() {
+        0.0 => 0,
+        large if large >= 100.0 => 0,
+        middle if middle >= 1.0 => 2,
+        _ => 4,
+    };
+    format!("{value:.digits$}")
+}
+
+/// A number with its unit, if there is one.
+pub(super) fn with_unit(value: f64, unit: &str) -> String {
+    if unit.is_empty() { number(value) } else { format!("{} {unit}", number(value)) }
+}
+
+/// A time of RFC 3339 without its fraction of a second.
+pub(super) fn time(rfc3339: &str) -> String {
+    let (whole, zone) = rfc3339.split_once('.').unwrap_or((rfc3339, ""));
+    let zone = zone.trim_start_matches(|character: char| character.is_ascii_digit());
+    format!("{}{}", whole.replace('T', " "), zone).replace('Z', " UTC")
+}
+
+/// A share as percent, with a sign.
+pub(super) fn percent(share: f64) -> String {
+    format!("{:+.1}%", 100.0 * share)
+}
+
+/// A scalar as text without quotation marks.
+pub fn value(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// The settings as `cpu=2.0 mem=1.5`; component names only where there are several.
+pub fn settings(settings: &Settings) -> String {
+    let short = has_one_component(settings.keys().map(String::as_str));
+    let shown = settings.iter().map(|(name, of)| format!("{}={}", if short { last(name) } else { name }, value(of)));
+    shown.collect::<Vec<_>>().join(" ")
+}
+
+/// Whether all of these names, `component.setting`, are of one component.
+pub(super) fn has_one_component<'a>(names: impl IntoIterator<Item = &'a str>) -> bool {
+    let mut components = names.into_iter().map(|name| name.split_once('.').map_or("", |(component, _)| component));
+    let first = components.next();
+    components.all(|component| Some(component) == first)
+}
+
+/// What stands behind the component.
+pub(super) fn last(name: &str) -> &str {
+    name.split_once('.').map_or(name, |(_, setting)| setting)
+}
+
+/// The interval of a relative difference; `exactly` for what is computed; nothing with too few measurements.
+pub(super) fn interval(difference: &Difference) -> Option<String> {
+    let [low, high] = difference.relative_interval()?;
+    // A price is known, not measured.
+    let is_exact = low.to_bits() == high.to_bits();
+    Some(if is_exact { "exactly".to_owned() } else { format!("{} to {}", percent(low), percent(high)) })
+}
+
+/// Whether a result was proven, in a word or two.
+pub(super) fn verdict(result: &ResultReport) -> &'static str {
+    match (result.is_baseline, result.confirmed) {
+        (true, _) => "nothing better than the settings of before",
+        (false, true) => "confirmed against the baseline",
+        (false, false) => "NOT confirmed",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn components_are_named_only_where_there_are_several() {
+        let of = |value: Value| settings(value.as_object().unwrap());
+        assert_eq!(of(json!({"web.cpu": 0.5, "web.gc": "g1"})), "cpu=0.5 gc=g1");
+        assert_eq!(of(json!({"web.cpu": 0.5, "db.cpu": 1})), "web.cpu=0.5 db.cpu=1");
+        assert_eq!(of(json!({})), "");
+    }
+
+    #[test]
+    fn an_interval_without_width_is_exact() {
+        assert_eq!(interval(&Difference::exact(2.0, 1.0)).as_deref(), Some("exactly"));
+        let measured = Difference { baseline: 10.0, winner: 9.0, interval: Some([-2.0, 0.5]) };
+        assert_eq!(interval(&measured).as_deref(), Some("-20.0% to +5.0%"));
+        assert_eq!(interval(&Difference { interval: None, ..measured }), None);
+    }
+}

@@ -31,7 +31,7 @@ pub enum Entry {
 /// What the campaign is about.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Header {
-    /// [`FORMAT`].
+    /// The number of the format of the file.
     pub format: u32,
     /// The version of the program that began it.
     pub version: String,

@@ -1,83 +1,28 @@
 //! Measurements of real Prometheus servers, old and new, by the whole binary.
 
-use std::path::Path;
-use std::process::Stdio;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use servox::network::Network;
-use tokio::process::{Child, Command};
 
 use crate::support::agent::Agent;
 use crate::support::components::component;
-use crate::support::http_server::{BOUND, HttpServer, Reply, Request};
+use crate::support::http_server::{HttpServer, Reply, Request};
+use crate::support::prometheus::Prometheus;
 
-/// A real server that scrapes itself every second.
-struct Prometheus {
-    process: Child,
-    http: reqwest::Client,
-    url: String,
-    _folder: tempfile::TempDir,
+/// A real server that scrapes itself every second, after a few times, so that there is something to measure.
+async fn scraped(program: PathBuf) -> Prometheus {
+    let config = "global: {scrape_interval: 1s}\nscrape_configs:\n- job_name: prometheus\n  static_configs: [{targets: [ADDRESS]}]\n";
+    let server = Prometheus::start(program, config).await;
+    let scrapes = async || server.value("count_over_time(up[1m])").await;
+    server.until("scraped", async || scrapes().await.is_some_and(|count| count >= 3.0)).await;
+    server
 }
 
-impl Prometheus {
-    async fn start(program: &Path) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        // A free port; the server cannot be asked for the one that it took.
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let config = format!(
-            "global: {{scrape_interval: 1s}}\nscrape_configs:\n- job_name: prometheus\n  static_configs:\n  - targets: ['127.0.0.1:{port}']\n"
-        );
-        std::fs::write(folder.path().join("prometheus.yml"), config).unwrap();
-        let process = Command::new(program)
-            .arg(format!("--config.file={}", folder.path().join("prometheus.yml").display()))
-            .arg(format!("--storage.tsdb.path={}", folder.path().join("data").display()))
-            .arg(format!("--web.listen-address=127.0.0.1:{port}"))
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        let http = Network::default().client_builder().unwrap().build().unwrap();
-        let server = Self { process, http, url: format!("http://127.0.0.1:{port}"), _folder: folder };
-        server.wait_until_scraped().await;
-        server
-    }
-
-    /// Waits until it has scraped itself a few times, so that there is something to measure.
-    async fn wait_until_scraped(&self) {
-        let scraped = async {
-            loop {
-                let answer = self.query("count_over_time(up[1m])").await.unwrap_or_default();
-                let count = answer.pointer("/data/result/0/value/1").and_then(Value::as_str).map(str::to_owned);
-                if count.is_some_and(|count| count.parse::<f64>().is_ok_and(|count| count >= 3.0)) {
-                    return;
-                }
-                tokio::task::yield_now().await;
-            }
-        };
-        tokio::time::timeout(BOUND, scraped).await.expect("Prometheus scrapes itself");
-    }
-
-    async fn get(&self, path: &str, query: &[(&str, &str)]) -> Option<Value> {
-        let url = reqwest::Url::parse_with_params(&format!("{}{path}", self.url), query).unwrap();
-        let text = self.http.get(url).send().await.ok()?.text().await.ok()?;
-        serde_json::from_str(&text).ok()
-    }
-
-    async fn query(&self, query: &str) -> Option<Value> {
-        self.get("/api/v1/query", &[("query", query)]).await
-    }
-
-    async fn query_range(&self, query: &str, start: f64, end: f64) -> Value {
-        let (start, end) = (start.to_string(), end.to_string());
-        let window = [("query", query), ("start", &start), ("end", &end), ("step", "1s")];
-        self.get("/api/v1/query_range", &window).await.expect("an answer")
-    }
-
-    async fn stop(&mut self) {
-        self.process.kill().await.unwrap();
-    }
+async fn query_range(server: &Prometheus, query: &str, start: f64, end: f64) -> Value {
+    let (start, end) = (start.to_string(), end.to_string());
+    let window = [("query", query), ("start", &start), ("end", &end), ("step", "1s")];
+    server.get("/api/v1/query_range", &window).await.expect("an answer")
 }
 
 /// An optimizer that asks for measurements of this length, then sleeps.
@@ -112,7 +57,7 @@ fn completions(requests: &[Request]) -> Vec<Value> {
 
 async fn readings_agree_with_the_server(program: &str) {
     let Some(program) = component(program) else { return };
-    let prometheus = Prometheus::start(&program).await;
+    let prometheus = scraped(program).await;
     let optimizer = optimizer(1, 4).await;
     // The clock tells the exact times at which the queries were evaluated: on the wire they are whole seconds.
     let metrics = [
@@ -131,7 +76,7 @@ async fn readings_agree_with_the_server(program: &str) {
     let end = clock[clock.len() - 1][1].as_f64().unwrap();
     assert!((3.9..=5.1).contains(&(end - start)) && clock.len() == 5, "{clock:?}");
     for (name, query) in &metrics[1..] {
-        let own = prometheus.query_range(query, start, end).await;
+        let own = query_range(&prometheus, query, start, end).await;
         let own = own["data"]["result"].as_array().unwrap();
         let ours = measured[name]["values"].as_array().expect("every metric is measured");
         assert_eq!(ours.len(), own.len(), "series of {name}");
@@ -169,7 +114,7 @@ async fn readings_of_the_new_server_agree_with_its_own_answers() {
 #[tokio::test]
 async fn a_server_that_stops_in_the_middle_fails_the_measurement_and_the_agent_goes_on() {
     let Some(program) = component("prometheus-3") else { return };
-    let mut prometheus = Prometheus::start(&program).await;
+    let mut prometheus = scraped(program).await;
     let optimizer = optimizer(2, 2).await;
     let mut agent = Agent::start(&config(&optimizer, &prometheus, &[("up", "up")]), &["run"], &[]);
     agent.wait_for_log("Measuring").await;
@@ -186,7 +131,7 @@ async fn a_server_that_stops_in_the_middle_fails_the_measurement_and_the_agent_g
 #[tokio::test]
 async fn a_violated_objective_aborts_the_measurement_early() {
     let Some(program) = component("prometheus-3") else { return };
-    let prometheus = Prometheus::start(&program).await;
+    let prometheus = scraped(program).await;
     let mut left = 1;
     let optimizer = HttpServer::start(move |request| match request.event().as_str() {
         "WHATS_NEXT" if left > 0 => {

@@ -12,8 +12,11 @@ mod efficiency;
 mod fixture;
 mod interrupted;
 mod logs;
+mod onboarding;
+mod onboarding_checks;
 mod refused;
 mod session;
+mod shop;
 mod sidecar;
 mod workload;
 #[path = "../support"]
@@ -21,8 +24,11 @@ mod support {
     #[expect(dead_code, reason = "other tests use the rest")]
     pub(crate) mod agent;
     pub(crate) mod cluster;
+    pub(crate) mod components;
     #[expect(dead_code, reason = "other tests use the rest")]
     pub(crate) mod http_server;
+    #[expect(dead_code, reason = "other tests use the rest")]
+    pub(crate) mod prometheus;
     #[expect(dead_code, reason = "other tests use the rest")]
     pub(crate) mod servo_bin;
 }

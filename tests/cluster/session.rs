@@ -29,6 +29,11 @@ impl Session {
 
     /// Starts the agent with these environment variables.
     pub(super) async fn start_with(section: &Section, env: &[(&str, &str)]) -> Self {
+        Self::start_configured(&section.text(), env).await
+    }
+
+    /// Starts the agent with the sections of its connectors, as YAML, and these environment variables.
+    pub(super) async fn start_configured(sections: &str, env: &[(&str, &str)]) -> Self {
         let commands = Arc::<Mutex<VecDeque<Value>>>::default();
         let turns = Arc::<Mutex<(Option<Instant>, Option<Instant>)>>::default();
         let (given, noted) = (Arc::clone(&commands), Arc::clone(&turns));
@@ -47,7 +52,7 @@ impl Session {
             Reply::Json(200, command)
         })
         .await;
-        let agent = Agent::start(&configuration(&server, section), &["run"], env);
+        let agent = Agent::start(&with_optimizer(&server, sections), &["run"], env);
         Self { server, commands, turns, agent }
     }
 
@@ -85,9 +90,24 @@ impl Session {
         description["descriptor"]["application"]["components"].clone()
     }
 
+    /// The metrics that a measurement has; the agent has BOUND more than that takes.
+    pub(super) async fn measure(&self, seconds: u64) -> Value {
+        let before = self.completions("MEASUREMENT").len();
+        let control = json!({"duration": seconds});
+        let command = json!({"cmd": "MEASURE", "param": {"metrics": {}, "control": control}});
+        self.commands.lock().unwrap().push_back(command);
+        let answer = self.completion_within("MEASUREMENT", before, BOUND + Duration::from_secs(seconds)).await;
+        assert!(answer.get("status").is_none(), "{answer:#}");
+        answer["metrics"].clone()
+    }
+
     /// Waits for what is answered after this many answers to an event.
     pub(super) async fn completion(&self, event: &str, before: usize) -> Value {
-        let end = Instant::now() + BOUND;
+        self.completion_within(event, before, BOUND).await
+    }
+
+    async fn completion_within(&self, event: &str, before: usize, bound: Duration) -> Value {
+        let end = Instant::now() + bound;
         loop {
             if let Some(completion) = self.completions(event).into_iter().nth(before) {
                 return completion;
@@ -121,11 +141,18 @@ impl Session {
 }
 
 fn is_completion(request: &Request, event: &str) -> bool {
-    request.event() == event && request.param().get("status").is_some()
+    // What was measured has no status.
+    let param = request.param();
+    request.event() == event && (param.get("status").is_some() || param.get("metrics").is_some())
 }
 
 /// The configuration of a servo with this connector.
 pub(super) fn configuration(optimizer: &HttpServer, section: &Section) -> String {
+    with_optimizer(optimizer, &section.text())
+}
+
+/// The configuration of a servo with the sections of its connectors, as YAML.
+pub(super) fn with_optimizer(optimizer: &HttpServer, sections: &str) -> String {
     let id = "{id: dev.opsani.com/app, token: s3cr3t, base_url:";
-    format!("optimizer: {id} '{}'}}\n{}", optimizer.url(), section.text())
+    format!("optimizer: {id} '{}'}}\n{sections}", optimizer.url())
 }

@@ -81,9 +81,15 @@ impl Cluster {
         Self::run_script("start", program).await;
     }
 
+    /// Puts an image on the node, which may have it.
+    pub(crate) async fn load(image: PathBuf) {
+        Self::run_script("load", image.display().to_string()).await;
+    }
+
     /// Beside the test's own servers.
-    async fn run_script(verb: &'static str, program: &'static str) {
-        let output = tokio::task::spawn_blocking(move || script(&[verb, program])).await.unwrap();
+    async fn run_script(verb: &'static str, argument: impl Into<String>) {
+        let argument = argument.into();
+        let output = tokio::task::spawn_blocking(move || script(&[verb, &argument])).await.unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 
@@ -175,6 +181,15 @@ impl Namespace {
             assert!(Instant::now() < end, "{object} was not {state}: {found:#}");
             sleep(PAUSE).await;
         }
+    }
+
+    /// Waits until a pod is ready.
+    pub(crate) async fn until_pod_ready(&self, pod: &str) -> Value {
+        self.until(pod, "ready", |pod| {
+            let conditions = pod["status"]["conditions"].as_array().into_iter().flatten();
+            conditions.into_iter().any(|condition| condition["type"] == "Ready" && condition["status"] == "True")
+        })
+        .await
     }
 
     /// Waits until the pods of a Deployment or StatefulSet are those of its template, and ready.

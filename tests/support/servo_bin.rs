@@ -174,8 +174,13 @@ impl Running {
     }
 
     /// Waits for the end.
-    pub(crate) async fn finish(mut self) -> Finished {
-        let ended = tokio::time::timeout(BOUND, self.child.wait()).await;
+    pub(crate) async fn finish(self) -> Finished {
+        self.finish_within(BOUND).await
+    }
+
+    /// Waits for the end of what takes longer than other commands.
+    pub(crate) async fn finish_within(mut self, bound: Duration) -> Finished {
+        let ended = tokio::time::timeout(bound, self.child.wait()).await;
         let code = ended.unwrap_or_else(|_| panic!("did not end:\n{}", *self.logged.borrow())).unwrap().code();
         self.stderr.await.unwrap();
         let stderr = self.logged.borrow().clone();

@@ -14,6 +14,7 @@ mod interrupted;
 mod logs;
 mod onboarding;
 mod onboarding_checks;
+mod optimize;
 mod refused;
 mod session;
 mod shop;

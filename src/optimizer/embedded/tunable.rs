@@ -81,7 +81,7 @@ impl Tunable {
 
     fn read(component: &str, setting: &str, wire: &Value) -> Result<Self, TunableError> {
         let name = || format!("{component}.{setting}");
-        let value = wire.get("value").cloned().unwrap_or(Value::Null);
+        let mut value = wire.get("value").cloned().unwrap_or(Value::Null);
         let pinned = wire.get("pinned").and_then(Value::as_bool).unwrap_or(false);
         let domain = if pinned {
             Domain::Pinned
@@ -94,6 +94,7 @@ impl Tunable {
                 let problem = format!("its value {value} is none of those that it can have");
                 return Err(TunableError::Domain { name: name(), problem });
             }
+            value = domain.plain(value);
             domain
         };
         let unit = wire.get("unit").and_then(Value::as_str).filter(|unit| !unit.is_empty()).map(str::to_owned);
@@ -130,6 +131,15 @@ impl Domain {
             Self::Range { min, max, step, .. } => Some(Dimension::Steps { min: *min, max: *max, step: *step }),
             Self::Enum(values) => Some(Dimension::Choice { values: values.len() }),
             Self::Pinned => None,
+        }
+    }
+
+    /// A value as this domain writes it. Agents describe a count as 8.0, which an application that reads a count from
+    /// its environment would refuse when it is put back.
+    fn plain(&self, value: Value) -> Value {
+        match (self, self.number(&value)) {
+            (Self::Range { whole: true, .. }, Some(number)) if number.fract() == 0.0 => self.value(number),
+            _ => value,
         }
     }
 
@@ -228,6 +238,16 @@ mod tests {
         assert_eq!(point(&tunables, &baseline(&tunables)), Some(vec![0.5, 2.0, 1.0]));
         let changed = settings(&tunables, &[0.1 + 0.2, 3.0, 0.0]);
         assert_eq!(Value::from(changed), json!({"web.cpu": 0.3, "web.replicas": 3, "web.gc": "serial"}));
+    }
+
+    #[test]
+    fn a_count_is_put_back_as_a_count() {
+        let range = |min: Value, value: f64| json!({"type": "range", "min": min, "max": 9, "step": 1, "value": value});
+        let wire = descriptor(&json!({
+            "workers": range(json!(1), 8.0), "between": range(json!(1), 8.5), "share": range(json!(1.0), 8.0),
+        }));
+        let before = baseline(&read(&wire).unwrap());
+        assert_eq!(Value::from(before).to_string(), r#"{"web.workers":8,"web.between":8.5,"web.share":8.0}"#);
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod deploy;
 mod embedded;
 mod external;
 mod init;
+mod killed;
 mod kube_metrics;
 mod kubernetes;
 mod opsani_dev;

@@ -59,6 +59,11 @@ impl Agent {
         self.folder.path()
     }
 
+    /// Its folder, which outlives it.
+    pub(crate) fn into_folder(self) -> TempDir {
+        self.folder
+    }
+
     pub(crate) fn pid(&self) -> u32 {
         self.child.id().expect("the agent is running")
     }

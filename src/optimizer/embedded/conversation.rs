@@ -553,8 +553,8 @@ mod tests {
     }
 
     /// A whole campaign: its bytes, and the number of bytes after which each line is whole but for its end.
-    fn whole(path: &Path) -> (Vec<u8>, Vec<usize>) {
-        talk(&mut open(&json!({}), path).unwrap(), &mut Toy::new());
+    fn whole(path: &Path, algorithm: &str) -> (Vec<u8>, Vec<usize>) {
+        talk(&mut open(&json!({ "algorithm": algorithm }), path).unwrap(), &mut Toy::new());
         let bytes = std::fs::read(path).unwrap();
         let ends = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at).collect();
         (bytes, ends)
@@ -564,7 +564,7 @@ mod tests {
     fn a_journal_cut_at_any_byte_leads_to_the_same_next_step() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("j");
-        let (bytes, ends) = whole(&path);
+        let (bytes, ends) = whole(&path, "gaussian_process");
         let all = super::super::journal::entries(&bytes, &path).unwrap();
         // With all lines up to one, the next step is what the line after it says.
         let next = |entries: &[Entry]| Campaign::replay(entries.to_vec()).unwrap().next("");
@@ -591,7 +591,7 @@ mod tests {
     fn an_interrupted_campaign_goes_on_and_repeats_only_the_trial_in_flight() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("j");
-        let (bytes, ends) = whole(&path);
+        let (bytes, ends) = whole(&path, "sobol");
         let expected = entries(&path);
         for (kept, end) in ends.iter().enumerate() {
             // In the middle of the line, before its end, and after it.

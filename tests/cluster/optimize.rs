@@ -243,7 +243,7 @@ async fn a_few_trials_are_adjusted_measured_and_taken_back() {
 #[tokio::test]
 #[ignore = "takes 20 minutes of a machine that does nothing else"]
 async fn the_cheapest_settings_are_found() {
-    let Some(cluster) = Cluster::shared() else { return };
+    let Some(cluster) = Cluster::alone() else { return };
     let Some(site) = Site::start(&cluster).await else { return };
     let campaign = Campaign { trials: 20, warmup: "5s", duration: "20s", bound: Duration::from_mins(30) };
     let journal = site.optimize(&campaign).await;

@@ -17,6 +17,7 @@ mod interrupt;
 mod output;
 mod prompt;
 mod python;
+mod reference;
 mod replace;
 mod sparkline;
 
@@ -30,7 +31,7 @@ use crate::config::{DotenvFile, Environment, variables};
 use crate::logging::{self, LogFormat, LogLevel, LogOptions};
 use commands::{
     adjust, check, completions, config, connector, connector_test, connectors, demo, describe, generate, init, list,
-    measure, optimizer, run, schema, show, sidecar, validate, version,
+    man, measure, optimizer, run, schema, show, sidecar, validate, version,
 };
 use context::Context;
 use exit::{CliError, ExitCode};
@@ -72,6 +73,7 @@ enum Command {
     Optimizer(optimizer::Args),
     Version(version::Args),
     Completions(completions::Args),
+    Man(man::Args),
 }
 
 /// What the arguments ask for.
@@ -119,6 +121,7 @@ impl Action {
                 let mut commands = command(cx.registry, &cx.environment);
                 completions::run(args.into(), &mut commands, &cx.environment, &cx.output)
             }
+            Self::Command(Command::Man(args)) => man::run(&args, command(cx.registry, &cx.environment), &cx.output),
             Self::OfConnector(invocation) => connector::run(invocation, cx).await,
         }
     }
@@ -132,6 +135,19 @@ pub fn main(registry: Registry) -> std::process::ExitCode {
         error.exit_code()
     });
     code.into()
+}
+
+/// Judges a line of arguments, with the name of the program before them, and runs nothing: for what writes such lines
+/// down.
+///
+/// # Errors
+/// What `servo` would say of a line that it does not accept. A line that asks for help is accepted.
+pub fn check_arguments<'l>(registry: Registry, line: impl IntoIterator<Item = &'l str>) -> Result<(), String> {
+    let command = command(registry, &Environment::default());
+    match command.try_get_matches_from(line) {
+        Err(end) if end.use_stderr() => Err(end.to_string()),
+        _ => Ok(()),
+    }
 }
 
 fn start(registry: Registry) -> Result<ExitCode, CliError> {

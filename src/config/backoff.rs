@@ -36,6 +36,7 @@ pub struct BackoffSettings {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct BackoffTable(Option<BTreeMap<String, Entry>>);
 
+/// How long and how often one kind of request is repeated.
 #[derive(Debug, Clone, PartialEq, Eq, JsonSchema)]
 #[schemars(rename = "BackoffEntry", deny_unknown_fields)]
 struct Entry {

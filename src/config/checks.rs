@@ -12,7 +12,7 @@ use super::variables::CHECKS_PREFIX;
 use crate::decode::{Decode, Decoder, Fields, Node, TextForm, Value};
 use crate::types::{Duration, Severity};
 
-/// The `checks` section. The default is that of a file without it.
+/// Which checks are run before `servo run`, and how failing ones are waited for.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[schemars(default, deny_unknown_fields)]
 #[expect(clippy::struct_excessive_bools, reason = "the keys of the section are independent switches")]
@@ -31,9 +31,9 @@ pub struct ChecksConfig {
     pub verbose: bool,
     /// Log each check once instead of printing a table for each pass.
     pub progressive: bool,
-    /// How long failing checks are waited for.
+    /// How long failing checks are waited for: a duration, or an empty text for one pass.
     pub wait: Wait,
-    /// The time between two passes.
+    /// The time between two passes: a duration, or `expo`, which begins with 8 s and doubles.
     pub delay: Delay,
     /// A connector's checks end after a failure of this severity.
     pub halt_on: Severity,

@@ -13,7 +13,7 @@ use super::variables::COMMON_PREFIX;
 use crate::decode::{Decode, Decoder, FilePath, HttpUrl, KeyPath, Node, Problem, TextForm, Value};
 use crate::types::Duration;
 
-/// The `settings` section. The default is that of a file without it.
+/// How the optimizer is talked to over the network.
 #[derive(Debug, Clone, PartialEq, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct CommonConfig {
@@ -24,9 +24,11 @@ pub struct CommonConfig {
     /// The proxies of requests to the optimizer: one address, or addresses by pattern. Without it the environment
     /// decides.
     proxies: Option<Proxies>,
-    /// Time limits of a request: one duration, or one for each part.
+    /// Time limits of a request: one duration, or one for each part. Without it, 30 s for a connection and 5 min for the
+    /// next bytes.
     timeouts: Option<Timeouts>,
-    /// Whether the certificate of the optimizer is verified, or a file of the authorities to trust besides.
+    /// Whether the certificate of the optimizer is verified, or a PEM file of the authorities to trust besides. It is
+    /// verified when the key is absent.
     #[schemars(rename = "ssl_verify", with = "Option<Verify>")]
     verify: Verify,
 }

@@ -88,7 +88,7 @@ fn default_seed() -> i64 {
 }
 
 fn conditions_schema(_: &mut SchemaGenerator) -> Schema {
-    let number = json!({ "type": ["number", "string"] });
+    let described = |text| json!({ "type": ["number", "string"], "description": text });
     json_schema!({
         "type": "array",
         "items": {
@@ -96,16 +96,18 @@ fn conditions_schema(_: &mut SchemaGenerator) -> Schema {
             "properties": {
                 "description": { "type": ["string", "null"], "description": "Free text." },
                 "metric": { "type": "string", "description": "The metric that must keep to the threshold." },
-                "threshold": number,
-                "threshold_metric": { "type": "string", "description": "The metric whose value is the threshold." },
-                "threshold_multiplier": number,
-                "keep": { "enum": ["above", "below"], "default": "below" },
-                "slo_metric_minimum": number,
-                "slo_threshold_minimum": number,
-                "trigger_count": { "type": "integer", "minimum": 1 },
-                "trigger_window": { "type": ["integer", "null"], "minimum": 1 },
+                "threshold": described("The value to keep to, in the unit of the metric. Either this or `threshold_metric` is required."),
+                "threshold_metric": { "type": "string", "description": "The metric whose value is the threshold, as measured at the same time." },
+                "threshold_multiplier": described("What the threshold is multiplied by; 1 by default."),
+                "keep": { "enum": ["above", "below"], "default": "below", "description": "The side of the threshold to stay on; the threshold itself is on both." },
+                "slo_metric_minimum": described("With a `threshold_metric`: values of the metric below this are not judged; 0.25 by default."),
+                "slo_threshold_minimum": described("Values of the `threshold_metric` below this are not judged; 0.25 by default."),
+                "trigger_count": { "type": "integer", "minimum": 1, "description": "How many violations among the latest judgements end a measurement early; 1 by default." },
+                "trigger_window": { "type": ["integer", "null"], "minimum": 1, "description": "How many of the latest judgements count; as many as `trigger_count` by default." },
             },
             "required": ["metric"],
+            "additionalProperties": false,
+            "description": "What a metric must keep to.",
         },
     })
 }

@@ -27,7 +27,8 @@ pub struct ServoConfig {
     /// Who decides what to try next.
     #[schemars(with = "OptimizerConfig", default = "empty_optimizer")]
     pub optimizer: Option<OptimizerConfig>,
-    /// Whether requests for diagnostics are ignored; default true.
+    /// Whether requests of the optimizer for diagnostics (configuration without secrets, and the last lines of the log)
+    /// are ignored; default true.
     #[schemars(default = "no_diagnostics_by_default")]
     pub no_diagnostics: bool,
     /// How the optimizer is talked to.

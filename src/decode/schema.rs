@@ -20,11 +20,11 @@ pub const DEFAULT_FROM: &str = "x-default-from";
 const BOOLEAN_WORD: &str =
     "^([Tt]([Rr][Uu][Ee])?|[Yy]([Ee][Ss])?|[Oo][Nn]|[Ff]([Aa][Ll][Ss][Ee])?|[Nn][Oo]?|[Oo][Ff][Ff]|[01])$";
 
-/// Text that is a whole number.
-const INTEGER_TEXT: &str = r"^\s*[+-]?[0-9][0-9_]*\s*$";
+/// The pattern of text that is a whole number, wherever one is taken.
+pub const INTEGER_TEXT: &str = r"^\s*[+-]?[0-9][0-9_]*\s*$";
 
-/// Text that is a number.
-const NUMBER_TEXT: &str = r"^\s*[+-]?([0-9][0-9_]*\.?[0-9_]*|\.[0-9][0-9_]*)([eE][+-]?[0-9]+)?\s*$";
+/// The pattern of text that is a number, wherever one is taken.
+pub const NUMBER_TEXT: &str = r"^\s*[+-]?([0-9][0-9_]*\.?[0-9_]*|\.[0-9][0-9_]*)([eE][+-]?[0-9]+)?\s*$";
 
 /// The generator of all schemas: draft 2020-12, with the coercions of the decoder.
 pub fn schema_generator() -> SchemaGenerator {

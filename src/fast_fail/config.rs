@@ -12,7 +12,7 @@ const DEFAULT_PERIOD: Duration = Duration::from_secs(60);
 /// The least time between two checks: a period of 0 means "as often as possible", not "all the time".
 const LEAST_PERIOD: Duration = Duration::from_micros(100_000);
 
-/// The section `fast_fail`.
+/// When a measurement that violates an objective is ended early.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[schemars(default, deny_unknown_fields)]
 pub struct FastFailConfig {

@@ -6,6 +6,7 @@ mod check;
 mod cli;
 mod configuration;
 mod deploy;
+mod documentation;
 mod embedded;
 mod external;
 mod init;

@@ -97,6 +97,13 @@ impl ServoBin {
         Running::watch(self.command(arguments).stdout(Stdio::piped()).spawn().unwrap())
     }
 
+    /// Starts it with these arguments, and nothing on standard input.
+    pub(crate) fn start_with(&self, arguments: &[String]) -> Running {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_servo"));
+        self.prepare(command.args(arguments));
+        Running::watch(command.stdout(Stdio::piped()).spawn().unwrap())
+    }
+
     /// Runs it with a standard output that nobody reads.
     pub(crate) async fn run_with_closed_output(&self, arguments: &str) -> Finished {
         let (reader, writer) = std::io::pipe().unwrap();

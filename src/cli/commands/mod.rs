@@ -12,6 +12,7 @@ pub(super) mod describe;
 pub(super) mod generate;
 pub(super) mod init;
 pub(super) mod list;
+pub(super) mod man;
 pub(super) mod measure;
 pub(super) mod optimizer;
 pub(super) mod run;

@@ -9,6 +9,7 @@ use crate::assembly::schema::{self, Mount, Sections};
 use crate::cli::context::Context;
 use crate::cli::exit::{CliError, ExitCode};
 use crate::cli::python::to_python;
+use crate::cli::reference;
 use crate::config::OptimizerRequirement;
 use crate::config::file::to_yaml;
 use crate::connector::ErasedFactory;
@@ -20,7 +21,8 @@ use crate::connector::ErasedFactory;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   servo schema prometheus                     The section of one connector
-  servo schema --all -o servo.schema.json     Any configuration; needs no file")]
+  servo schema --all -o servo.schema.json     Any configuration; needs no file
+  servo schema kubernetes -f markdown         The keys of a section with their meaning")]
 pub(crate) struct Args {
     /// The connector whose section is meant, by its name or class name; `servo` for the keys of the servo itself
     connector: Option<String>,
@@ -47,6 +49,8 @@ enum SchemaFormat {
     Text,
     /// A Python literal
     Dict,
+    /// A page of Markdown, for people
+    Markdown,
     /// Refused: there is no such output
     #[value(hide = true)]
     Html,
@@ -57,6 +61,14 @@ impl Args {
     pub(crate) fn types(&self) -> Vec<&str> {
         self.connector.as_deref().into_iter().collect()
     }
+
+    /// What a page of Markdown is written by.
+    fn command(&self) -> String {
+        let connector = self.connector.iter().map(|name| format!(" {name}"));
+        let options = [(self.all, " --all"), (self.top_level, " --top-level")];
+        let options = options.into_iter().filter(|(is_set, _)| *is_set).map(|(_, option)| option.to_owned());
+        format!("servo schema{} --format markdown", connector.chain(options).collect::<String>())
+    }
 }
 
 /// Prints it.
@@ -66,7 +78,10 @@ pub(crate) async fn run(args: Args, cx: &Context) -> Result<ExitCode, CliError> 
         SchemaFormat::Json => format!("{schema:#}\n"),
         SchemaFormat::Text => to_yaml(&schema),
         SchemaFormat::Dict => format!("{}\n", to_python(&schema)),
-        SchemaFormat::Html => return Err(CliError::Usage("not yet implemented: use json, text or dict".to_owned())),
+        SchemaFormat::Markdown => reference::markdown(&schema, &args.command()),
+        SchemaFormat::Html => {
+            return Err(CliError::Usage("not yet implemented: use json, text, dict or markdown".to_owned()));
+        }
     };
     match &args.output {
         None => cx.output.line(text)?,

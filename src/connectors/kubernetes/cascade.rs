@@ -22,9 +22,11 @@ pub struct SharedSettings {
     pub context: Option<String>,
     /// Namespace of the workload; default `default`.
     pub namespace: DnsSubdomain,
-    /// How long a workload is watched after an adjustment, unless the optimizer says so; `None` is not at all.
+    /// How long a workload is watched after an adjustment, unless the optimizer says so; not at all when absent.
     pub settlement: Option<Duration>,
-    /// What becomes of a workload whose adjustment fails; default `exception`.
+    /// What becomes of a workload whose adjustment fails: `exception`, the default, leaves it as it failed; `ignore`
+    /// also says that it succeeded; `shutdown` scales it to zero, or makes a tuning pod anew; `rollback` gives it its
+    /// old values. `destroy` is an old name of `shutdown`.
     pub on_failure: FailureMode,
     /// How long a workload may take to become ready; default `5m`.
     pub timeout: Duration,

@@ -9,7 +9,8 @@ use serde::{Serialize, Serializer};
 use crate::connector::{Event, EventContextText, Phase, Section};
 use crate::decode::{Decode, Decoder, Entry, Node, TextForm, Value};
 
-/// Runs commands before, during and after events.
+/// Runs commands before, during and after events, by `/bin/sh`. The keys of the mappings are events, such as
+/// `measure` and `adjust`; `servo show events --all` lists them. A command that fails is logged, and changes nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub(crate) struct ScriptsConfig {

@@ -17,7 +17,8 @@ use crate::types::Duration;
 pub struct VegetaConfig {
     /// Free text.
     pub(super) description: Option<String>,
-    /// How many requests in which time. Required.
+    /// How many requests in which time; a number is per second, and 0 is as fast as it goes, which takes `max_workers`.
+    /// Required.
     pub(super) rate: Rate,
     /// The language of the targets. `http` by default.
     #[schemars(default = "default_format")]

@@ -25,9 +25,9 @@ pub struct ChecksConfig {
     pub id: Option<Vec<String>>,
     /// Tags of checks; a single one may have commas.
     pub tag: Option<Vec<String>>,
-    /// Print less.
+    /// Print no table of each pass, also without `progressive`.
     pub quiet: bool,
-    /// Print more.
+    /// The table has a line for each check instead of one for each connector.
     pub verbose: bool,
     /// Log each check once instead of printing a table for each pass.
     pub progressive: bool,

@@ -196,9 +196,9 @@ impl Decode for Objective {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
 #[schemars(default, deny_unknown_fields)]
 pub struct Prices {
-    /// Price of a core for an hour; 0.0316 by default.
+    /// Price of a core for an hour, in any currency; 0.0316 by default.
     pub cpu: f64,
-    /// Price of a GiB of memory for an hour; 0.0042 by default.
+    /// Price of a GiB of memory for an hour, in the same; 0.0042 by default.
     pub memory: f64,
 }
 

@@ -24,7 +24,7 @@ pub struct OpsaniOptimizer {
     id: OpsaniId,
     /// The credential. Required, here, in the file that `OPSANI_TOKEN_FILE` names, or in the environment.
     token: Secret,
-    /// The platform.
+    /// The address of the platform, from which that of the optimizer is made.
     #[schemars(default = "default_base_url")]
     base_url: HttpUrl,
     /// The address of the optimizer; without it, the place below the platform that its id gives.

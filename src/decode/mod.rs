@@ -19,4 +19,4 @@ pub use fields::{Fields, nearest};
 pub use node::{Entry, Map, Node, Origin, Value};
 pub use problem::{KeyPath, Problem, Problems};
 pub use scalar::{FilePath, HttpUrl, Secret, StrictInteger, exposing_secrets, plain_float, secrets_are_exposed};
-pub use schema::{DEFAULT_FROM, INTEGER_TEXT, NUMBER_TEXT, schema_generator, words};
+pub use schema::{DEFAULT_FROM, INHERITED, INTEGER_TEXT, NUMBER_TEXT, schema_generator, words};

@@ -16,6 +16,9 @@ use super::{FilePath, HttpUrl, Secret, StrictInteger};
 /// The keyword of a key whose default is the value of the key beside it that this names.
 pub const DEFAULT_FROM: &str = "x-default-from";
 
+/// The keyword of a key whose default is the value of the same key in the section around it.
+pub const INHERITED: &str = "x-inherited";
+
 /// Any spelling of the words that [`bool`] is decoded from.
 const BOOLEAN_WORD: &str =
     "^([Tt]([Rr][Uu][Ee])?|[Yy]([Ee][Ss])?|[Oo][Nn]|[Ff]([Aa][Ll][Ss][Ee])?|[Nn][Oo]?|[Oo][Ff][Ff]|[01])$";

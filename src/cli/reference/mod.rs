@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 use serde_json::{Map, Value as Json};
 
 use crate::config::file::to_yaml;
+use crate::decode::INHERITED;
 use words::{Words, phrase};
 
 /// Longest default that stands in a table; longer ones follow it.
@@ -21,7 +22,7 @@ How to read the tables:
 - A *boolean* is `true` or `false`, also `yes`, `no`, `on` and `off`. A *whole number* and a *number* may be quoted.
 - A *secret* is a text that is shown as `REDACTED` wherever servo shows the configuration.
 - Where *text* is expected, a number or a boolean is taken as it is written. A *URL* begins with `http://` or `https://`.
-- A key without a default may be left out, unless it is *required*.
+- A key without a default may be left out, unless it is *required*. *As around it* is what the section around says.
 - A key that is absent is taken from the environment variable that stands below the heading of its section, then from
   the same variable in a file `.env`. Lists and mappings are written there as JSON.
 
@@ -137,6 +138,7 @@ impl<'s> Page<'s> {
             let words = Words { page: self, property };
             let default = match default_of(property) {
                 _ if required.contains(&key.as_str()) => "*required*".to_owned(),
+                _ if property[INHERITED] == true => "*as around it*".to_owned(),
                 Some(default) if default.chars().count() > LONGEST_DEFAULT => {
                     let default = to_yaml(property.get("default").unwrap_or(&Json::Null));
                     write!(long, "\nThe default of `{key}`:\n\n```yaml\n{}\n```\n", default.trim_end()).ok();

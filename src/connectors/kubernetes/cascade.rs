@@ -4,11 +4,11 @@
 //! written, also as null where null is allowed, or that comes from the environment, is said; its value does not
 //! matter. Layers exist only while a section is read: everything else sees [`SharedSettings`].
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema};
 use serde::Serialize;
 
 use super::failure_mode::FailureMode;
-use crate::decode::{Fields, FilePath};
+use crate::decode::{Fields, FilePath, INHERITED};
 use crate::k8s::DnsSubdomain;
 use crate::types::Duration;
 
@@ -64,16 +64,20 @@ pub(super) struct SharedKeys {
     /// How long it is watched after an adjustment; without it, as long as the section says.
     settlement: Option<Duration>,
     /// What becomes of it when its adjustment fails; without it, what the section says.
-    #[schemars(default)]
+    #[schemars(default, transform = inherit)]
     on_failure: FailureMode,
     /// How long it may take to become ready; without it, as long as the section says.
     timeout: Option<Duration>,
     /// Whether messages about a failure carry the logs of its containers; without it, what the section says.
-    #[schemars(default)]
+    #[schemars(default, transform = inherit)]
     container_logs_in_error_status: bool,
     /// Without effect; kept for configurations that have it.
     #[schemars(default = "on")]
     create_tuning_pod: bool,
+}
+
+fn inherit(schema: &mut Schema) {
+    schema.insert(INHERITED.to_owned(), true.into());
 }
 
 fn on() -> bool {

@@ -27,7 +27,8 @@ pub struct WorkloadConfig {
     pub name: DnsSubdomain,
     /// What is adjusted in its pods; the first one has the replicas. Required.
     pub containers: Vec<ContainerConfig>,
-    /// How it is optimized; default `default`.
+    /// How it is optimized: `default` adjusts all of its pods; `canary`, of a Deployment, a tuning pod beside them, whose
+    /// component is named by `alias`.
     #[schemars(default)]
     pub strategy: StrategySetting,
     /// How many pods it may have. Required.

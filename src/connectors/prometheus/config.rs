@@ -64,15 +64,16 @@ impl PrometheusConfig {
 pub struct MetricConfig {
     /// The name, on the wire too.
     pub name: String,
-    /// What its values count.
+    /// What its values count: nothing, percent, milliseconds, bytes, GiB, cores, requests per minute or per second.
     #[schemars(default)]
     pub unit: Unit,
-    /// PromQL. A metric without one loads, but cannot be measured.
+    /// PromQL, such as `sum(rate(http_requests_total[1m]))`. A metric without one loads, but cannot be measured.
     pub query: Option<String>,
     /// Time between two points; above zero. Prometheus resolves milliseconds.
     #[schemars(default = "default_step")]
     pub step: Duration,
-    /// What an empty result means.
+    /// What an empty result means: `ignore`, no readings; `zero`, the value 0; `warn`, no readings, and a warning when
+    /// the metric does not exist; `fail`, a failed measurement when it does not exist.
     #[schemars(default)]
     pub absent: AbsentPolicy,
 }

@@ -6,6 +6,7 @@
 
 mod manual;
 mod markdown;
+mod pictures;
 mod shell;
 
 use std::path::Path;

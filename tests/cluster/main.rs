@@ -10,6 +10,7 @@ mod causes;
 mod check;
 mod efficiency;
 mod fixture;
+mod image;
 mod interrupted;
 mod logs;
 mod onboarding;
@@ -26,6 +27,7 @@ mod support {
     pub(crate) mod agent;
     pub(crate) mod cluster;
     pub(crate) mod components;
+    pub(crate) mod dockerfile;
     #[expect(dead_code, reason = "other tests use the rest")]
     pub(crate) mod http_server;
     #[expect(dead_code, reason = "other tests use the rest")]

@@ -54,6 +54,8 @@ LABEL org.opencontainers.image.title="servo" \
 
 FROM servo AS servo-vegeta
 COPY --from=vegeta /out/vegeta /bin/vegeta
+# servo has a list of authorities of its own; vegeta has not.
+COPY --from=vegeta /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 
 # Built without --target.
 FROM servo

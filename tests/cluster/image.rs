@@ -3,14 +3,13 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
-use tokio::sync::OnceCell;
 
 use crate::support::cluster::{Cluster, Namespace};
 use crate::support::components::component;
 use crate::support::dockerfile::{Copied, Image, static_servo};
 
-/// Puts an image of the Dockerfile on the node, once in the life of this process.
-async fn loaded(cluster: &Cluster, target: Option<&'static str>) -> String {
+/// Puts an image of the Dockerfile on the node; its name.
+async fn loaded(target: Option<&'static str>) -> String {
     let name = format!("localhost/{}:{:08x}", target.unwrap_or("servo"), std::process::id());
     let (made, wanted) = (tempfile::tempdir().unwrap(), name.clone());
     let (file, folder) = (made.path().join("image.tar"), made.path().to_path_buf());
@@ -20,7 +19,7 @@ async fn loaded(cluster: &Cluster, target: Option<&'static str>) -> String {
     })
     .await
     .unwrap();
-    cluster.load(file).await;
+    Cluster::load(file).await;
     name
 }
 
@@ -34,14 +33,14 @@ fn result_of_stage(folder: &Path, copied: &Copied) -> std::path::PathBuf {
             empty
         }
         ("vegeta", "/out/vegeta") => component("vegeta").unwrap(),
+        // Whatever the builder has there.
+        ("vegeta", "/etc/ssl/certs/ca-certificates.crt") => {
+            let authorities = folder.join("authorities");
+            std::fs::write(&authorities, "").unwrap();
+            authorities
+        }
         _ => panic!("{copied:?}: who makes it?"),
     }
-}
-
-/// The name of the image without a load generator, on the node.
-pub(super) async fn image(cluster: &Cluster) -> &'static str {
-    static IMAGE: OnceCell<String> = OnceCell::const_new();
-    IMAGE.get_or_init(|| loaded(cluster, None)).await
 }
 
 /// A pod of the image that runs to its end, with a servo.yaml where users mount theirs.
@@ -75,7 +74,7 @@ async fn until_logged(namespace: &Namespace, pod: &str, text: &str) -> String {
 #[tokio::test]
 async fn the_image_runs_as_nobody_with_what_it_is_given_and_writes_where_users_mount() {
     let Some(cluster) = Cluster::shared() else { return };
-    let image = image(&cluster).await;
+    let image = loaded(None).await;
     let namespace = cluster.namespace().await;
     let config =
         "optimizer: {embedded: {trials: 4, measure: {duration: 1m}, slo: [{metric: p99_latency, threshold: 250}]}}
@@ -83,10 +82,10 @@ simulation: {speed: 10000}\n";
     let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "config"}, "data": {"servo.yaml": config}});
     namespace.create(&map).await;
 
-    namespace.create(&pod("version", image, &["version"])).await;
+    namespace.create(&pod("version", &image, &["version"])).await;
     until_logged(&namespace, "version", env!("CARGO_PKG_VERSION")).await;
     // Without arguments it runs; the journal and the log are in the working directory.
-    namespace.create(&pod("run", image, &[])).await;
+    namespace.create(&pod("run", &image, &[])).await;
     let log = until_logged(&namespace, "run", "the optimization is over").await;
     assert!(!log.contains("ermission denied") && !log.contains("servo.log"), "{log}");
     let status = namespace.get("pods/run").await["status"]["phase"].clone();
@@ -99,7 +98,7 @@ async fn the_other_image_has_vegeta() {
     if component("vegeta").is_none() {
         return;
     }
-    let image = loaded(&cluster, Some("servo-vegeta")).await;
+    let image = loaded(Some("servo-vegeta")).await;
     let namespace = cluster.namespace().await;
     let config = "vegeta: {rate: 5, target: GET http://127.0.0.1:1/, reporting_interval: 1s}\n";
     let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "config"}, "data": {"servo.yaml": config}});

@@ -74,6 +74,75 @@ fn the_manifests_name_each_other() {
     assert_eq!(binding["roleRef"]["name"], manifest("role.yaml")["metadata"]["name"]);
 }
 
+/// The compose file, with variables put in as compose does.
+fn compose(variables: &[(&str, &str)]) -> Value {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/compose.yaml");
+    let text = std::fs::read_to_string(file).unwrap();
+    let mut document =
+        servox::config::file::parse_documents(&text, "compose.yaml").unwrap().documents.remove(0).to_json();
+    interpolate(&mut document, variables);
+    document
+}
+
+fn interpolate(value: &mut Value, variables: &[(&str, &str)]) {
+    match value {
+        Value::Object(entries) => entries.values_mut().for_each(|value| interpolate(value, variables)),
+        Value::Array(items) => items.iter_mut().for_each(|value| interpolate(value, variables)),
+        Value::String(text) => *text = interpolated(text, variables),
+        _ => {}
+    }
+}
+
+/// `${A}`, `${A:-default}`, `${A:+instead}` and `${A:?required}`.
+fn interpolated(text: &str, variables: &[(&str, &str)]) -> String {
+    let Some((before, rest)) = text.split_once("${") else { return text.to_owned() };
+    let (expression, after) = rest.split_once('}').unwrap();
+    let (name, operator) = expression.split_once(':').unwrap_or((expression, "-"));
+    let value =
+        variables.iter().find(|(known, _)| *known == name).map(|(_, value)| *value).filter(|value| !value.is_empty());
+    let (kind, word) = operator.split_at(1);
+    let value = match (kind, value) {
+        ("+", Some(_)) => word,
+        ("+", None) => "",
+        ("?", None) => panic!("{name} {word}"),
+        (_, Some(value)) => value,
+        (_, None) => word,
+    };
+    format!("{before}{value}{}", interpolated(after, variables))
+}
+
+#[tokio::test]
+async fn the_composed_servo_reads_its_token_from_the_environment_or_a_file() {
+    const ID: (&str, &str) = ("OPSANI_OPTIMIZER", "dev.example.com/app");
+    let folder = tempfile::tempdir().unwrap();
+    let token = folder.path().join("token").display().to_string();
+    std::fs::write(&token, "s3cr3t").unwrap();
+    for (variables, is_valid) in
+        [(&[ID, ("OPSANI_TOKEN", "s3cr3t")][..], true), (&[ID, ("OPSANI_TOKEN_FILE", &token)], true), (&[ID], false)]
+    {
+        let service = compose(variables)["services"]["servo"].clone();
+        let mounted = format!(
+            "{}:/servo/opsani.token:ro",
+            variables.iter().find(|(name, _)| *name == "OPSANI_TOKEN_FILE").map_or("/dev/null", |(_, path)| path)
+        );
+        assert!(texts(&service["volumes"]).contains(&mounted.as_str()), "{service:#}");
+        let mut servo = ServoBin::configured("wait: {measure_enabled: true}\n");
+        for (name, value) in service["environment"].as_object().unwrap() {
+            // What is mounted in the container.
+            let value = value.as_str().unwrap().replace("/servo/opsani.token", &token);
+            servo = servo.env(name, &value);
+        }
+        let finished = servo.run("validate -q").await;
+        assert_eq!(finished.code == Some(0), is_valid, "{variables:?}: {finished:?}");
+    }
+}
+
+#[test]
+#[should_panic(expected = "OPSANI_OPTIMIZER is the id of this servo at its optimizer")]
+fn the_composed_servo_needs_an_id() {
+    compose(&[]);
+}
+
 #[test]
 fn there_is_one_servo_that_can_do_no_more_than_it_must() {
     let deployment = &manifest("deployment.yaml")["spec"];

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a helper of a test fails as the test does")]
 
 mod architecture;
+mod chart;
 mod check;
 mod cli;
 mod configuration;
@@ -22,6 +23,8 @@ mod vegeta;
 mod support {
     pub(crate) mod agent;
     pub(crate) mod components;
+    #[expect(dead_code, reason = "other tests use the rest")]
+    pub(crate) mod helm;
     pub(crate) mod http_server;
     #[expect(dead_code, reason = "shared with the golden cases, which use the rest")]
     pub(crate) mod kube_api;

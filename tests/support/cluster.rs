@@ -71,13 +71,6 @@ impl Cluster {
         self.folder.join("run/kubeconfig")
     }
 
-    /// Puts an image on the node, in the format of `docker save`.
-    pub(crate) async fn load(&self, image: PathBuf) {
-        let load = move || script(&["load", &image.display().to_string()]);
-        let output = tokio::task::spawn_blocking(load).await.unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    }
-
     /// Ends one of its programs, such as `apiserver`.
     pub(crate) async fn stop(program: &'static str) {
         Self::run_script("stop", program).await;

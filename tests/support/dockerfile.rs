@@ -95,6 +95,7 @@ impl Image {
     }
 
     /// Writes the image to a file as `docker save` does; `made` says what the builder's stages make.
+    #[expect(clippy::disallowed_methods, reason = "the caller is on a thread that may wait")]
     pub(crate) fn save(&self, name: &str, file: &Path, made: impl Fn(&Copied) -> PathBuf) {
         let mut command = Command::new(root().join("tests/cluster/image"));
         command.arg(name).arg(file).arg(Value::Object(self.config.clone()).to_string());
@@ -123,6 +124,7 @@ impl Copied {
 }
 
 /// Links the program of this test run again, without shared libraries, as the image has none.
+#[expect(clippy::disallowed_methods, reason = "the caller is on a thread that may wait")]
 pub(crate) fn static_servo(folder: &Path) -> PathBuf {
     let libraries = Path::new(env!("CARGO_BIN_EXE_servo")).parent().unwrap().join("deps");
     let written = |path: &PathBuf| path.metadata().and_then(|metadata| metadata.modified()).unwrap();

@@ -105,8 +105,14 @@ pub trait FlowObserver: Send {
     /// A pass begins; the first is 1.
     fn pass_begun(&mut self, _number: usize) {}
 
+    /// All checks of a pass have run; what is done about them comes next.
+    fn answered(&mut self, _results: &[ConnectorChecks]) {}
+
     /// A check has run. All of a pass are reported at its end, in order.
     fn checked(&mut self, _connector: &ConnectorName, _check: &Check) {}
+
+    /// The remedy of a failing check is about to be tried.
+    fn remedying(&mut self, _connector: &ConnectorName, _check: &Check) {}
 
     /// The remedy of a failing check has been tried; an error goes on from "remedy attempt".
     fn remedied(&mut self, _connector: &ConnectorName, _check: &Check, _result: &Result<(), String>) {}
@@ -172,6 +178,7 @@ where
         if number == 1 {
             warn_of_nothing_selected(&options.request, &results);
         }
+        flow.observer.answered(&results);
         let readiness = flow.review(&results).await;
         flow.observer.pass_ended(&results);
         if readiness != Readiness::NotReady {
@@ -260,6 +267,7 @@ impl Flow<'_> {
 
     async fn apply(&mut self, remedy: &dyn Remedy, connector: &ConnectorName, check: &Check) {
         tracing::info!(%connector, "💡 Attempting to apply remedy...");
+        self.observer.remedying(connector, check);
         let result = tokio::select! {
             () = self.cancellation.cancelled() => Err("was cancelled".to_owned()),
             result = tokio::time::timeout(REMEDY_LIMIT, remedy.apply()) => match result {

@@ -228,9 +228,13 @@ async fn on_a_terminal_a_list_says_what_is_waited_for_and_a_table_remains() {
     let servo = ServoBin::configured(&config(&optimizer, "http://127.0.0.1:9"));
     let finished = servo.run_on_terminal("check --wait 1s --delay 400ms").await;
     let shown = not_ready(&finished);
-    for text in
-        ["\x1b[31mX\x1b[0m prometheus  Connect to", "hint: check that Prometheus runs", "1 check fails: waiting"]
-    {
+    for text in [
+        "\x1b[31mX\x1b[0m prometheus: 0 checks passed, 1 failed",
+        "  \x1b[31mX\x1b[0m Connect to",
+        "    hint: check that Prometheus runs",
+        "1 check fails: waiting",
+        "hint: Connect to \"http://127.0.0.1:9\": check that Prometheus runs",
+    ] {
         assert!(shown.contains(text), "{text}: {shown:?}");
     }
     assert_eq!(shown.matches("CONNECTOR ").count(), 1, "one table at the end: {shown:?}");

@@ -20,6 +20,7 @@ mod resources;
 mod selector;
 mod sidecar;
 mod tls;
+mod tuning;
 mod watch;
 mod workload;
 
@@ -37,5 +38,6 @@ pub use quantity::{bytes_text, parse_bytes, parse_cores, whole_bytes_text};
 pub use resources::{Resource, Resources};
 pub use selector::selector_text;
 pub use sidecar::{PROXY_PORT_NAME, PortName, SIDECAR_METRICS_PORT, SIDECAR_NAME, SIDECAR_PORT, SidecarError};
+pub use tuning::{ROLE_LABEL, TUNING_ROLE, tuning_pod_name};
 pub use watch::PodEvent;
 pub use workload::{Condition, ProgressSpec, Workload, WorkloadProgress, WorkloadSpec, WorkloadStatus};

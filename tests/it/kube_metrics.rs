@@ -141,10 +141,6 @@ async fn every_failure_of_the_api_is_a_failed_measurement_that_says_what_is_miss
             &["Resource not found, failing measurement: the cluster has no metrics API", "install", "404 Not Found"][..],
         ),
         (
-            of_metrics_api(Effect::Refuse(Refusal::new(503, "service unavailable"))),
-            &["failed to sample: the cluster has no metrics API", "service unavailable"],
-        ),
-        (
             of_metrics_api(Effect::Refuse(Refusal::new(403, "pods is forbidden"))),
             &["failed to sample: ", "list metrics of pods in namespace \"default\"", "pods is forbidden"],
         ),
@@ -153,23 +149,49 @@ async fn every_failure_of_the_api_is_a_failed_measurement_that_says_what_is_miss
                 .after(1),
             &["Resource not found, failing measurement: ", "deployments \"web\" not found"],
         ),
+    ] {
+        assert_fails(fault, 30_000, said).await;
+    }
+}
+
+async fn assert_fails(fault: Fault, millis: i128, said: &[&str]) {
+    let api = api().await;
+    api.fault(fault);
+    let connector = connector(&api, &["main_cpu_usage", "tuning_pod_restart_count"]);
+    let error = measure(&*connector, &[], millis).await.unwrap_err();
+    assert_eq!((error.kind(), error.reason()), (ErrorKind::MeasurementFailed, None));
+    for said in said {
+        assert!(error.chain().contains(said), "{said:?} is not in {}", error.chain());
+    }
+}
+
+#[tokio::test]
+async fn a_measurement_fails_of_which_no_sample_could_be_had() {
+    for (fault, said) in [
+        (
+            of_metrics_api(Effect::Refuse(Refusal::new(503, "service unavailable"))),
+            ["failed to sample: the cluster has no metrics API", "service unavailable"],
+        ),
         (
             Fault::on("GET pods/web-tuning", Effect::Refuse(Refusal::new(500, "etcd is gone"))),
-            &["failed to sample: ", "etcd is gone"],
+            ["failed to sample: ", "etcd is gone"],
         ),
-        (
-            Fault::on("GET pods/web-tuning", Effect::Drop).after(2),
-            &["failed to sample: ", "no answer from the Kubernetes"],
-        ),
+        (Fault::on("GET pods/web-tuning", Effect::Drop), ["failed to sample: ", "no answer from the Kubernetes"]),
     ] {
+        assert_fails(fault, 200, &said).await;
+    }
+}
+
+#[tokio::test]
+async fn a_sample_that_cannot_be_had_for_the_moment_is_missing_and_the_others_stay() {
+    for effect in [Effect::Drop, Effect::Refuse(Refusal::new(503, "the server is currently unable"))] {
         let api = api().await;
-        api.fault(fault);
-        let connector = connector(&api, &["main_cpu_usage", "tuning_pod_restart_count"]);
-        let error = measure(&*connector, &[], 30_000).await.unwrap_err();
-        assert_eq!((error.kind(), error.reason()), (ErrorKind::MeasurementFailed, None));
-        for said in said {
-            assert!(error.chain().contains(said), "{said:?} is not in {}", error.chain());
-        }
+        api.fault(of_metrics_api(effect).after(1).times(2));
+        let connector = connector(&api, &["main_cpu_usage"]);
+        let (measurement, ()) = tokio::join!(measure(&*connector, &[], 1000), api.wait_for("GET pods", 5));
+        let counts = counts(&measurement.unwrap());
+        let asked = api.summaries(|call| call.summary() == "GET pods").len();
+        assert_eq!(counts.iter().map(|(_, count)| *count).collect::<Vec<_>>(), [asked - 2; 2], "{counts:?}");
     }
 }
 

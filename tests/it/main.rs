@@ -30,7 +30,6 @@ mod support {
     pub(crate) mod kube_api;
     pub(crate) mod kubernetes_servo;
     pub(crate) mod load_server;
-    #[expect(dead_code, reason = "the tests on a cluster use the rest")]
     pub(crate) mod prometheus;
     pub(crate) mod servo_bin;
 }

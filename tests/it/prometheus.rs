@@ -129,6 +129,21 @@ async fn a_server_that_stops_in_the_middle_fails_the_measurement_and_the_agent_g
 }
 
 #[tokio::test]
+async fn a_server_that_restarts_in_the_middle_loses_nothing_of_the_measurement() {
+    let Some(program) = component("prometheus-3") else { return };
+    let mut prometheus = scraped(program).await;
+    let optimizer = optimizer(1, 6).await;
+    let agent = Agent::start(&config(&optimizer, &prometheus, &[("up", "up")]), &["run"], &[]);
+    agent.wait_for_log("Measuring").await;
+    prometheus.stop().await;
+    prometheus.start_again();
+    optimizer.wait_until("a measurement", |requests| !completions(requests).is_empty()).await;
+    let measured = completions(&optimizer.requests()).remove(0);
+    let data = measured["metrics"]["up"]["values"][0]["data"].as_array().unwrap_or_else(|| panic!("{measured:#}"));
+    assert!(data.len() >= 4 && data.iter().all(|point| point[1] == 1.0), "{measured:#}");
+}
+
+#[tokio::test]
 async fn a_violated_objective_aborts_the_measurement_early() {
     let Some(program) = component("prometheus-3") else { return };
     let prometheus = scraped(program).await;

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::metric::KubeMetric;
 use crate::connector::Section;
 use crate::decode::{Decoder, FilePath};
-use crate::k8s::{DnsSubdomain, SpelledKind};
+use crate::k8s::{DnsSubdomain, SpelledKind, tuning_pod_name};
 use crate::types::Duration;
 
 /// Measures by the metrics API of Kubernetes.
@@ -51,7 +51,7 @@ fn all_metrics() -> Vec<KubeMetric> {
 impl KubeMetricsConfig {
     /// The name that the tuning pod of the workload has.
     pub(super) fn tuning_pod(&self) -> String {
-        format!("{}-tuning", self.name)
+        tuning_pod_name(&self.name)
     }
 
     pub(super) fn parse(section: Section<'_>, cx: &mut Decoder<'_>) -> Option<Self> {

@@ -21,6 +21,9 @@ use crate::k8s::{ClientError, ClientSettings, Cluster, connect};
 use crate::progress::{self, DurationProgress};
 use crate::types::{Description, Duration, Measurement, Metric};
 
+/// When the next sample is taken at the latest after one that lacks something.
+const SOON: std::time::Duration = std::time::Duration::from_secs(5);
+
 pub(super) struct KubeMetricsConnector {
     name: ConnectorName,
     config: KubeMetricsConfig,
@@ -59,17 +62,37 @@ impl KubeMetricsConnector {
         let no_cluster = |error| EventError::measurement_failed("there is no cluster to measure").with_source(error);
         let sampler = Sampler::new(self.cluster(cx).await.map_err(no_cluster)?, &self.config, wanted);
         let frequency = self.config.metric_collection_frequency.to_std();
-        let mut schedule = Schedule::start(control.warmup.to_std(), total.to_std(), frequency);
-        let mut series = PodSeries::default();
-        let watched = async {
-            while schedule.next().await {
-                sampler.sample(&mut series).await?;
-            }
-            Ok(())
-        };
-        tokio::try_join!(report(cx, total), watched)?;
+        let schedule = Schedule::start(control.warmup.to_std(), total.to_std(), frequency);
+        let ((), series) = tokio::try_join!(report(cx, total), sample_all(&sampler, schedule))?;
         Measurement::new(series.into_readings(), BTreeMap::new())
             .map_err(|error| EventError::measurement_failed(error.to_string()))
+    }
+}
+
+/// Takes the samples. One that cannot be had for the moment is missing; that there is none at all is a failure.
+async fn sample_all(sampler: &Sampler<'_>, mut schedule: Schedule) -> Result<PodSeries, EventError> {
+    let mut series = PodSeries::default();
+    let (mut taken, mut missing) = (0_usize, None);
+    while schedule.next().await {
+        match sampler.sample(&mut series).await {
+            Ok(is_whole) => {
+                taken += 1;
+                if !is_whole {
+                    schedule.hasten(SOON);
+                }
+            }
+            Err(error) if error.is_transient() => {
+                let error = EventError::from(error);
+                tracing::warn!("{}: a sample is missing", error.chain());
+                missing = Some(error);
+                schedule.hasten(SOON);
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    match missing {
+        Some(error) if taken == 0 => Err(error),
+        _ => Ok(series),
     }
 }
 

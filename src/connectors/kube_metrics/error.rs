@@ -71,6 +71,14 @@ impl SampleError {
         }
     }
 
+    /// Another sample may be had.
+    pub(super) fn is_transient(&self) -> bool {
+        match self {
+            Self::Api(error) | Self::NoMetricsApi(error) => error.is_transient(),
+            _ => false,
+        }
+    }
+
     fn is_not_found(&self) -> bool {
         match self {
             Self::Api(error) | Self::NoMetricsApi(error) => error.is_not_found(),

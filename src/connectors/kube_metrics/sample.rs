@@ -8,14 +8,10 @@ use super::config::KubeMetricsConfig;
 use super::error::SampleError;
 use super::metric::{KubeMetric, Quantity, Role};
 use super::series::PodSeries;
-use crate::k8s::{Container, ContainerMetrics, PodMetrics, Resource, Workload, parse_bytes, parse_cores};
+use crate::k8s::{
+    Container, ContainerMetrics, PodMetrics, ROLE_LABEL, Resource, TUNING_ROLE, Workload, parse_bytes, parse_cores,
+};
 use crate::types::{ByteSize, Core, Point, ResourceRequirement, UnixTime};
-
-/// The label that tells tuning pods from others.
-pub(super) const ROLE_LABEL: &str = "opsani_role";
-
-/// Its value on a tuning pod.
-pub(super) const TUNING: &str = "tuning";
 
 /// The quantities of a pod that the metrics API knows, in the order in which they are read.
 const OF_CONTAINERS: [Quantity; 8] = [
@@ -213,25 +209,31 @@ impl Sample<'_> {
         for pod in pods {
             let name = pod.metadata.name.as_deref().unwrap_or_default();
             let role = pod.metadata.labels.as_ref().and_then(|labels| labels.get(ROLE_LABEL));
-            if name != tuning_pod && role.is_none_or(|role| role != TUNING) {
+            if name != tuning_pod && role.is_none_or(|role| role != TUNING_ROLE) {
                 self.add_restarts(Role::Main, name, restarts_of(pod), time);
             }
         }
     }
 
-    /// Adds what is known of the tuning pod, which need not exist.
-    pub(super) fn add_tuning(&mut self, pod: &TuningPod<'_>, metrics: &[PodMetrics]) -> Result<(), SampleError> {
+    /// Adds what is known of the tuning pod, which need not exist. Returns whether anything is known of one that does.
+    pub(super) fn add_tuning(&mut self, pod: &TuningPod<'_>, metrics: &[PodMetrics]) -> Result<bool, SampleError> {
         let tuning_pod = self.config.tuning_pod();
+        let mut is_known = pod.given.is_none();
         for item in metrics {
             if item.name != tuning_pod {
                 return Err(SampleError::UnexpectedTuningPod { found: item.name.clone(), expected: tuning_pod });
             }
+            // An adjustment replaces the pod, and what the metrics API says for a while is still of the one before it.
+            if pod.created.is_some_and(|created| item.time <= created) {
+                continue;
+            }
+            is_known = true;
             if self.wanted.has_restarts(Role::Tuning) {
                 self.add_restarts(Role::Tuning, &tuning_pod, pod.restarts, item.time);
             }
             self.add_usage(Role::Tuning, item, pod.given.as_ref())?;
         }
-        Ok(())
+        Ok(is_known)
     }
 
     /// Adds how often the tuning pod was restarted, for when nothing else of it is wanted.
@@ -258,6 +260,8 @@ impl Sample<'_> {
 #[derive(Debug, Clone, Default)]
 pub(super) struct TuningPod<'a> {
     given: Option<Given<'a>>,
+    /// When it was made, as far as that is known.
+    created: Option<UnixTime>,
     /// Of all its containers; 0 when there is no pod.
     restarts: f64,
 }
@@ -268,7 +272,8 @@ impl<'a> TuningPod<'a> {
         let statuses = pod["status"]["containerStatuses"].as_array().into_iter().flatten();
         let restarts =
             statuses.filter_map(|status| status["restartCount"].as_f64()).fold(0.0, |sum, count| sum + count);
-        Ok(Self { given: Some(Given::of_tuning_pod(pod, config)?), restarts })
+        let created = pod["metadata"]["creationTimestamp"].as_str().and_then(|time| time.parse().ok());
+        Ok(Self { given: Some(Given::of_tuning_pod(pod, config)?), created, restarts })
     }
 }
 
@@ -480,7 +485,11 @@ mod tests {
             "spec": { "containers": [{ "name": "main", "resources": { "requests": { "cpu": "2" } } }] },
             "status": { "containerStatuses": [{ "restartCount": 1 }, { "restartCount": 2 }] },
         });
+        let mut newer = pod.clone();
+        newer["metadata"] = json!({ "creationTimestamp": "2023-05-01T10:00:01Z" });
         for (item, pod, expected) in [
+            // What is known is of a pod that was there before.
+            ("web-tuning", Some(&newer), Ok(&[][..])),
             (
                 "web-tuning",
                 Some(&pod),
@@ -494,7 +503,12 @@ mod tests {
             let metrics = [metrics(item, &json!([{ "name": "main", "usage": { "cpu": "1" } }]))];
             let mut sample = Sample { config: &config, wanted: &wanted, series: &mut series };
             match (sample.add_tuning(&pod, &metrics), expected) {
-                (Ok(()), Ok(expected)) => assert_eq!(shown(series), expected),
+                (Ok(is_known), Ok(expected)) => {
+                    assert_eq!(
+                        (is_known, shown(series)),
+                        (!expected.is_empty(), expected.iter().map(|&text| text.to_owned()).collect())
+                    );
+                }
                 (Err(error), Err(expected)) => assert!(error.to_string().starts_with(expected), "{error}"),
                 (found, expected) => panic!("{found:?} is not {expected:?}"),
             }

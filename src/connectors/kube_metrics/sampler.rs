@@ -3,9 +3,9 @@
 use super::config::KubeMetricsConfig;
 use super::error::SampleError;
 use super::metric::Role;
-use super::sample::{Given, ROLE_LABEL, Sample, TUNING, TuningPod, Wanted};
+use super::sample::{Given, Sample, TuningPod, Wanted};
 use super::series::PodSeries;
-use crate::k8s::{ApiError, Cluster, PodMetrics, Workload, selector_text};
+use crate::k8s::{ApiError, Cluster, PodMetrics, ROLE_LABEL, TUNING_ROLE, Workload, selector_text};
 use crate::types::UnixTime;
 
 /// Takes samples.
@@ -20,45 +20,63 @@ impl<'a> Sampler<'a> {
         Self { cluster, config, wanted }
     }
 
-    /// Takes one sample, by at most five requests one after the other. Nothing is asked for that nobody wants.
+    /// Takes one sample, by at most five requests one after the other. Nothing is asked for that nobody wants. Returns
+    /// whether it is whole: the metrics API learns of a new pod late.
     ///
     /// # Cancel safety
     /// Dropping the future may leave a part of the sample in `series`.
-    pub(super) async fn sample(&self, series: &mut PodSeries) -> Result<(), SampleError> {
+    pub(super) async fn sample(&self, series: &mut PodSeries) -> Result<bool, SampleError> {
         let workload = workload(self.cluster, self.config).await?;
         let selector = selector(&workload, self.config)?;
         let given = Given::of_workload(&workload, self.config)?;
         let mut sample = Sample { config: self.config, wanted: &self.wanted, series };
-        self.sample_main(&mut sample, &selector, &given).await?;
-        self.sample_tuning(&mut sample, &selector).await
+        let knows_main = self.sample_main(&mut sample, &selector, &given).await?;
+        let knows_tuning = self.sample_tuning(&mut sample, &selector).await?;
+        for (pods, is_known) in [(&self.config.name, knows_main), (&self.config.tuning_pod(), knows_tuning)] {
+            if !is_known {
+                tracing::warn!(
+                    "the metrics API knows nothing yet of the present pods of {pods}, which this sample lacks"
+                );
+            }
+        }
+        Ok(knows_main && knows_tuning)
     }
 
-    async fn sample_main(&self, sample: &mut Sample<'_>, selector: &str, given: &Given<'_>) -> Result<(), SampleError> {
-        let mut time = None;
-        if self.wanted.needs_usage(Role::Main) {
-            let pods = pod_metrics(self.cluster, self.config, &format!("{selector},{ROLE_LABEL}!={TUNING}")).await?;
+    /// Whether anything is known of them.
+    async fn sample_main(
+        &self,
+        sample: &mut Sample<'_>,
+        selector: &str,
+        given: &Given<'_>,
+    ) -> Result<bool, SampleError> {
+        let (mut time, is_wanted) = (None, self.wanted.needs_usage(Role::Main));
+        if is_wanted {
+            let pods =
+                pod_metrics(self.cluster, self.config, &format!("{selector},{ROLE_LABEL}!={TUNING_ROLE}")).await?;
             time = sample.add_main_usage(given, &pods)?;
         }
         if self.wanted.has_restarts(Role::Main) {
             let pods = self.cluster.pods(self.config.namespace.as_str(), selector).await?;
             sample.add_main_restarts(&pods, time.unwrap_or_else(UnixTime::now));
         }
-        Ok(())
+        Ok(time.is_some() || !is_wanted)
     }
 
-    async fn sample_tuning(&self, sample: &mut Sample<'_>, selector: &str) -> Result<(), SampleError> {
+    /// Whether anything is known of it, if it is there.
+    async fn sample_tuning(&self, sample: &mut Sample<'_>, selector: &str) -> Result<bool, SampleError> {
         let (usage, restarts) = (self.wanted.needs_usage(Role::Tuning), self.wanted.has_restarts(Role::Tuning));
         if !usage && !restarts {
-            return Ok(());
+            return Ok(true);
         }
         let raw = self.cluster.raw_pod(self.config.namespace.as_str(), &self.config.tuning_pod()).await?;
         let pod = raw.as_ref().map(|pod| TuningPod::new(pod, self.config)).transpose()?.unwrap_or_default();
         if usage {
-            let metrics = pod_metrics(self.cluster, self.config, &format!("{selector},{ROLE_LABEL}={TUNING}")).await?;
+            let metrics =
+                pod_metrics(self.cluster, self.config, &format!("{selector},{ROLE_LABEL}={TUNING_ROLE}")).await?;
             sample.add_tuning(&pod, &metrics)
         } else {
             sample.add_tuning_restarts(&pod, UnixTime::now());
-            Ok(())
+            Ok(true)
         }
     }
 }

@@ -43,6 +43,11 @@ impl Schedule {
         self.has_begun = true;
         due < self.total
     }
+
+    /// Brings the next sample forward to this time from now, if it would be later.
+    pub(super) fn hasten(&mut self, wait: Duration) {
+        self.due = self.due.min(self.progress.elapsed().saturating_add(wait));
+    }
 }
 
 #[cfg(test)]
@@ -91,6 +96,20 @@ mod tests {
         let mut schedule = Schedule::start(Duration::ZERO, millis(1), Duration::ZERO);
         sleep(millis(5)).await;
         assert!(schedule.next().await);
+        assert!(!schedule.next().await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_next_sample_can_be_brought_forward_and_never_put_off() {
+        let begun = Instant::now();
+        let mut schedule = Schedule::start(Duration::ZERO, millis(3000), millis(1000));
+        let mut samples = Vec::new();
+        for wait in [300, 5000, 1000, 1000] {
+            assert!(schedule.next().await);
+            samples.push(begun.elapsed().as_millis());
+            schedule.hasten(millis(wait));
+        }
+        assert_eq!(samples, [0, 300, 1300, 2300]);
         assert!(!schedule.next().await);
     }
 

@@ -57,7 +57,7 @@ pub use restarts::{Restarted, Restarts};
 pub use settings::{Role, cpu, environment, memory, replicas};
 pub use strategy::{Strategy, StrategySetting};
 pub use target::{Canary, Target, TargetError, find_container, targets};
-pub use tuning_pod::{Adjusted, ROLE_LABEL, TUNING_FOR_ANNOTATION, TUNING_ROLE, TuningPod, is_ours, tuning_pod_name};
+pub use tuning_pod::{Adjusted, TUNING_FOR_ANNOTATION, TuningPod, is_ours};
 pub use undo::{ROLLBACK_ANNOTATION, Undo, UndoError};
 pub use workload::{ContainerConfig, ContainerCpu, StaticVariables, WorkloadConfig};
 

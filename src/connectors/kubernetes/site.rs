@@ -6,9 +6,9 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
-use super::{FailureMode, WorkloadConfig, tuning_pod_name};
+use super::{FailureMode, WorkloadConfig};
 use crate::connector::{EventContext, EventError};
-use crate::k8s::{ApiError, Cluster, Workload, WorkloadKind};
+use crate::k8s::{ApiError, Cluster, Workload, WorkloadKind, tuning_pod_name};
 use crate::retry::{Attempt, Limits, retry};
 
 /// How long the answer to a write is awaited that was under way when its wait was called off.

@@ -10,13 +10,9 @@ use super::fields::{Field, FieldValue};
 use super::plan::{PlanError, container_values};
 use super::target::{Canary, TargetError, find_container};
 use super::workload::{ContainerConfig, StaticVariables, WorkloadConfig};
-use crate::k8s::{Container, Resource, Variable, Workload, bytes_text};
+use crate::k8s::{Container, ROLE_LABEL, Resource, TUNING_ROLE, Variable, Workload, bytes_text, tuning_pod_name};
 use crate::types::{Adjustment, EnvironmentSetting, ResourceRequirement, Scalar};
 
-/// The label by which a tuning pod is known.
-pub const ROLE_LABEL: &str = "opsani_role";
-/// The value of [`ROLE_LABEL`].
-pub const TUNING_ROLE: &str = "tuning";
 /// The annotation that names the component of a tuning pod.
 pub const TUNING_FOR_ANNOTATION: &str = "opsani.com/opsani_tuning_for";
 
@@ -51,11 +47,6 @@ pub struct Adjusted {
     pub adjustments: Vec<Adjustment>,
     /// What was not done, for the log.
     pub warnings: Vec<String>,
-}
-
-/// The name of a workload's tuning pod.
-pub fn tuning_pod_name(workload: &str) -> String {
-    format!("{workload}-tuning")
 }
 
 /// Whether a pod is a tuning pod of ours; another one may have its name by chance.

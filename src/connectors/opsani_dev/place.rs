@@ -7,9 +7,10 @@ use k8s_openapi::api::core::v1::{Pod, Service};
 use super::OpsaniDevConfig;
 use super::commands::kubectl;
 use crate::checks::CheckFailure;
-use crate::connectors::kubernetes::{NewestError, advice, pod_selector, tuning_pod_name};
+use crate::connectors::kubernetes::{NewestError, advice, pod_selector};
 use crate::k8s::{
     ApiError, Cluster, Container, Injection, Permission, PortName, Workload, WorkloadKind, selector_text,
+    tuning_pod_name,
 };
 
 /// A cluster, and what the configuration names in it. Cheap to clone.

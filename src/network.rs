@@ -10,7 +10,7 @@ use hyper_util::client::proxy::matcher::Matcher;
 use reqwest::{ClientBuilder, NoProxy, Proxy};
 
 use crate::decode::Variables;
-use crate::http::{Authorities, AuthoritiesError, Verification, client_builder};
+use crate::http::{Authorities, AuthoritiesError, Tls, Verification, client_builder};
 
 /// Why a client cannot be made in these surroundings.
 #[derive(Debug, thiserror::Error)]
@@ -18,7 +18,7 @@ pub enum NetworkError {
     /// Certificate authorities cannot be used.
     #[error(transparent)]
     Authorities(#[from] AuthoritiesError),
-    /// The TLS library refuses its own defaults.
+    /// The TLS library refuses its own defaults, or what it was given.
     #[error("failed to set up TLS")]
     Tls(#[from] rustls::Error),
     /// A variable holds no proxy address. It may hold a password, so that it is not repeated.
@@ -60,9 +60,7 @@ impl Network {
     /// # Errors
     /// When a variable cannot be used.
     pub fn client_builder(&self) -> Result<ClientBuilder, NetworkError> {
-        let authorities =
-            Authorities::from_variables(self.certificate_file.as_deref(), self.certificate_folders.as_deref())?;
-        self.with_proxies(client_builder(&Verification::Against(authorities))?)
+        self.client_builder_for(Verification::Against(self.authorities()?).into())
     }
 
     /// The same, trusting the authorities of one file only.
@@ -70,7 +68,7 @@ impl Network {
     /// # Errors
     /// When the file or a variable cannot be used.
     pub fn client_builder_with(&self, bundle: &Path) -> Result<ClientBuilder, NetworkError> {
-        self.with_proxies(client_builder(&Verification::Against(Authorities::from_file(bundle)?))?)
+        self.client_builder_for(Verification::Against(Authorities::from_file(bundle)?).into())
     }
 
     /// The same, trusting everybody.
@@ -78,7 +76,23 @@ impl Network {
     /// # Errors
     /// When a variable cannot be used.
     pub fn unverified_client_builder(&self) -> Result<ClientBuilder, NetworkError> {
-        self.with_proxies(client_builder(&Verification::Off)?)
+        self.client_builder_for(Verification::Off.into())
+    }
+
+    /// The same, with connections secured like this.
+    ///
+    /// # Errors
+    /// When a variable cannot be used, or a key does not belong to its certificate.
+    pub fn client_builder_for(&self, tls: Tls) -> Result<ClientBuilder, NetworkError> {
+        self.with_proxies(client_builder(tls)?)
+    }
+
+    /// The authorities that the variables name, else the bundled ones.
+    ///
+    /// # Errors
+    /// When a variable cannot be used.
+    pub fn authorities(&self) -> Result<Authorities, AuthoritiesError> {
+        Authorities::from_variables(self.certificate_file.as_deref(), self.certificate_folders.as_deref())
     }
 
     /// The proxy for requests to an address, for clients that are not made here; `None` is a direct connection.

@@ -14,7 +14,18 @@ use servox::types::{ByteSize, Duration};
 use crate::support::{expect_equal, text};
 
 /// What we know besides: keys, and words of enumerations.
-const ADDITIONS: [&str; 4] = ["servo_uid", "simulation", "rollback", "embedded"];
+const ADDITIONS: [&str; 10] = [
+    "servo_uid",
+    "simulation",
+    "rollback",
+    "embedded",
+    "authorization",
+    "basic_auth",
+    "tls_config",
+    "headers",
+    "params",
+    "prometheus_http_config",
+];
 
 /// What the reference reads and its schema does not say: the rest of the time limits, and another key for one of the
 /// same meaning.

@@ -16,6 +16,7 @@ mod kube_metrics;
 mod kubernetes;
 mod opsani_dev;
 mod prometheus;
+mod prometheus_http;
 mod runner;
 mod show;
 mod vegeta;

@@ -108,6 +108,7 @@ pub fn prometheus(config: &OpsaniDevConfig) -> Result<PrometheusConfig, ComposeE
     Ok(PrometheusConfig {
         description: Some("A sidecar configuration for aggregating metrics from Envoy sidecar proxies.".to_owned()),
         base_url,
+        http: config.prometheus_http_config.clone().unwrap_or_default(),
         streaming_interval: Some(STREAMING_INTERVAL),
         metrics: metrics.map(|&metric| envoy_metric(metric)).collect(),
         targets: None,

@@ -7,6 +7,7 @@ use serde::{Serialize, Serializer};
 
 use crate::connector::Section;
 use crate::connectors::kubernetes::{ContainerCpu, DEFAULT_TIMEOUT, StaticVariables};
+use crate::connectors::prometheus::HttpConfig;
 use crate::decode::{Decode, Decoder, Fields, HttpUrl, Node, TextForm, Value, secrets_are_exposed};
 use crate::k8s::{SpelledKind, WorkloadKind};
 use crate::types::{ByteSize, Core, Duration, EnvironmentSetting, KubernetesCpuSetting, KubernetesMemorySetting};
@@ -50,6 +51,9 @@ pub struct OpsaniDevConfig {
     /// Where Prometheus is; default `http://localhost:9090`.
     #[schemars(with = "String", default = "default_prometheus")]
     pub prometheus_base_url: PrometheusAddress,
+    /// Credentials, TLS, headers and parameters of the requests to Prometheus.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prometheus_http_config: Option<HttpConfig>,
     /// Image of the Envoy sidecar that a remedy adds.
     #[schemars(default = "default_envoy_image")]
     pub envoy_sidecar_image: String,
@@ -128,6 +132,7 @@ impl OpsaniDevConfig {
         let env = fields.or("env", None);
         let static_environment_variables = fields.or("static_environment_variables", None);
         let prometheus_base_url = fields.or("prometheus_base_url", PrometheusAddress(DEFAULT_PROMETHEUS.to_owned()));
+        let prometheus_http_config = fields.or("prometheus_http_config", None);
         let envoy_sidecar_image = fields.or("envoy_sidecar_image", DEFAULT_ENVOY_IMAGE.to_owned());
         let timeout = fields.or("timeout", DEFAULT_TIMEOUT);
         let settlement = fields.or("settlement", None);
@@ -148,6 +153,7 @@ impl OpsaniDevConfig {
             env: env?,
             static_environment_variables: static_environment_variables?,
             prometheus_base_url: prometheus_base_url?,
+            prometheus_http_config: prometheus_http_config?,
             envoy_sidecar_image: envoy_sidecar_image?,
             timeout: timeout?,
             settlement: settlement?,

@@ -26,11 +26,22 @@ pub(super) fn suite<'a>(client: &'a Client, config: &'a PrometheusConfig) -> Che
 }
 
 async fn connect(client: &Client, base_url: &BaseUrl) -> CheckOutcome {
-    let hint = || {
-        format!("check that Prometheus runs at {} and that 'base_url' of the configuration names it", base_url.as_str())
+    let Err(error) = client.get::<Targets>(&ApiRequest::targets()).await else { return Ok(None) };
+    let explains_itself = error.explains_itself();
+    let failure = CheckFailure::from(error);
+    if explains_itself {
+        return Err(failure);
+    }
+    let is_secure = base_url.as_str().starts_with("https:");
+    let tls = if is_secure {
+        ", and that 'tls_config' trusts its certificate and has one of ours when it asks for that"
+    } else {
+        ""
     };
-    let targets = client.get::<Targets>(&ApiRequest::targets()).await;
-    targets.map(|_| None).map_err(|error| CheckFailure::from(error).with_hint(hint()))
+    Err(failure.with_hint(format!(
+        "check that Prometheus runs at {} and that 'base_url' of the configuration names it{tls}",
+        base_url.as_str()
+    )))
 }
 
 async fn active_targets(client: &Client) -> CheckOutcome {

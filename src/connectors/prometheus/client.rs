@@ -3,35 +3,20 @@
 //! Connections are kept and reused. Answers are read as they arrive and never held as text. It neither retries nor
 //! follows redirects, and knows no metrics: a failure names the address, without user and password.
 
-use std::time::Duration;
-
 use reqwest::StatusCode;
 
-use super::config::BaseUrl;
+use super::config::{BaseUrl, PrometheusConfig};
 use super::json::{JsonReader, ReadError};
 use super::query::ApiRequest;
 use super::response::{Body, Envelope, ResponseData, ResponseError};
-use crate::network::{Network, NetworkError};
-
-/// The longest wait for a connection, and for the next bytes of an answer.
-const TIMEOUT: Duration = Duration::from_secs(5);
+use super::transport::{TIMEOUT, Transport, TransportError};
+use crate::network::Network;
 
 /// The largest answer that is read: far more than a sensible query has, and a bound for what a mistaken one costs.
 const LARGEST_ANSWER: u64 = 512 << 20;
 
 /// The largest answer of a server that refuses; only its reason is of interest.
 const LARGEST_REFUSAL: u64 = 1 << 20;
-
-/// Why no client can be made.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum ClientBuildError {
-    /// The surroundings cannot be used.
-    #[error(transparent)]
-    Network(#[from] NetworkError),
-    /// The library refuses.
-    #[error("failed to make an HTTP client")]
-    Client(#[from] reqwest::Error),
-}
 
 /// A request that failed.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +25,13 @@ pub(super) struct ClientError {
     /// The address, without parameters and credentials.
     url: String,
     source: RequestError,
+}
+
+impl ClientError {
+    /// Whether it says by itself what to do: a file is missing, or the server answered and would not have the request.
+    pub(super) fn explains_itself(&self) -> bool {
+        matches!(self.source, RequestError::Status { .. } | RequestError::Transport(_))
+    }
 }
 
 /// What went wrong.
@@ -51,8 +43,11 @@ pub(super) enum RequestError {
     /// There is no connection, or it broke.
     #[error("the connection failed")]
     Connection(#[source] reqwest::Error),
+    /// A file of the section cannot be used.
+    #[error(transparent)]
+    Transport(#[from] TransportError),
     /// Something else than success, perhaps with the server's reason.
-    #[error("the answer is {status}{reason}")]
+    #[error("the answer is {status}{reason}{advice}", advice = advice(*.status))]
     Status {
         /// The HTTP status.
         status: StatusCode,
@@ -80,23 +75,36 @@ impl From<reqwest::Error> for RequestError {
     }
 }
 
+/// What can be done about an answer that says nothing of a query, beginning with `; `.
+fn advice(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::UNAUTHORIZED => {
+            "; set 'authorization' or 'basic_auth', or check what is there; a server of several tenants may want one \
+             in 'headers', such as X-Scope-OrgID"
+        }
+        StatusCode::FORBIDDEN => {
+            "; the credentials or certificate are known, or missing, but may not query: grant it, or use others; a \
+             server of several tenants may want another one in 'headers'"
+        }
+        StatusCode::NOT_FOUND => {
+            "; when the server is behind a path, add it to the address, as in http://mimir/prometheus"
+        }
+        status if status.is_redirection() => "; redirects are not followed: set the address to where it leads",
+        _ => "",
+    }
+}
+
 /// A client of one server.
 #[derive(Debug)]
 pub(super) struct Client {
-    http: reqwest::Client,
+    transport: Transport,
     base_url: BaseUrl,
 }
 
 impl Client {
     /// A client; nothing is sent yet.
-    pub(super) fn new(base_url: &BaseUrl, network: &Network) -> Result<Self, ClientBuildError> {
-        let http = network
-            .client_builder()?
-            .connect_timeout(TIMEOUT)
-            .read_timeout(TIMEOUT)
-            .redirect(reqwest::redirect::Policy::none())
-            .build()?;
-        Ok(Self { http, base_url: base_url.clone() })
+    pub(super) fn new(config: &PrometheusConfig, network: &Network) -> Result<Self, TransportError> {
+        Ok(Self { transport: Transport::new(&config.http, network)?, base_url: config.base_url.clone() })
     }
 
     /// Sends a request and reads the answer, whatever its `status` says.
@@ -117,7 +125,7 @@ impl Client {
 
     async fn exchange<T: ResponseData>(&self, request: &ApiRequest) -> Result<Envelope<T>, RequestError> {
         let url = request.url(self.base_url.expose());
-        let response = self.http.get(url).header(reqwest::header::ACCEPT, "*/*").send().await?;
+        let response = self.transport.get(url).await?.header(reqwest::header::ACCEPT, "*/*").send().await?;
         let status = response.status();
         if !status.is_success() {
             return Err(RequestError::Status { status, reason: refusal(response).await });

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Serialize, Serializer};
 
+use super::http_config::HttpConfig;
 use super::known_target::KnownTarget;
 use crate::connector::Section;
 use crate::decode::{Decode, Decoder, HttpUrl, Node, TextForm, Value, secrets_are_exposed, words};
@@ -26,6 +27,9 @@ pub struct PrometheusConfig {
     /// Where the server is.
     #[schemars(default = "BaseUrl::default_address")]
     pub base_url: BaseUrl,
+    /// Credentials, TLS, headers and parameters of the requests.
+    #[serde(flatten)]
+    pub http: HttpConfig,
     /// Time between two publications of the present values; nothing is published when absent.
     pub streaming_interval: Option<Duration>,
     /// What is measured; names need not be unique.
@@ -43,6 +47,12 @@ impl PrometheusConfig {
         let mut fields = section.fields(cx)?;
         let description = fields.or("description", None);
         let base_url: Option<Option<BaseUrl>> = fields.get("base_url");
+        let http = HttpConfig::read(&mut fields);
+        if let (Some(Some(address)), Some(key)) = (&base_url, http.as_ref().and_then(HttpConfig::credentials_key))
+            && address.has_credentials()
+        {
+            fields.fail_at(key, "'base_url' names a user already: a request carries one of the two");
+        }
         let streaming_interval: Option<Option<Positive>> = fields.or("streaming_interval", None);
         let metrics = fields.required("metrics");
         let targets = fields.or("targets", None);
@@ -51,6 +61,7 @@ impl PrometheusConfig {
         Some(Self {
             description: description?,
             base_url: base_url?.map_or_else(BaseUrl::default_address, Some)?,
+            http: http?,
             streaming_interval: streaming_interval?.map(|Positive(interval)| interval),
             metrics: metrics?,
             targets: targets?,

@@ -198,7 +198,7 @@ mod tests {
         let name = ConnectorName::new("prometheus");
         let section = Section { name: &name, node: &node, prefix: "SERVO_PROMETHEUS_" };
         let config = Decoder::run(&NoVariables, |cx| PrometheusConfig::parse(section, cx)).unwrap();
-        let client = Client::new(&config.base_url, &Network::default()).unwrap();
+        let client = Client::new(&config, &Network::default()).unwrap();
         PrometheusConnector::new(name, config, client)
     }
 

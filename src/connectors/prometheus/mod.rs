@@ -7,6 +7,7 @@ mod checks;
 mod client;
 mod config;
 mod connector;
+mod http_config;
 mod json;
 mod known_target;
 mod probe;
@@ -17,6 +18,7 @@ mod result;
 mod slo;
 mod streaming;
 mod targets;
+mod transport;
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -26,6 +28,7 @@ use schemars::{Schema, SchemaGenerator};
 use serde_json::json;
 
 pub use config::{AbsentPolicy, BaseUrl, DEFAULT_BASE_URL, MetricConfig, PrometheusConfig};
+pub use http_config::{Authorization, BasicAuth, Credential, Headers, HttpConfig, Params, TlsConfig};
 pub use probe::{Probe, ProbeError};
 pub use query::{ApiRequest, QueryError, Window, check_name};
 pub use streaming::CHANNEL;
@@ -72,7 +75,7 @@ impl ConnectorFactory for PrometheusFactory {
         config: PrometheusConfig,
         cx: &BuildContext,
     ) -> Result<Box<dyn Connector>, BuildError> {
-        match Client::new(&config.base_url, &cx.network) {
+        match Client::new(&config, &cx.network) {
             Ok(client) => Ok(Box::new(PrometheusConnector::new(name, config, client))),
             Err(error) => Err(BuildError { connector: name, message: chain(&error) }),
         }
@@ -103,7 +106,7 @@ impl ConnectorFactory for PrometheusFactory {
         _matches: &clap::ArgMatches,
         cx: &CommandContext,
     ) -> Result<CommandOutput, String> {
-        let client = Client::new(&config.base_url, &cx.services.network).map_err(|error| chain(&error))?;
+        let client = Client::new(config, &cx.services.network).map_err(|error| chain(&error))?;
         let request = ApiRequest::targets();
         let answer = tokio::select! {
             () = cx.cancellation.cancelled() => return Err("interrupted".to_owned()),

@@ -2,7 +2,7 @@
 
 use super::chain;
 use super::client::Client;
-use super::config::{BaseUrl, MetricConfig};
+use super::config::{MetricConfig, PrometheusConfig};
 use super::query::ApiRequest;
 use super::result::QueryResult;
 use super::targets::Targets;
@@ -24,12 +24,12 @@ impl ProbeError {
 }
 
 impl Probe {
-    /// A client; nothing is sent yet.
+    /// A client of the server of a section, whose metrics do not count; nothing is sent yet.
     ///
     /// # Errors
     /// The surroundings cannot be used.
-    pub fn new(base_url: &BaseUrl, network: &Network) -> Result<Self, ProbeError> {
-        Client::new(base_url, network).map(Self).map_err(|error| ProbeError(chain(&error)))
+    pub fn new(config: &PrometheusConfig, network: &Network) -> Result<Self, ProbeError> {
+        Client::new(config, network).map(Self).map_err(|error| ProbeError(chain(&error)))
     }
 
     /// How many targets the server scrapes.

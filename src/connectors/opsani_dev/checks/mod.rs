@@ -12,10 +12,11 @@ mod template;
 mod traffic;
 mod workload;
 
+use super::compose;
 use super::place::Place;
 use crate::checks::{Check, CheckRequest, CheckSuite};
 use crate::connector::{EventContext, EventError};
-use crate::connectors::prometheus::{BaseUrl, Probe, ProbeError};
+use crate::connectors::prometheus::{Probe, ProbeError};
 use crate::types::Severity::{Common, Critical, Warning};
 
 /// What a check looks at.
@@ -42,8 +43,8 @@ impl<'a> Scope<'a> {
 /// # Errors
 /// The event was cancelled. A failing check is a result, not an error.
 pub(super) async fn check(place: &Place, cx: &EventContext, request: &CheckRequest) -> Result<Vec<Check>, EventError> {
-    let address = BaseUrl::parse(place.config.prometheus_base_url.expose()).map_err(ProbeError::new);
-    let prometheus = address.and_then(|address| Probe::new(&address, &cx.services().network));
+    let config = compose::prometheus(&place.config).map_err(|error| ProbeError::new(error.to_string()));
+    let prometheus = config.and_then(|config| Probe::new(&config, &cx.services().network));
     suite(Scope { place, cx, prometheus: &prometheus }).run(cx, request).await
 }
 

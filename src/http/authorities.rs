@@ -1,20 +1,14 @@
-//! HTTP clients: one way to make them, so that TLS is verified alike everywhere.
+//! Certificate authorities: the bundled list, files, and what the variables of the surroundings name.
 //!
-//! A client speaks HTTP/1.1 and HTTP/2, names the agent, and honours the proxy variables of the environment until its
-//! user says otherwise. Timeouts and redirects are the user's business: the optimizer's client and a connector's differ.
-//! Nothing here reads the environment: the variables that name certificate authorities are passed in.
+//! Nothing here reads the environment: the variables are passed in.
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::{Error as PemError, PemObject};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
-
-use crate::telemetry::USER_AGENT;
 
 /// Why certificate authorities cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -42,7 +36,7 @@ pub enum AuthoritiesError {
 
 /// The certificate authorities whose signatures are accepted. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Authorities(Arc<RootCertStore>);
+pub struct Authorities(pub(super) Arc<RootCertStore>);
 
 impl Authorities {
     /// Mozilla's list, as bundled when the program was built.
@@ -57,6 +51,16 @@ impl Authorities {
     pub fn from_file(path: &Path) -> Result<Self, AuthoritiesError> {
         let mut store = RootCertStore::empty();
         add_file(&mut store, path)?;
+        Self::nonempty(store, || format!("'{}'", path.display()))
+    }
+
+    /// Those of a PEM text and no others; `path` is where it is from.
+    ///
+    /// # Errors
+    /// When it is no such text, or has no certificate.
+    pub fn from_pem(path: &Path, text: &[u8]) -> Result<Self, AuthoritiesError> {
+        let mut store = RootCertStore::empty();
+        add_pem(&mut store, path, text)?;
         Self::nonempty(store, || format!("'{}'", path.display()))
     }
 
@@ -88,35 +92,13 @@ impl Authorities {
     }
 }
 
-/// Whether a server must prove who it is.
-#[derive(Debug, Clone)]
-pub enum Verification {
-    /// By a certificate of one of these authorities.
-    Against(Authorities),
-    /// It need not: anybody on the way can read and change everything.
-    Off,
-}
-
-/// The beginning of a client.
-///
-/// # Errors
-/// When the TLS library refuses its own defaults.
-pub fn client_builder(verification: &Verification) -> Result<reqwest::ClientBuilder, rustls::Error> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let unverified = Unverified::new(&provider);
-    let tls = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    let mut tls = match verification {
-        Verification::Against(Authorities(store)) => tls.with_root_certificates(Arc::clone(store)),
-        Verification::Off => tls.dangerous().with_custom_certificate_verifier(Arc::new(unverified)),
-    }
-    .with_no_client_auth();
-    tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(reqwest::Client::builder().tls_backend_preconfigured(tls).user_agent(USER_AGENT))
-}
-
 fn add_file(store: &mut RootCertStore, path: &Path) -> Result<(), AuthoritiesError> {
     let text = std::fs::read(path).map_err(|source| AuthoritiesError::Read { path: path.to_owned(), source })?;
-    let certificates = CertificateDer::pem_slice_iter(&text)
+    add_pem(store, path, &text)
+}
+
+fn add_pem(store: &mut RootCertStore, path: &Path, text: &[u8]) -> Result<(), AuthoritiesError> {
+    let certificates = CertificateDer::pem_slice_iter(text)
         .collect::<Result<Vec<_>, _>>()
         .map_err(|source| AuthoritiesError::Pem { path: path.to_owned(), source })?;
     let (_, ignored) = store.add_parsable_certificates(certificates);
@@ -147,51 +129,6 @@ fn is_hash_name(name: &str) -> bool {
             && !number.is_empty()
             && number.bytes().all(|byte| byte.is_ascii_digit())
     })
-}
-
-/// Accepts every certificate. Signatures of the handshake are still checked, so that a broken server is noticed.
-#[derive(Debug)]
-struct Unverified(WebPkiSupportedAlgorithms);
-
-impl Unverified {
-    fn new(provider: &CryptoProvider) -> Self {
-        Self(provider.signature_verification_algorithms)
-    }
-}
-
-impl ServerCertVerifier for Unverified {
-    fn verify_server_cert(
-        &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, certificate, signature, &self.0)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, certificate, signature, &self.0)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_schemes()
-    }
 }
 
 #[cfg(test)]
@@ -234,12 +171,5 @@ mod tests {
         assert!(error.to_string().contains(folder.path().to_str().unwrap()), "{error}");
         assert!(Authorities::from_file(&file).is_err());
         assert!(Authorities::from_file(Path::new("/no/such/file")).is_err());
-    }
-
-    #[test]
-    fn a_client_is_made_with_and_without_verification() {
-        for verification in [Verification::Against(Authorities::bundled()), Verification::Off] {
-            assert!(client_builder(&verification).unwrap().build().is_ok());
-        }
     }
 }

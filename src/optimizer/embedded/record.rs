@@ -11,8 +11,9 @@ use super::search;
 use super::statistics::Difference;
 use super::tunable::{Settings, Tunable};
 
-/// The form of a journal; changes when old ones can no longer be read.
-pub(super) const FORMAT: u32 = 1;
+/// The form of a journal; changes when old ones can no longer be read, or when the search would go on from them in another
+/// way than it began.
+pub(super) const FORMAT: u32 = 2;
 
 /// One line of a journal.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -11,9 +11,8 @@ use super::normal;
 use super::problem::Function;
 use super::sequence;
 
-/// How much less a detour teaches for its cost: where no permitted point improves, the least known point is tried to
-/// learn about its neighbours, the logarithm of whose deviation is weighed against this times the relative loss.
-const DETOUR: f64 = 10.0;
+/// How much less a detour is worth for its relative loss, as a logarithm.
+const TOLL: f64 = 10.0;
 
 /// Joint posterior samples that noisy expected improvement is averaged over.
 const SAMPLES: usize = 16;
@@ -22,7 +21,7 @@ const SAMPLES: usize = 16;
 const NOISELESS: f64 = 1e-6;
 
 /// Below every logarithm of an improvement: no improvement is possible, but feasibility still counts.
-const HOPELESS: f64 = -1e9;
+pub(super) const HOPELESS: f64 = -1e9;
 
 /// How much better than the incumbent a point is expected to be.
 pub(super) enum Improvement {
@@ -70,6 +69,14 @@ impl Improvement {
         Some(Self::Noisy { process: known, weights, bests })
     }
 
+    /// ln of what a detour by a point is worth for its price: its relative loss upon a computed objective.
+    pub(super) fn ln_toll(&self, point: &[f64]) -> f64 {
+        match self {
+            Self::Computed { function, best, unit } => TOLL * ((best - function(point)) / unit).min(0.0),
+            _ => 0.0,
+        }
+    }
+
     /// ln of the expected improvement, in the unit of the model or of the computed objective.
     pub(super) fn ln(&self, point: &[f64], features: &[f64]) -> f64 {
         match self {
@@ -86,7 +93,7 @@ impl Improvement {
             }
             Self::Computed { function, best, unit } => {
                 let gain = (best - function(point)) / unit;
-                if gain > 1e-12 { gain.ln() } else { HOPELESS + DETOUR * gain }
+                if gain > 1e-12 { gain.ln() } else { HOPELESS + gain }
             }
             Self::None => 0.0,
         }
@@ -113,6 +120,13 @@ pub(super) struct Acquisition<'a> {
 }
 
 impl Acquisition<'_> {
+    /// What a point promises whether it is permitted or not.
+    pub(super) fn promise(&self, point: &[f64]) -> f64 {
+        let features = self.models.features.of(point);
+        let promise = self.improvement.ln(point, &features) + self.models.ln_feasible(&features);
+        if promise.is_nan() { f64::NEG_INFINITY } else { promise }
+    }
+
     /// The greater, the better; never NaN. A point that is not permitted is worse than all permitted ones, the less so
     /// the more probably it is feasible.
     pub(super) fn score(&self, point: &[f64]) -> f64 {
@@ -122,7 +136,6 @@ impl Acquisition<'_> {
         let score = match &self.improvement {
             Improvement::None => feasible,
             _ if feasible < self.least.ln() => 2.0 * HOPELESS + feasible.max(HOPELESS),
-            _ if improvement <= HOPELESS => improvement + self.models.ln_deviation(&features),
             _ => improvement + feasible,
         };
         if score.is_nan() { f64::NEG_INFINITY } else { score }

@@ -1,6 +1,6 @@
 //! Decisions of the Gaussian process: the next trial, and the recommendation.
 
-use super::acquisition::{Acquisition, Improvement};
+use super::acquisition::{Acquisition, HOPELESS, Improvement};
 use super::maximize::Hunt;
 use super::model::Models;
 use super::problem::{
@@ -26,7 +26,10 @@ const ENOUGH: usize = 4;
 const BUDGET: f64 = 0.2;
 
 /// Bounds of the probability of feasibility that is asked of a trial in explore mode.
-const RISK: (f64, f64) = (0.5, 0.95);
+const RISK: (f64, f64) = (0.8, 0.95);
+
+/// The share of the trials that take a risk; the others are of points that are as good as known to be feasible.
+const RISKY: f64 = 0.5;
 
 /// The score of points beyond the reach of safe mode, below all others.
 const TOO_FAR: f64 = -1e15;
@@ -117,12 +120,54 @@ impl<'a> Study<'a> {
             stream: self.history.len(),
         };
         let why = if incumbent.is_some() { Why::Improvement } else { Why::Feasibility };
-        match hunt.best() {
+        let best = hunt.best();
+        if let Some(step) = self.step(&acquisition, &hunt, best.as_ref()) {
+            return step;
+        }
+        match best {
             Some((point, score)) if problem.mode == Mode::Explore || (score > TOO_FAR && self.is_safe(&point)) => {
                 self.explained(point, why, Some(&acquisition))
             }
             _ => self.explained(space.snap(centre), Why::Exhausted, None),
         }
+    }
+
+    /// Where no permitted point improves upon a computed objective: the permitted point that teaches most about the most
+    /// promising of the others (goal-oriented safe exploration, Turchetta et al. 2019).
+    fn step(&self, acquisition: &Acquisition<'_>, hunt: &Hunt<'_>, best: Option<&(Point, f64)>) -> Option<Suggestion> {
+        if !matches!(acquisition.improvement, Improvement::Computed { .. })
+            || best.is_some_and(|best| best.1 > HOPELESS)
+        {
+            return None;
+        }
+        let (space, safe) = (hunt.space, self.problem.mode == Mode::Safe);
+        let centre = self.incumbent().map(|incumbent| &incumbent.point)?;
+        let too_far = |point: &[f64]| safe && safety::strides(hunt.region, centre, point) > 1.0;
+        let promise = |point: &[f64]| if too_far(point) { TOO_FAR } else { acquisition.promise(point) };
+        let (goal, promised) = Hunt { score: &promise, ..*hunt }.best()?;
+        if promised <= HOPELESS {
+            return None;
+        }
+        let about = self.models.features.of(&goal);
+        let least = safety::CONFIDENCE.ln();
+        let teaches = |point: &[f64]| {
+            if too_far(point) {
+                return TOO_FAR;
+            }
+            let features = self.models.features.of(point);
+            let feasible = self.models.ln_feasible(&features);
+            if feasible < least {
+                HOPELESS + feasible.max(HOPELESS)
+            } else {
+                self.models.ln_taught(&features, &about) + acquisition.improvement.ln_toll(point)
+            }
+        };
+        let (point, score) = Hunt { score: &teaches, excluded: &|_| false, ..*hunt }.best()?;
+        (score > HOPELESS).then(|| {
+            let mut suggestion = self.explained(space.snap(&point), Why::Step, None);
+            suggestion.expected_improvement = self.explained(goal, Why::Step, Some(acquisition)).expected_improvement;
+            suggestion
+        })
     }
 
     fn is_safe(&self, point: &[f64]) -> bool {
@@ -156,7 +201,7 @@ impl<'a> Study<'a> {
         let trials = self.problem.trials.max(self.history.len()) as f64;
         let bad = self.history.iter().filter(|trial| !self.is_baseline(trial) && violates(self.problem, trial)).count();
         let left = BUDGET * trials - bad as f64;
-        (1.0 - left / (trials - self.history.len() as f64).max(1.0)).clamp(RISK.0, RISK.1)
+        (1.0 - left / (RISKY * (trials - self.history.len() as f64)).max(1.0)).clamp(RISK.0, RISK.1)
     }
 
     fn is_baseline(&self, trial: &Observation) -> bool {

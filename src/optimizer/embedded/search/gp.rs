@@ -242,6 +242,16 @@ impl Process {
         (self.kernel.prior() - row.norm_squared()).max(1e-12 * self.kernel.prior())
     }
 
+    /// What a reading at a point would teach about the true value at another one: the share of that one's variance by
+    /// which it would be less (Rasmussen and Williams 2006, equation 2.26).
+    pub(super) fn taught(&self, by: &[f64], about: &[f64]) -> f64 {
+        let (here, there) = (self.row(by), self.row(about));
+        let [a, b] = [by, about].map(|features| self.kernel.scaled(features));
+        let prior = self.kernel.at(kernel::distance(&a, &b));
+        let covariance = prior - here.dot(&self.factor.solve(&there));
+        covariance.powi(2) / (self.variance(there) * (self.variance(here) + self.noise))
+    }
+
     /// Means and covariance matrix of the true values at the readings' points.
     pub(super) fn joint(&self) -> (DVector<f64>, DMatrix<f64>) {
         let gram = gram(&self.kernel, &self.points);

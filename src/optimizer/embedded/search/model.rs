@@ -80,17 +80,27 @@ impl Model {
     /// ln of the probability that the true value keeps the threshold (Gardner et al. 2014, equation 8), averaged over
     /// the fitted process and the sceptic's, as few readings say little about the parameters.
     pub(super) fn ln_probability(&self, features: &[f64]) -> f64 {
-        let Some(threshold) = self.threshold else { return 0.0 };
-        let ln = |process: &Process| {
-            let (mean, variance) = process.predict(features);
-            normal::ln_cdf((threshold - mean) / variance.sqrt())
-        };
-        let fitted = ln(&self.process);
+        let fitted = self.ln_of(&self.process, features);
         self.sceptic.as_ref().map_or(fitted, |sceptic| {
-            let doubted = ln(sceptic);
+            let doubted = self.ln_of(sceptic, features);
             let (low, high) = (fitted.min(doubted), fitted.max(doubted));
             if high.is_finite() { high + (0.5 * (low - high).exp() + 0.5).ln() } else { f64::MIN }
         })
+    }
+
+    /// The doubt about a point that a reading at another one would take, of the process and of the sceptic: the share of
+    /// the variance times how improbable it is that the threshold is kept.
+    fn taught(&self, by: &[f64], about: &[f64]) -> f64 {
+        let processes = [Some(&self.process), self.sceptic.as_ref()];
+        let taught = |process: &Process| -self.ln_of(process, about) * process.taught(by, about);
+        processes.into_iter().flatten().map(taught).sum()
+    }
+
+    /// ln of the probability that the threshold is kept, as one of the processes sees it.
+    fn ln_of(&self, process: &Process, features: &[f64]) -> f64 {
+        let Some(threshold) = self.threshold else { return 0.0 };
+        let (mean, variance) = process.predict(features);
+        normal::ln_cdf((threshold - mean) / variance.sqrt())
     }
 
     /// How far the posterior mean is below the threshold, as a share of the threshold's magnitude in its unit.
@@ -195,10 +205,11 @@ impl Models {
         models.map(|model| model.ln_probability(features)).sum::<f64>().max(f64::MIN)
     }
 
-    /// ln of how little is known of the constraints at a point: the sum of the logarithms of their deviations.
-    pub(super) fn ln_deviation(&self, features: &[f64]) -> f64 {
+    /// ln of what a trial at a point would teach about the feasibility of another one: the share of each model's doubt
+    /// that it would take, weighted with how much the model doubts.
+    pub(super) fn ln_taught(&self, by: &[f64], about: &[f64]) -> f64 {
         let models = self.constraints.iter().chain([&self.viability]).flatten();
-        models.map(|model| 0.5 * model.process.predict(features).1.ln()).sum()
+        models.map(|model| model.taught(by, about)).sum::<f64>().max(f64::MIN_POSITIVE).ln()
     }
 
     /// Whether readings of any metric differ for the same settings by more than a trifle.

@@ -163,6 +163,8 @@ pub enum Why {
     Feasibility,
     /// The greatest expected improvement.
     Improvement,
+    /// No better point is safe enough to be tried: this one teaches most about whether the best of them would be.
+    Step,
     /// The incumbent again, because readings are noisy.
     Incumbent,
     /// Safe mode found no other point that is safe enough, or every point of the lattice was tried.
@@ -177,6 +179,7 @@ impl fmt::Display for Why {
             Self::Sobol => "next of the Sobol sequence",
             Self::Feasibility => "most probably meets the SLOs, which no trial does yet",
             Self::Improvement => "greatest expected improvement",
+            Self::Step => "teaches most about a better setting, which is too risky to be tried yet",
             Self::Incumbent => "the best setting so far, measured again",
             Self::Exhausted => "the best setting so far, as no untried one may be tried",
         })

@@ -60,12 +60,14 @@ pub(super) fn strides(region: &[(f64, f64)], centre: &[f64], point: &[f64]) -> f
     shares.sum::<f64>() - 1e-6
 }
 
-/// A point of the shrunken box around the baseline; choices stay.
+/// A point of the shrunken box around the baseline. Choices stay, and so does what only moves in leaps: one step of a
+/// coarse lattice may be half of the replicas.
 pub(super) fn near(problem: &Problem, position: &[f64]) -> Point {
     let box_ = around(problem, &problem.baseline, SHRUNKEN);
     let point = problem.space.dimensions.iter().zip(&problem.baseline).zip(box_.iter().zip(position));
     let point = point.map(|((dimension, &value), ((low, high), position))| match dimension {
         Dimension::Choice { .. } => value,
+        Dimension::Steps { min, max, step } if *step > GREATEST * (max - min) => value,
         _ => low + position * (high - low),
     });
     problem.space.snap(&point.collect::<Vec<_>>())

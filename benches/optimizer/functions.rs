@@ -126,10 +126,10 @@ fn g24(x: &[f64]) -> Truth {
 
 /// The service of the simulation connector's defaults.
 const SERVICE: Service =
-    Service { load: 200.0, work: 0.012, wait: 0.02, timeout: 2.0, memory_base: 0.25, memory_per_worker: 0.0625 };
+    Service { load: 240.0, work: 0.012, wait: 0.02, timeout: 2.0, memory_base: 0.25, memory_per_worker: 0.0625 };
 
 /// The greatest permitted p99 latency of the service in milliseconds.
-const P99: f64 = 250.0;
+const P99: f64 = 600.0;
 
 /// The cost per hour of the service's settings: cpu, mem, replicas, workers.
 pub(crate) fn price(x: &[f64]) -> f64 {
@@ -144,8 +144,8 @@ fn service(x: &[f64]) -> Truth {
 
 fn service_case() -> Case {
     let fine = Dimension::Steps { min: 0.25, max: 4.0, step: 0.25 };
-    let whole = |max| Dimension::Steps { min: 1.0, max, step: 1.0 };
-    let dimensions = vec![fine, fine, whole(8.0), whole(16.0)];
+    let whole = |min, max, step| Dimension::Steps { min, max, step };
+    let dimensions = vec![fine, fine, whole(2.0, 8.0, 2.0), whole(1.0, 16.0, 1.0)];
     let space = servox::optimizer::embedded::search::Space { dimensions: dimensions.clone() };
     let all = space.enumerate(1 << 20);
     let feasible = all.iter().filter_map(|point| service(point)).filter(|(_, slo)| slo[0] <= P99);
@@ -158,7 +158,7 @@ fn service_case() -> Case {
         relative: 0.1,
         thresholds: vec![P99],
         optimum,
-        baseline: Some(vec![2.0, 2.0, 4.0, 4.0]),
+        baseline: Some(vec![2.0, 2.0, 4.0, 6.0]),
         computed: true,
     }
 }

@@ -33,7 +33,7 @@ async fn the_demonstration_optimizes_and_its_journal_can_be_read() {
         "{result}"
     );
     assert_eq!(result["trials"], 5);
-    assert!(result["optimum"]["truth"]["p99_latency"].as_f64().unwrap() <= 250.0, "{result}");
+    assert!(result["optimum"]["truth"]["p99_latency"].as_f64().unwrap() <= 600.0, "{result}");
     let status = servo.run("optimizer status j.jsonl --output json").await;
     let status: Value = serde_json::from_str(succeeded(&status)).unwrap();
     assert_eq!(status["trials"].as_array().unwrap().len(), 5);

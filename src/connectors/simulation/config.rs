@@ -30,13 +30,13 @@ pub struct SimulationConfig {
     /// Memory of a replica in GiB; 0.25 to 4 in steps of 0.25 from 2 by default.
     #[schemars(default = "Range::mem")]
     pub(super) mem: Range,
-    /// Replicas; 1 to 8 from 4 by default.
+    /// Replicas; 2 to 8 in steps of 2 from 4 by default.
     #[schemars(default = "Range::replicas")]
     pub(super) replicas: Range,
-    /// Workers of a replica: requests that it answers at the same time; 1 to 16 from 4 by default.
+    /// Workers of a replica: requests that it answers at the same time; 1 to 16 from 6 by default.
     #[schemars(default = "Range::workers")]
     pub(super) workers: Range,
-    /// Requests per second; 200 by default.
+    /// Requests per second; 240 by default.
     #[schemars(default = "default_load")]
     pub(super) load: f64,
     /// Time of computing on one core that a request needs; 12 ms by default.
@@ -80,7 +80,7 @@ fn default_component() -> &'static str {
 }
 
 fn default_load() -> f64 {
-    200.0
+    240.0
 }
 
 fn default_work() -> Duration {
@@ -158,11 +158,11 @@ impl Range {
     }
 
     fn replicas() -> Self {
-        Self::of([1, 8, 1, 4].map(Number::Integer))
+        Self::of([2, 8, 2, 4].map(Number::Integer))
     }
 
     fn workers() -> Self {
-        Self::of([1, 16, 1, 4].map(Number::Integer))
+        Self::of([1, 16, 1, 6].map(Number::Integer))
     }
 
     fn of([min, max, step, value]: [Number; 4]) -> Self {

@@ -328,9 +328,9 @@ mod tests {
         assert_eq!((error.kind(), error.reason()), (ErrorKind::Rejected, Some("unstable")));
         let measured = connector.measure(&context(Event::Measure, false), &request(&json!({"duration": 1}))).await;
         assert!(means(&measured.unwrap())[0].abs() < f64::EPSILON);
-        let description = adjust(&connector, "mem", Scalar::Float(0.5)).await.unwrap();
+        let description = adjust(&connector, "mem", Scalar::Float(0.75)).await.unwrap();
         let value = description.setting("service.mem").unwrap().and_then(Setting::value);
-        assert_eq!(value, Some(Scalar::Float(0.5)));
+        assert_eq!(value, Some(Scalar::Float(0.75)));
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,4 +1,4 @@
-//! HTTP clients: one way to make them, so that TLS is verified alike everywhere.
+//! HTTP clients: one way to make them, so that TLS is verified alike everywhere. Servers are in [`server`].
 //!
 //! A client speaks HTTP/1.1 and HTTP/2, names the agent, and honours the proxy variables of the environment until its
 //! user says otherwise. Timeouts and redirects are the user's business: the optimizer's client and a connector's differ.
@@ -6,6 +6,7 @@
 
 mod authorities;
 mod identity;
+pub mod server;
 mod verifier;
 
 use std::sync::Arc;

@@ -5,7 +5,6 @@
 //! for diagnostics is answered, and asks for nothing.
 
 use std::collections::{BTreeMap, HashMap};
-use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -14,24 +13,22 @@ use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
-use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
-use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::embedded::{CampaignError, Conversation, Report, metric_values};
 use crate::config::ServedApplication;
 use crate::decode::Secret;
+use crate::http::server::{self, Limits};
 use crate::types::{DataPoint, Measurement, Metric, Operation, Point, Reading, TimeSeries, Unit, UnixTime};
 
 /// The largest request that is read: a measurement of some hundred thousand points.
 const LARGEST_REQUEST: usize = 64 << 20;
 
-/// How long a request may take to say what it wants.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+/// Each agent keeps a connection or two.
+const LIMITS: Limits = Limits { connections: 1024, header_time: Duration::from_secs(30), buffer: None };
 
 /// How long a request may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_mins(1);
@@ -92,39 +89,8 @@ impl Server {
     /// # Errors
     /// The listener is broken.
     pub async fn serve(self: Arc<Self>, listener: TcpListener, stop: CancellationToken) -> std::io::Result<()> {
-        let mut connections = JoinSet::new();
-        loop {
-            let stream = tokio::select! {
-                () = stop.cancelled() => break,
-                accepted = listener.accept() => match accepted {
-                    Ok((stream, _)) => stream,
-                    Err(error) if is_of_connection(&error) => continue,
-                    Err(error) => return Err(error),
-                },
-                // Connections that are over need no place.
-                Some(_) = connections.join_next() => continue,
-            };
-            let (server, stop) = (Arc::clone(&self), stop.clone());
-            connections.spawn(async move {
-                let service = service_fn(move |request| answer(Arc::clone(&server), request));
-                let mut http = hyper::server::conn::http1::Builder::new();
-                http.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
-                let connection = http.serve_connection(TokioIo::new(stream), service);
-                tokio::pin!(connection);
-                let end = tokio::select! {
-                    end = connection.as_mut() => end,
-                    () = stop.cancelled() => {
-                        connection.as_mut().graceful_shutdown();
-                        connection.await
-                    }
-                };
-                if let Err(error) = end {
-                    tracing::debug!(%error, "a connection of an agent ended early");
-                }
-            });
-        }
-        while connections.join_next().await.is_some() {}
-        Ok(())
+        let respond = move |request| answer(Arc::clone(&self), request);
+        server::serve(listener, LIMITS, stop, respond).await
     }
 
     fn respond(&self, method: &Method, path: &str, token: Option<&str>, body: &[u8]) -> Answer {
@@ -153,12 +119,6 @@ pub fn journal(folder: &Path, id: &str) -> PathBuf {
     folder.join(format!("{}.jsonl", id.replace('/', "_")))
 }
 
-/// The peer has gone before it was served, or there are too many for the moment.
-fn is_of_connection(error: &std::io::Error) -> bool {
-    use std::io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
-    matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted)
-}
-
 /// Equal in the same time for every text of a length, so that it does not tell how much of a guess is right.
 fn same(one: &str, other: &str) -> bool {
     one.len() == other.len() && one.bytes().zip(other.bytes()).fold(0, |different, (a, b)| different | (a ^ b)) == 0
@@ -172,7 +132,7 @@ fn target(path: &str) -> Option<(String, &str)> {
     Some((format!("{organization}/{name}"), rest.trim_end_matches('/')))
 }
 
-async fn answer(server: Arc<Server>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+async fn answer(server: Arc<Server>, request: Request<Incoming>) -> Response<Full<Bytes>> {
     let (parts, body) = request.into_parts();
     let body = tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, LARGEST_REQUEST).collect()).await;
     let answer = match body {
@@ -196,7 +156,7 @@ async fn answer(server: Arc<Server>, request: Request<Incoming>) -> Result<Respo
     if answer.status == StatusCode::UNAUTHORIZED {
         response.headers_mut().insert(WWW_AUTHENTICATE, hyper::header::HeaderValue::from_static("Bearer"));
     }
-    Ok(response)
+    response
 }
 
 impl Application {

@@ -10,8 +10,11 @@ use std::str::FromStr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
-use regex::Regex;
+use regex::{Regex, RegexBuilder};
 use tokio::sync::broadcast;
+
+/// The memory that a pattern may take, in bytes: selectors come from anybody.
+const LARGEST_PATTERN: usize = 1 << 20;
 
 /// The name of a channel: 2 to 253 letters, digits, `.`, `-` and `_`, a letter or digit at both ends.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -85,6 +88,8 @@ pub enum Selector {
     Channel(ChannelName),
     /// Every channel whose whole name matches.
     Pattern(Regex),
+    /// Every channel that one of these selects.
+    Any(Vec<Self>),
 }
 
 impl Selector {
@@ -93,6 +98,7 @@ impl Selector {
         match self {
             Self::Channel(name) => name == channel,
             Self::Pattern(pattern) => pattern.is_match(channel.as_str()),
+            Self::Any(selectors) => selectors.iter().any(|selector| selector.matches(channel)),
         }
     }
 }
@@ -113,7 +119,7 @@ impl FromStr for Selector {
         }
         let expression = text.strip_prefix('/').and_then(|rest| rest.strip_suffix('/'));
         let pattern = expression.map_or_else(|| glob_to_regex(text), str::to_owned);
-        Regex::new(&format!("^(?:{pattern})$")).map(Self::Pattern)
+        RegexBuilder::new(&format!("^(?:{pattern})$")).size_limit(LARGEST_PATTERN).build().map(Self::Pattern)
     }
 }
 
@@ -254,6 +260,13 @@ impl Exchange {
         });
     }
 
+    /// Whether anybody would get a message of this channel, so that one who publishes can save the work.
+    pub fn is_heard(&self, channel: &ChannelName) -> bool {
+        let heard =
+            |subscriber: &Subscriber| subscriber.queue.receiver_count() > 0 && subscriber.selector.matches(channel);
+        self.subscribers().iter().any(heard)
+    }
+
     /// Receives what is published from now on to the selected channels. At least `capacity` messages are kept for a
     /// subscriber that is busy; the memory for them is taken at once.
     pub fn subscribe(&self, selector: impl Into<Selector>, capacity: u16) -> Subscription {
@@ -386,6 +399,16 @@ mod tests {
         drop(exchange.subscribe(ALPHA, 1));
         exchange.publish(&BETA, &text("1"));
         assert!(exchange.subscribers().is_empty());
+    }
+
+    #[test]
+    fn a_channel_is_heard_while_somebody_who_selected_it_listens() {
+        let exchange = Exchange::default();
+        assert!(!exchange.is_heard(&ALPHA));
+        let subscription = exchange.subscribe(Selector::Any(vec![ALPHA.into()]), 1);
+        assert!(exchange.is_heard(&ALPHA) && !exchange.is_heard(&BETA));
+        drop(subscription);
+        assert!(!exchange.is_heard(&ALPHA));
     }
 
     #[test]

@@ -17,13 +17,16 @@ use crate::types::Point;
 /// Where values are published, as a list of `[name, time, value]`.
 pub const CHANNEL: ChannelName = ChannelName::from_static("metrics.prometheus");
 
-/// Publishes at once and after every interval, until it is dropped. A metric without a value is left out; a query
-/// that fails is logged and left out.
+/// Publishes at once and after every interval at which somebody listens, until it is dropped. A metric without a value
+/// is left out; a query that fails is logged and left out.
 pub(super) async fn publish(client: Arc<Client>, metrics: Vec<MetricConfig>, exchange: Exchange, interval: Duration) {
     loop {
-        let values = join_all(metrics.iter().map(|metric| present_value(&client, metric))).await;
-        let values: Vec<Json> = values.into_iter().flatten().collect();
-        exchange.publish(&CHANNEL, &Message::json(&Json::Array(values)));
+        // Without a listener the server need not be asked.
+        if exchange.is_heard(&CHANNEL) {
+            let values = join_all(metrics.iter().map(|metric| present_value(&client, metric))).await;
+            let values: Vec<Json> = values.into_iter().flatten().collect();
+            exchange.publish(&CHANNEL, &Message::json(&Json::Array(values)));
+        }
         tokio::time::sleep(interval).await;
     }
 }

@@ -52,7 +52,10 @@ impl VegetaConnector {
         let target = self.config.shown_target();
         let progress = DurationProgress::start(duration.to_std());
         let on_report = |report: report::Report| {
-            cx.services().exchange.publish(&CHANNEL, &Message::json(&report.published()));
+            let exchange = &cx.services().exchange;
+            if exchange.is_heard(&CHANNEL) {
+                exchange.publish(&CHANNEL, &Message::json(&report.published()));
+            }
             samples.push(&report);
             let summary = report.summary(&target, self.config.rate.as_str());
             let percent = progress.percent();

@@ -22,6 +22,7 @@
 //! - [`optimizer`]: the seam behind which the optimizer is, and its implementor over HTTP.
 //! - [`servo`]: owns connectors and dispatches events to them.
 //! - [`runner`]: hello, commands until told to stop, goodbye.
+//! - [`endpoints`]: what a run shows of itself over HTTP, when it is asked to.
 //! - [`assembly`]: from configuration and registry to servos.
 //! - [`cli`]: from arguments to a command and an exit code.
 //! - [`checks`], [`exchange`], [`progress`], [`subprocess`], [`retry`], [`http`], [`network`], [`table`],
@@ -43,6 +44,7 @@ pub mod config;
 pub mod connector;
 pub mod connectors;
 pub mod decode;
+pub mod endpoints;
 pub mod exchange;
 pub mod fast_fail;
 pub mod http;

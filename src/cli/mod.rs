@@ -20,6 +20,7 @@ mod python;
 mod reference;
 mod replace;
 mod sparkline;
+mod watched;
 
 use std::path::PathBuf;
 
@@ -31,7 +32,7 @@ use crate::config::{DotenvFile, Environment, variables};
 use crate::logging::{self, LogFormat, LogLevel, LogOptions};
 use commands::{
     adjust, check, completions, config, connector, connector_test, connectors, demo, describe, generate, init, list,
-    man, measure, optimizer, run, schema, show, sidecar, validate, version,
+    man, measure, optimizer, run, schema, show, sidecar, validate, version, watch,
 };
 use context::Context;
 use exit::{CliError, ExitCode};
@@ -60,6 +61,7 @@ enum Command {
     Show(show::Args),
     Check(check::Args),
     Run(run::Args),
+    Watch(watch::Args),
     Describe(describe::Args),
     Measure(measure::Args),
     InjectSidecar(sidecar::InjectArgs),
@@ -105,6 +107,7 @@ impl Action {
             Self::Command(Command::Show(args)) => show::run(args, cx).await,
             Self::Command(Command::Check(args)) => check::run(args, cx).await,
             Self::Command(Command::Run(args)) => run::run(args, cx).await,
+            Self::Command(Command::Watch(args)) => watch::run(args, cx).await,
             Self::Command(Command::Describe(args)) => describe::run(args, cx).await,
             Self::Command(Command::Measure(args)) => measure::run(args, cx).await,
             Self::Command(Command::InjectSidecar(args)) => sidecar::inject(args, cx).await,

@@ -24,6 +24,8 @@ pub const NO_COLOR: &str = "NO_COLOR";
 pub const SERVO_RUN_CHECK: &str = "SERVO_RUN_CHECK";
 /// True turns the debugging output of `servo run` on.
 pub const SERVO_RUN_DEBUG: &str = "SERVO_RUN_DEBUG";
+/// The address on which `servo run` serves its endpoints; none without it.
+pub const SERVO_RUN_LISTEN: &str = "SERVO_RUN_LISTEN";
 /// Folders, joined by colons, that are searched for connectors of other people before those of `PATH`.
 pub const SERVO_CONNECTOR_PATH: &str = "SERVO_CONNECTOR_PATH";
 /// Font of the banner.

@@ -66,10 +66,24 @@ pub trait Optimizer: Send + Sync {
         None
     }
 
+    /// How often requests had to be repeated so far.
+    fn retries(&self) -> Retries {
+        Retries::default()
+    }
+
     /// Its side channel for diagnostics, when it has one.
     fn diagnostics(&self) -> Option<&dyn Diagnostics> {
         None
     }
+}
+
+/// How often requests to an optimizer were repeated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Retries {
+    /// Since the beginning.
+    pub total: u64,
+    /// For the request that is under way, when there is one.
+    pub in_a_row: u64,
 }
 
 /// What an optimizer may ask for beside the commands.
@@ -317,6 +331,21 @@ pub enum OptimizerError {
     /// The process is ending.
     #[error("the embedded optimizer was interrupted")]
     Interrupted,
+}
+
+impl OptimizerError {
+    /// The kind of failure, for programs: one word for each variant.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Transport { .. } => "transport",
+            Self::HttpStatus { .. } => "http_status",
+            Self::Unintelligible { .. } => "unintelligible",
+            Self::ConnectionFile { .. } => "connection_file",
+            Self::UnexpectedServo => "unexpected_servo",
+            Self::Campaign(_) => "campaign",
+            Self::Interrupted => "interrupted",
+        }
+    }
 }
 
 fn detail(body: &str) -> String {

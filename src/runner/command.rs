@@ -3,16 +3,18 @@
 use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::line::{Ending, Happening, Line};
 use super::progress::{LostSync, post_reports};
 use super::status;
 use crate::connector::{AdjustRequest, ConnectorName, DescribeRequest, EventError, MeasureRequest, ProgressSender};
 use crate::optimizer::{
-    Answer, Command, CommandResult, Completion, Instruction, Optimizer, OptimizerError, Status, StatusWord, Task,
+    Answer, Command, CommandResult, Completion, Instruction, OptimizerError, Status, StatusWord, Task,
 };
 use crate::servo::{Dispatch, Servo};
-use crate::types::{Description, Measurement};
+use crate::types::{Description, Measurement, Operation};
 
 /// Reports that may wait while one is being posted. Handlers report every few seconds at most, so this is minutes of
 /// an optimizer that does not answer.
@@ -24,11 +26,13 @@ const REPORT_IN_FLIGHT: Duration = Duration::from_secs(5);
 /// Executes a command. `None` when nothing is to be posted for it: it was a SLEEP, it was dropped, or `stop` ended it.
 pub(super) async fn execute(
     servo: &Servo,
-    optimizer: &dyn Optimizer,
+    line: Line<'_>,
     command: Command,
     stop: &CancellationToken,
 ) -> Option<Completion> {
     let Command { uid, instruction } = command;
+    let began = Instant::now();
+    line.tell(&Happening::Received(&instruction));
     let result = match instruction {
         Instruction::Sleep { duration, reason } => {
             sleep(duration.to_std(), &reason, stop).await;
@@ -41,9 +45,16 @@ pub(super) async fn execute(
         }
         Instruction::Perform(task) => {
             tracing::info!(operation = task.operation().as_str(), "the optimizer sent a command");
-            supervise(servo, optimizer, uid.as_ref(), &task, stop).await?
+            let Some(result) = supervise(servo, line, uid.as_ref(), &task, stop).await else {
+                let ending = if stop.is_cancelled() { Ending::Stopped } else { Ending::Dropped };
+                let (operation, took) = (task.operation(), began.elapsed());
+                line.tell(&Happening::Finished { operation, ending, reason: None, took });
+                return None;
+            };
+            result
         }
     };
+    tell_result(line, &result, began.elapsed());
     log_result(&result);
     Some(Completion { uid, result })
 }
@@ -52,8 +63,8 @@ pub(super) async fn execute(
 ///
 /// # Errors
 /// When it cannot be delivered.
-pub(super) async fn complete(optimizer: &dyn Optimizer, completion: &Completion) -> Result<(), OptimizerError> {
-    match optimizer.complete(completion).await? {
+pub(super) async fn complete(line: Line<'_>, completion: &Completion) -> Result<(), OptimizerError> {
+    match line.complete(completion).await? {
         Answer::UnexpectedEvent { reason } => {
             tracing::warn!(reason, "the optimizer did not expect this completion");
         }
@@ -74,7 +85,7 @@ async fn sleep(duration: Duration, reason: &str, stop: &CancellationToken) {
 /// Runs the task beside the reports of its progress. `None` when nothing is to be posted.
 async fn supervise(
     servo: &Servo,
-    optimizer: &dyn Optimizer,
+    line: Line<'_>,
     uid: Option<&serde_json::Value>,
     task: &Task,
     stop: &CancellationToken,
@@ -94,7 +105,7 @@ async fn supervise(
             // The stop first: no report may begin once the goodbye is on its way.
             biased;
             () = stop.cancelled() => None,
-            lost = post_reports(optimizer, uid, receiver, &done) => lost,
+            lost = post_reports(line, uid, receiver, &done) => lost,
             // The answer to a report in flight may cancel, so it is waited for, but not for long.
             () = async { done.cancelled().await; tokio::time::sleep(REPORT_IN_FLIGHT).await } => None,
         };
@@ -146,6 +157,24 @@ async fn perform(servo: &Servo, task: &Task, dispatch: &Dispatch) -> CommandResu
 
 fn values<T>(parts: Vec<(ConnectorName, T)>) -> impl Iterator<Item = T> {
     parts.into_iter().map(|(_, part)| part)
+}
+
+fn tell_result(line: Line<'_>, result: &CommandResult, took: Duration) {
+    let (operation, ending, reason) = match result {
+        CommandResult::Described(_) => (Operation::Description, Ending::Ok, None),
+        CommandResult::Measured(_) => (Operation::Measurement, Ending::Ok, None),
+        CommandResult::Adjusted(_) => (Operation::Adjustment, Ending::Ok, None),
+        CommandResult::Failed { operation, status } => {
+            let ending = match status.word {
+                StatusWord::Failed => Ending::Failed,
+                StatusWord::Rejected => Ending::Rejected,
+                StatusWord::Aborted => Ending::Aborted,
+                StatusWord::Cancelled => Ending::Cancelled,
+            };
+            (*operation, ending, status.reason.as_deref())
+        }
+    };
+    line.tell(&Happening::Finished { operation, ending, reason, took });
 }
 
 fn log_result(result: &CommandResult) {

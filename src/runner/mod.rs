@@ -6,6 +6,7 @@
 
 mod command;
 mod diagnostics;
+mod line;
 mod progress;
 mod shutdown;
 mod status;
@@ -20,10 +21,13 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 pub use diagnostics::LogSource;
+pub use line::{Ending, Happening, Observer};
 pub use shutdown::Signals;
 
+use line::Line;
+
 use crate::connector::ProgressSender;
-use crate::optimizer::{Optimizer, OptimizerError};
+use crate::optimizer::OptimizerError;
 use crate::retry::jitter;
 use crate::servo::{Dispatch, Servo};
 
@@ -58,6 +62,8 @@ pub struct RunOptions {
     pub confirm: Option<Arc<dyn Confirm>>,
     /// The recent log, for diagnostics.
     pub log: Option<Arc<dyn LogSource>>,
+    /// Hears of what happens.
+    pub observer: Option<Arc<dyn Observer>>,
     /// Ends the run as a signal does, when it is cancelled.
     pub until: Option<CancellationToken>,
 }
@@ -167,6 +173,7 @@ async fn run_servo(servo: &Servo, options: &RunOptions, stop: &Stop) -> Option<R
         tracing::error!(critical = true, error, "this servo stops");
     }
     cleanup.run().await;
+    line::tell(options.observer.as_deref(), servo.name(), &Happening::Ended);
     result.err()
 }
 
@@ -185,6 +192,7 @@ impl Cleanup<'_> {
 
 async fn converse(servo: &Servo, options: &RunOptions, stop: &Stop, cleanup: &Cleanup<'_>) -> Result<(), RunError> {
     let optimizer = servo.optimizer().ok_or(RunError::NoOptimizer)?.as_ref();
+    let line = Line { servo: servo.name(), optimizer, observer: options.observer.as_deref() };
     if !confirmed(options, "Connect to the optimizer?", stop).await {
         tracing::warn!("not connected to the optimizer, as asked: waiting for a signal");
         stop.token.cancelled().await;
@@ -194,11 +202,12 @@ async fn converse(servo: &Servo, options: &RunOptions, stop: &Stop, cleanup: &Cl
         tokio::select! {
             biased;
             // A hello that was answered is followed by a goodbye, even when a stop came at the same moment.
-            hello = say_hello(servo, optimizer) => hello?,
+            hello = say_hello(servo, line) => hello?,
             () = stop.token.cancelled() => return Ok(()),
         }
+        line.tell(&Happening::Connected);
         tracing::info!(success = true, connectors = servo.connectors().len(), "connected to the optimizer");
-        let session = Session { servo, optimizer, options, stop, completing: Mutex::new(()) };
+        let session = Session { servo, line, options, stop, completing: Mutex::new(()) };
         // Cleaning up does not wait for an optimizer that does not answer the goodbye: the pod may be killed by then.
         let serve_and_clean_up = async {
             let served = session.serve().await;
@@ -224,10 +233,10 @@ async fn converse(servo: &Servo, options: &RunOptions, stop: &Stop, cleanup: &Cl
 }
 
 /// Says hello; an optimizer that has put another servo in our place is asked again after a long time.
-async fn say_hello(servo: &Servo, optimizer: &dyn Optimizer) -> Result<(), RunError> {
+async fn say_hello(servo: &Servo, line: Line<'_>) -> Result<(), RunError> {
     let telemetry = servo.services().telemetry.snapshot();
     loop {
-        match optimizer.hello(&telemetry).await {
+        match line.hello(&telemetry).await {
             Err(error @ OptimizerError::UnexpectedServo) => {
                 let error: &dyn std::error::Error = &error;
                 tracing::warn!(error, pause = ?DEPROVISIONING, "waiting to be removed");
@@ -249,7 +258,7 @@ async fn confirmed(options: &RunOptions, question: &str, stop: &Stop) -> bool {
 /// A connected servo.
 struct Session<'a> {
     servo: &'a Servo,
-    optimizer: &'a dyn Optimizer,
+    line: Line<'a>,
     options: &'a RunOptions,
     stop: &'a Stop,
     /// Held while a command runs from the end of its work on, so that goodbye does not overtake its completion.
@@ -270,7 +279,7 @@ impl Session<'_> {
         let diagnostics = async {
             tokio::select! {
                 () = self.stop.token.cancelled() => {}
-                () = diagnostics::poll(self.servo, self.optimizer, self.options.log.as_deref()) => {}
+                () = diagnostics::poll(self.servo, self.line.optimizer, self.options.log.as_deref()) => {}
             }
             Ok(())
         };
@@ -310,14 +319,14 @@ impl Session<'_> {
             // A command that comes with the stop must not be answered after the goodbye.
             biased;
             () = self.stop.token.cancelled() => return Ok(()),
-            command = self.optimizer.next_command() => command?,
+            command = self.line.next_command() => command?,
         };
-        let Some(completion) = command::execute(self.servo, self.optimizer, command, &self.stop.token).await else {
+        let Some(completion) = command::execute(self.servo, self.line, command, &self.stop.token).await else {
             return Ok(());
         };
         let _guard = self.completing.lock().await;
         tokio::select! {
-            result = command::complete(self.optimizer, &completion) => result,
+            result = command::complete(self.line, &completion) => result,
             () = async { self.stop.token.cancelled().await; tokio::time::sleep(COMPLETION_IN_FLIGHT).await } => Ok(()),
         }
     }
@@ -332,9 +341,10 @@ impl Session<'_> {
     /// Says goodbye once the stop has begun, while the running command is being ended.
     async fn say_goodbye(&self) {
         self.stop.token.cancelled().await;
+        self.line.tell(&Happening::Stopping);
         let goodbye = async {
             let _guard = self.completing.lock().await;
-            self.optimizer.goodbye(self.stop.reason()).await
+            self.line.goodbye(self.stop.reason()).await
         };
         match tokio::time::timeout(FAREWELL, goodbye).await {
             Ok(Ok(())) => {}

@@ -4,8 +4,9 @@
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::line::Line;
 use crate::connector::ProgressReport;
-use crate::optimizer::{Answer, Optimizer, OptimizerError, Report};
+use crate::optimizer::{Answer, OptimizerError, Report};
 
 /// Why a running command is to be dropped.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,7 +23,7 @@ pub(super) enum LostSync {
 /// Posts reports until the optimizer calls the command off. Without that it ends when `done` is cancelled, after the
 /// report in flight, or the next one when none is; all others are lost, as they must not follow the completion.
 pub(super) async fn post_reports(
-    optimizer: &dyn Optimizer,
+    line: Line<'_>,
     uid: Option<&serde_json::Value>,
     mut reports: mpsc::Receiver<ProgressReport>,
     done: &CancellationToken,
@@ -41,7 +42,7 @@ pub(super) async fn post_reports(
             runtime: report.started_at.elapsed(),
             message: report.message,
         };
-        if let Some(lost) = judge(optimizer.report(&report).await) {
+        if let Some(lost) = judge(line.report(&report).await) {
             return Some(lost);
         }
     }

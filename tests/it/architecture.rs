@@ -72,6 +72,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("optimizer", &["config", "connector", "decode", "http", "network", "retry", "telemetry", "types"]),
     ("servo", &["checks", "config", "connector", "optimizer", "telemetry", "types"]),
     ("runner", &["connector", "optimizer", "retry", "servo", "types"]),
+    ("endpoints", &["exchange", "http", "optimizer", "runner", "telemetry", "types"]),
     (
         "connectors",
         &[
@@ -118,11 +119,13 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "connector",
             "connectors",
             "decode",
+            "endpoints",
             "exchange",
             "k8s",
             "logging",
             "network",
             "optimizer",
+            "retry",
             "runner",
             "servo",
             "table",

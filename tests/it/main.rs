@@ -9,6 +9,7 @@ mod configuration;
 mod deploy;
 mod documentation;
 mod embedded;
+mod endpoints;
 mod external;
 mod init;
 mod killed;

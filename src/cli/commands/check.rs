@@ -220,7 +220,8 @@ pub(crate) async fn run(args: Args, cx: &Context) -> Result<ExitCode, CliError> 
         return Ok(ExitCode::Failure);
     }
     if args.run {
-        return serve(&servos, Serve { no_poll: false, interactive: args.interactive }, signals, cx).await;
+        return serve(&servos, Serve { no_poll: false, interactive: args.interactive, observer: None }, signals, cx)
+            .await;
     }
     Ok(ExitCode::Success)
 }

@@ -21,3 +21,4 @@ pub(super) mod show;
 pub(super) mod sidecar;
 pub(super) mod validate;
 pub(super) mod version;
+pub(super) mod watch;

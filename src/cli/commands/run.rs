@@ -17,8 +17,9 @@ use crate::cli::prompt;
 use crate::config::{Detail, Dump, Environment, OptimizerConfig, OptimizerRequirement, Secrets, variables};
 use crate::connector::ProgressSender;
 use crate::decode::HttpUrl;
+use crate::endpoints::{self, Endpoints, Source};
 use crate::logging::LogBuffer;
-use crate::runner::{self, Confirm, LogSource, RunOptions, RunOutcome, Signals};
+use crate::runner::{self, Confirm, LogSource, Observer, RunOptions, RunOutcome, Signals};
 use crate::servo::{Dispatch, Servo};
 
 /// Run under the optimizer
@@ -42,6 +43,13 @@ pub(crate) struct Args {
     interactive: bool,
     #[arg(long, alias = "DEBUG", help = "Log at least at level DEBUG [env: SERVO_RUN_DEBUG]")]
     debug: bool,
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        help = "Serve /metrics, /healthz, /readyz and /stream on this address, such as 127.0.0.1:9100 or :9100 \
+                [env: SERVO_RUN_LISTEN]"
+    )]
+    listen: Option<String>,
 }
 
 impl Args {
@@ -53,12 +61,40 @@ impl Args {
     fn check(&self, environment: &Environment) -> Result<bool, CliError> {
         Ok(self.dry_run || self.check || boolean(environment, variables::SERVO_RUN_CHECK)?.unwrap_or(false))
     }
+
+    fn listen<'a>(&'a self, environment: &'a Environment) -> Option<&'a str> {
+        self.listen.as_deref().or_else(|| environment.non_empty(variables::SERVO_RUN_LISTEN))
+    }
 }
 
 /// Runs until stopped.
 pub(crate) async fn run(args: Args, cx: &Context) -> Result<ExitCode, CliError> {
     let check = args.check(&cx.environment)?;
-    let mut servos = cx.servos(OptimizerRequirement::Required).await?.chosen;
+    let servos = cx.servos(OptimizerRequirement::Required).await?.chosen;
+    let Some(address) = args.listen(&cx.environment) else { return perform(servos, &args, check, None, cx).await };
+    let listener = endpoints::bind(address).await.map_err(|error| CliError::Usage(error.to_string()))?;
+    let endpoints = Endpoints::serve(listener, servos.iter().map(source).collect());
+    let result = perform(servos, &args, check, Some(&endpoints), cx).await;
+    endpoints.finish().await;
+    result
+}
+
+fn source(servo: &Servo) -> Source {
+    Source {
+        name: servo.name().to_owned(),
+        exchange: servo.services().exchange.clone(),
+        optimizer: servo.optimizer().cloned(),
+    }
+}
+
+/// Prepares the servos and runs them.
+async fn perform(
+    mut servos: Vec<Servo>,
+    args: &Args,
+    check: bool,
+    endpoints: Option<&Endpoints>,
+    cx: &Context,
+) -> Result<ExitCode, CliError> {
     let mut signals = listen()?;
     let cancellation = CancellationToken::new();
     let preparation = Preparation { checks: check, dry_run: args.dry_run };
@@ -71,16 +107,21 @@ pub(crate) async fn run(args: Args, cx: &Context) -> Result<ExitCode, CliError> 
         Err(CliError::Interrupted { clean: true }) if !args.dry_run => return Ok(ExitCode::Success),
         Err(error) => return Err(error),
     }
-    serve(&servos, Serve { no_poll: args.no_poll, interactive: args.interactive }, signals, cx).await
+    if let Some(endpoints) = endpoints {
+        endpoints.prepared();
+    }
+    let observer = endpoints.map(Endpoints::observer);
+    serve(&servos, Serve { no_poll: args.no_poll, interactive: args.interactive, observer }, signals, cx).await
 }
 
 /// How to run.
-#[derive(Debug, Clone, Copy)]
 pub(super) struct Serve {
     /// Whether to leave out asking for commands.
     pub(super) no_poll: bool,
     /// Whether to ask before every step.
     pub(super) interactive: bool,
+    /// Who hears of what happens.
+    pub(super) observer: Option<Arc<dyn Observer>>,
 }
 
 /// Runs attached servos until a signal stops them.
@@ -95,6 +136,7 @@ pub(super) async fn serve(
         no_poll: how.no_poll,
         confirm: how.interactive.then(|| Arc::new(Terminal::default()) as Arc<dyn Confirm>),
         log: Some(Arc::new(cx.log.clone())),
+        observer: how.observer,
         until: None,
     };
     Ok(match runner::run(servos, &options, &mut signals).await {

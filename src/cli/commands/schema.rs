@@ -65,16 +65,14 @@ impl Args {
     /// What a page of Markdown is written by.
     fn command(&self) -> String {
         let connector = self.connector.iter().map(|name| format!(" {name}"));
-        let all = self.all.then(|| " --all".to_owned());
-        format!("servo schema{} --format markdown", connector.chain(all).collect::<String>())
+        let options = [(self.all, " --all"), (self.top_level, " --top-level")];
+        let options = options.into_iter().filter(|(is_set, _)| *is_set).map(|(_, option)| option.to_owned());
+        format!("servo schema{} --format markdown", connector.chain(options).collect::<String>())
     }
 }
 
 /// Prints it.
 pub(crate) async fn run(args: Args, cx: &Context) -> Result<ExitCode, CliError> {
-    if args.top_level && args.format == SchemaFormat::Markdown {
-        return Err(CliError::Usage("definitions alone make no page: leave --top-level out".to_owned()));
-    }
     let schema = schema(&args, cx).await?;
     let text = match args.format {
         SchemaFormat::Json => format!("{schema:#}\n"),

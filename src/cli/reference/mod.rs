@@ -26,8 +26,8 @@ How to read the tables:
 - A key that is absent is taken from the environment variable that stands below the heading of its section, then from
   the same variable in a file `.env`. Lists and mappings are written there as JSON.
 
-Another key is an error, unless the section says that it is ignored. `servo validate` tells all problems of a file at
-once, and `servo schema --all` prints the same as JSON Schema, for editors.
+Another key is an error, unless the section says that it is ignored. `servo validate` tells all problems of a file at once, and
+`servo schema --all` prints the same as JSON Schema, for editors.
 ";
 
 /// A mapping whose keys have a table of their own.

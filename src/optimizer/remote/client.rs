@@ -1,6 +1,7 @@
 //! The HTTP client: posts, retries, and the side channel for diagnostics.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -18,7 +19,7 @@ use crate::config::{CommonConfig, OptimizerConfig, SslVerify};
 use crate::network::Network;
 use crate::optimizer::wire;
 use crate::optimizer::{
-    Answer, Command, Completion, Diagnostics, DiagnosticsRequest, Optimizer, OptimizerError, Report,
+    Answer, Command, Completion, Diagnostics, DiagnosticsRequest, Optimizer, OptimizerError, Report, Retries,
 };
 use crate::retry::{Attempt, Limits, retry};
 use crate::types::UnixTime;
@@ -43,6 +44,14 @@ pub struct RemoteOptimizer {
     servo_uid: Option<String>,
     limits: Limits,
     hello_limits: Limits,
+    retries: RetryCount,
+}
+
+/// [`Retries`] as they happen.
+#[derive(Debug, Default)]
+struct RetryCount {
+    total: AtomicU64,
+    in_a_row: AtomicU64,
 }
 
 impl RemoteOptimizer {
@@ -70,6 +79,7 @@ impl RemoteOptimizer {
             servo_uid: servo_uid.map(str::to_owned),
             limits: limits("__default__"),
             hello_limits: limits("connect"),
+            retries: RetryCount::default(),
         })
     }
 
@@ -85,9 +95,13 @@ impl RemoteOptimizer {
         let on_wait = |error: &OptimizerError, wait: Duration| {
             let error: &dyn std::error::Error = error;
             tracing::warn!(event, error, ?wait, "the request failed: trying again");
+            self.retries.total.fetch_add(1, Ordering::Relaxed);
+            self.retries.in_a_row.fetch_add(1, Ordering::Relaxed);
         };
         let attempt = || async { self.exchange(event, body.clone()).await.map_err(|error| classify(event, error)) };
-        let answer = retry(limits, on_wait, attempt).await?;
+        let answer = retry(limits, on_wait, attempt).await;
+        self.retries.in_a_row.store(0, Ordering::Relaxed);
+        let answer = answer?;
         tracing::trace!(event, %answer, "answer of the optimizer");
         parse(&answer).map_err(|problem| OptimizerError::Unintelligible {
             url: self.connections.shown_endpoint(),
@@ -236,6 +250,13 @@ impl Optimizer for RemoteOptimizer {
 
     async fn maintain(&self) {
         self.connections.follow().await;
+    }
+
+    fn retries(&self) -> Retries {
+        Retries {
+            total: self.retries.total.load(Ordering::Relaxed),
+            in_a_row: self.retries.in_a_row.load(Ordering::Relaxed),
+        }
     }
 
     fn diagnostics(&self) -> Option<&dyn Diagnostics> {

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
+use tokio::sync::OnceCell;
 
 use crate::support::cluster::{Cluster, Namespace};
 use crate::support::components::component;
@@ -43,6 +44,12 @@ fn result_of_stage(folder: &Path, copied: &Copied) -> std::path::PathBuf {
     }
 }
 
+/// The name of the image without a load generator, on the node.
+pub(super) async fn image() -> &'static str {
+    static IMAGE: OnceCell<String> = OnceCell::const_new();
+    IMAGE.get_or_init(|| loaded(None)).await
+}
+
 /// A pod of the image that runs to its end, with a servo.yaml where users mount theirs.
 fn pod(name: &str, image: &str, args: &[&str]) -> Value {
     let mut container = json!({
@@ -74,7 +81,7 @@ async fn until_logged(namespace: &Namespace, pod: &str, text: &str) -> String {
 #[tokio::test]
 async fn the_image_runs_as_nobody_with_what_it_is_given_and_writes_where_users_mount() {
     let Some(cluster) = Cluster::shared() else { return };
-    let image = loaded(None).await;
+    let image = image().await;
     let namespace = cluster.namespace().await;
     let config =
         "optimizer: {embedded: {trials: 4, measure: {duration: 1m}, slo: [{metric: p99_latency, threshold: 250}]}}
@@ -82,10 +89,10 @@ simulation: {speed: 10000}\n";
     let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "config"}, "data": {"servo.yaml": config}});
     namespace.create(&map).await;
 
-    namespace.create(&pod("version", &image, &["version"])).await;
+    namespace.create(&pod("version", image, &["version"])).await;
     until_logged(&namespace, "version", env!("CARGO_PKG_VERSION")).await;
     // Without arguments it runs; the journal and the log are in the working directory.
-    namespace.create(&pod("run", &image, &[])).await;
+    namespace.create(&pod("run", image, &[])).await;
     let log = until_logged(&namespace, "run", "the optimization is over").await;
     assert!(!log.contains("ermission denied") && !log.contains("servo.log"), "{log}");
     let status = namespace.get("pods/run").await["status"]["phase"].clone();

@@ -11,6 +11,7 @@ mod check;
 mod efficiency;
 mod fixture;
 mod image;
+mod installed;
 mod interrupted;
 mod logs;
 mod onboarding;
@@ -28,6 +29,8 @@ mod support {
     pub(crate) mod cluster;
     pub(crate) mod components;
     pub(crate) mod dockerfile;
+    #[expect(dead_code, reason = "other tests use the rest")]
+    pub(crate) mod helm;
     #[expect(dead_code, reason = "other tests use the rest")]
     pub(crate) mod http_server;
     #[expect(dead_code, reason = "other tests use the rest")]

@@ -1,11 +1,14 @@
 //! The embedded optimizer through the built program: the demonstration, a run with a journal, and the server.
 
 use std::path::Path;
+use std::process::Stdio;
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use tokio::process::{Child, Command};
 
 use crate::support::agent::Agent;
+use crate::support::components::component;
 use crate::support::servo_bin::{ServoBin, keys, succeeded};
 
 const SERVICE: &str = "simulation: {speed: 10000}\n";
@@ -65,24 +68,72 @@ async fn a_run_goes_on_from_its_journal_and_refuses_that_of_another_one() {
     assert!(agent.log().contains("differs in slo ("), "{}", agent.log());
 }
 
-#[tokio::test]
-async fn another_agent_is_served_over_http() {
+/// An optimizer for one application, and its address.
+async fn serve(campaign: &str) -> (Agent, String) {
     let folder = tempfile::tempdir().unwrap();
-    let applications = format!("applications: {{dev.example.com/app: {{token: s3cr3t, {CAMPAIGN}}}}}\n");
+    let applications = format!("applications: {{dev.example.com/app: {{token: s3cr3t, {campaign}}}}}\n");
     std::fs::write(folder.path().join("optimizer.yaml"), applications).unwrap();
     let server = Agent::start_in(folder, &["optimizer", "serve", "--listen", "127.0.0.1:0", "--journals", "js"], &[]);
     server.wait_for_log("serving optimizations").await;
     let log = server.log();
     let port = log.split("127.0.0.1:").nth(1).unwrap();
     let port: String = port.chars().take_while(char::is_ascii_digit).collect();
-    let config = |token: &str| {
-        let base = format!("http://127.0.0.1:{port}");
-        format!("optimizer: {{id: dev.example.com/app, token: {token}, base_url: '{base}'}}\n{SERVICE}")
-    };
-    let agent = Agent::start(&config("s3cr3t"), &["run"], &[]);
+    (server, format!("http://127.0.0.1:{port}"))
+}
+
+/// The section of an agent that this optimizer serves.
+fn client(address: &str) -> String {
+    format!("optimizer: {{id: dev.example.com/app, token: s3cr3t, base_url: '{address}'}}\n")
+}
+
+#[tokio::test]
+async fn another_agent_is_served_over_http() {
+    let (server, address) = serve(CAMPAIGN).await;
+    let agent = Agent::start(&(client(&address) + SERVICE), &["run"], &[]);
     agent.wait_for_log(IDLE).await;
     stop(agent).await;
     let journal = lines(&server.folder().join("js/dev.example.com_app.jsonl"));
     assert_eq!(journal.iter().filter(|entry| entry["entry"] == "trial").count(), 5);
+    stop(server).await;
+}
+
+/// The reference, with a connector of its own for a service that is a formula.
+fn reference(servo: &Path, folder: &Path) -> Child {
+    let connector = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/components/servox/connector");
+    Command::new(servo)
+        .arg("run")
+        .env_clear()
+        .env("PATH", "/usr/bin:/bin")
+        .env("PYTHONPATH", connector)
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap()
+}
+
+#[tokio::test]
+async fn the_reference_is_served_over_http() {
+    let Some(servo) = component("servox") else { return };
+    let (server, address) = serve("slo: [{metric: latency, threshold: 150}], trials: 5, measure: {duration: 1s}").await;
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("servo.yaml"), client(&address) + "connectors: [toy]\ntoy: {}\n").unwrap();
+    let mut agent = reference(&servo, folder.path());
+    server.wait_for_log("command=SLEEP").await;
+    kill_process(Pid::from_raw(agent.id().unwrap().cast_signed()).unwrap(), Signal::TERM).unwrap();
+    server.wait_for_log("an agent says goodbye").await;
+    agent.wait().await.unwrap();
+
+    let journal = lines(&server.folder().join("js/dev.example.com_app.jsonl"));
+    let entries: Vec<&str> = journal.iter().map(|entry| entry["entry"].as_str().unwrap()).collect();
+    assert_eq!(entries, ["header", "trial", "trial", "trial", "trial", "trial", "end", "left"]);
+    for trial in &journal[1..6] {
+        let (cpu, latency) = (&trial["settings"]["web.cpu"], &trial["outcome"]["metrics"]["latency"]);
+        assert_eq!(latency.as_f64(), cpu.as_f64().map(|cpu| 100.0 / cpu), "{trial}");
+    }
+    assert!(journal[7]["problem"].is_null(), "{}", journal[7]);
     stop(server).await;
 }

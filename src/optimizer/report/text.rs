@@ -5,6 +5,12 @@ use serde_json::Value;
 use super::ResultReport;
 use crate::optimizer::embedded::{Difference, Settings};
 
+/// Digits of a fraction that times have, which are kept.
+const MICROSECONDS: usize = 6;
+
+/// Digits that are kept of a longer one.
+const FRACTION: usize = 2;
+
 /// A number with as many digits as people compare by.
 pub fn number(value: f64) -> String {
     let digits = match value.abs() {
@@ -19,6 +25,20 @@ pub fn number(value: f64) -> String {
 /// A number with its unit, if there is one.
 pub(super) fn with_unit(value: f64, unit: &str) -> String {
     if unit.is_empty() { number(value) } else { format!("{} {unit}", number(value)) }
+}
+
+/// A message of an agent with numbers that people can read: exact decimals may have dozens of digits.
+pub(super) fn shortened(message: &str) -> String {
+    let (mut shortened, mut rest) = (String::new(), message);
+    while let Some(point) = rest.find('.') {
+        let (before, after) = rest.split_at(point + 1);
+        let digits = after.len() - after.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+        let kept = if digits > MICROSECONDS { FRACTION } else { digits };
+        shortened.push_str(before);
+        shortened.push_str(&after[..kept]);
+        rest = &after[digits..];
+    }
+    shortened + rest
 }
 
 /// A time of RFC 3339 without its fraction of a second.
@@ -86,6 +106,14 @@ mod tests {
         assert_eq!(of(json!({"web.cpu": 0.5, "web.gc": "g1"})), "cpu=0.5 gc=g1");
         assert_eq!(of(json!({"web.cpu": 0.5, "db.cpu": 1})), "web.cpu=0.5 db.cpu=1");
         assert_eq!(of(json!({})), "");
+    }
+
+    #[test]
+    fn long_fractions_are_cut_and_times_are_not() {
+        let message = "at 12:00:01.302472 a value of 1715.877202234931 (not 250.0) failed. So it was ended...";
+        let expected = "at 12:00:01.302472 a value of 1715.87 (not 250.0) failed. So it was ended...";
+        assert_eq!(shortened(message), expected);
+        assert_eq!(shortened("0.1234567"), "0.12");
     }
 
     #[test]

@@ -64,7 +64,8 @@ fn is_result(report: &Report, trial: &TrialReport) -> bool {
     report.result.as_ref().is_some_and(|result| result.settings == trial.settings)
 }
 
-fn mark(trial: &TrialReport) -> Mark {
+/// How a trial is drawn.
+pub(super) fn mark(trial: &TrialReport) -> Mark {
     match trial.purpose {
         _ if !trial.feasible => Mark::Infeasible,
         Purpose::Baseline => Mark::Baseline,

@@ -10,8 +10,8 @@ mod plot;
 use escape::escape;
 use plot::Mark;
 
-use super::text::{self, interval, last, number, percent, verdict, with_unit};
-use super::{ConditionReading, Effect, Report, ResultReport, TrialReport};
+use super::text::{self, interval, last, number, percent, shortened, verdict, with_unit};
+use super::{Condition, ConditionReading, Effect, Report, ResultReport, TrialReport};
 use crate::optimizer::embedded::{Outcome, Stop};
 
 const STYLE: &str = include_str!("style.css");
@@ -39,7 +39,7 @@ pub fn page(report: &Report) -> String {
 fn head(report: &Report) -> String {
     let goal = &report.objective;
     let direction = if goal.maximize { "highest" } else { "lowest" };
-    let conditions = report.conditions.iter().map(|condition| escape(&condition.text)).collect::<Vec<_>>();
+    let conditions = report.conditions.iter().map(|condition| escape(&wanted(condition))).collect::<Vec<_>>();
     let conditions =
         if conditions.is_empty() { String::new() } else { format!(" that keeps {}", conditions.join(" and ")) };
     let ended = match (&report.ended, report.stop) {
@@ -58,6 +58,15 @@ fn head(report: &Report) -> String {
         report.trials.len(),
         report.budget
     )
+}
+
+/// A condition with the unit of its threshold.
+fn wanted(condition: &Condition) -> String {
+    if condition.relative.is_some() {
+        return condition.text.clone();
+    }
+    let side = if condition.keep_below { "below" } else { "above" };
+    format!("{} {side} {}", condition.metric, with_unit(condition.threshold, &condition.unit))
 }
 
 fn result_section(report: &Report) -> String {
@@ -195,11 +204,14 @@ fn pictures(report: &Report) -> String {
     }
     let draw = |mark: Mark| mark.draw(9.0, 7.0);
     let marks = [
-        (draw(Mark::Baseline), "baseline"),
-        (draw(Mark::Feasible), "search"),
-        (draw(Mark::Confirmation), "confirmation"),
-        (draw(Mark::Infeasible), "infeasible"),
+        (Mark::Baseline, "baseline"),
+        (Mark::Feasible, "search"),
+        (Mark::Confirmation, "confirmation"),
+        (Mark::Infeasible, "infeasible"),
     ];
+    let is_drawn = |mark: Mark| report.trials.iter().any(|trial| charts::mark(trial) == mark);
+    let marks: Vec<(String, &str)> =
+        marks.into_iter().filter(|(mark, _)| is_drawn(*mark)).map(|(mark, label)| (draw(mark), label)).collect();
     let key_of = |more: &[(String, &str)]| {
         let all = marks.iter().chain(more).map(|(drawing, label)| (drawing.as_str(), *label));
         key(&all.collect::<Vec<_>>())
@@ -211,8 +223,10 @@ fn pictures(report: &Report) -> String {
         charts::trials(report)
     )];
     if let Some(picture) = charts::front(report) {
-        let more =
-            [(stroke("front"), "front of the model"), (stroke("limit"), "limit"), (draw(Mark::Chosen), "result")];
+        let mut more = vec![(stroke("front"), "front of the model"), (stroke("limit"), "limit")];
+        if report.result.is_some() {
+            more.push((draw(Mark::Chosen), "result"));
+        }
         figures.push(format!(
             "<figure><h3>Margin of the tightest objective (%)</h3>{}{picture}<figcaption>Below zero an objective is \
              violated; what is beyond -100% stands there, and trials that were not measured to their end are missing. The front is of the model's means, not of readings.</figcaption></figure>",
@@ -291,7 +305,7 @@ fn outcome(report: &Report, trial: &TrialReport) -> String {
         Outcome::Infeasible { during, word, reason, message } => {
             let reason = reason.as_ref().map_or_else(String::new, |reason| format!(" ({reason})"));
             let what = escape(&format!("{during} {word}{reason}"));
-            format!("<span class=\"no\">{what}</span> {}", escape(message))
+            format!("<span class=\"no\">{what}</span> {}", escape(&shortened(message)))
         }
         Outcome::Measured { .. } => {
             let readings = report.conditions.iter().zip(&trial.readings).map(|(condition, reading)| match reading {

@@ -5,9 +5,11 @@
 //! - parsing: 1,000 series of 1,000 points through the prometheus connector, against `serde_json` into plain structs,
 //!   both over HTTP from the same server;
 //! - external connector: an event through an executable, against the same inside;
-//! - command loop: requests per second with an optimizer that answers at once, against a bare HTTP client.
+//! - command loop: requests per second with an optimizer that answers at once, against a bare HTTP client;
+//! - the same work by the reference, where it can be installed.
 //!
-//! Figures are printed, never asserted: they depend on the machine.
+//! Figures are printed, never asserted: they depend on the machine. `-- --markdown FILE` compares with the reference
+//! only, and writes the page of the documentation.
 
 #![expect(
     clippy::unwrap_used,
@@ -22,6 +24,9 @@
 #[path = "../tests/support/http_server.rs"]
 #[expect(dead_code, reason = "the tests use more of it")]
 mod http_server;
+
+#[path = "agent/reference.rs"]
+mod reference;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -42,6 +47,15 @@ const SERVO: &str = env!("CARGO_BIN_EXE_servo");
 
 fn main() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let arguments: Vec<String> = std::env::args().collect();
+    if let Some(at) = arguments.iter().position(|argument| argument == "--markdown") {
+        let file = arguments.get(at + 1).unwrap_or_else(|| panic!("--markdown needs a file"));
+        let comparisons = runtime.block_on(reference::compare()).unwrap_or_else(|| panic!("the reference is not here"));
+        let page = reference::markdown(&comparisons);
+        print!("{page}");
+        std::fs::write(file, page).unwrap();
+        return;
+    }
     println!("binary: {:.1} MB", std::fs::metadata(SERVO).unwrap().len() as f64 / 1e6);
     start_up();
     runtime.block_on(async {
@@ -49,6 +63,9 @@ fn main() {
         parsing().await;
         external_connector().await;
         command_loop().await;
+        if let Some(comparisons) = reference::compare().await {
+            println!("{}", reference::markdown(&comparisons));
+        }
     });
 }
 
@@ -100,12 +117,17 @@ struct Agent {
 
 impl Agent {
     fn start(config: &str) -> Self {
+        Self::start_program(Path::new(SERVO), config)
+    }
+
+    fn start_program(program: &Path, config: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("servo.yaml"), config).unwrap();
-        let child = Command::new(SERVO)
+        let child = Command::new(program)
             .args(["--log-level", "CRITICAL", "run"])
             .current_dir(folder.path())
             .stdout(Stdio::null())
+            .stderr(Stdio::null())
             .spawn()
             .unwrap();
         Self { child, _folder: folder }
@@ -113,10 +135,35 @@ impl Agent {
 
     /// Resident megabytes now.
     fn resident(&self) -> f64 {
+        self.megabytes("VmRSS:")
+    }
+
+    /// Resident megabytes now that no file backs, so that they cannot be dropped or shared.
+    fn anonymous(&self) -> f64 {
+        self.megabytes("RssAnon:")
+    }
+
+    /// The most megabytes that were resident so far.
+    fn most_resident(&self) -> f64 {
+        self.megabytes("VmHWM:")
+    }
+
+    fn megabytes(&self, field: &str) -> f64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+        let line = status.lines().find(|line| line.starts_with(field)).unwrap();
         let kilobytes: f64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
-        kilobytes / 1024.0
+        // They are of 1,024 bytes.
+        kilobytes * 1.024 / 1e3
+    }
+
+    /// Milliseconds of CPU that it has used so far.
+    fn cpu(&self) -> f64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
+        // The name may hold blanks; user and system time are the 14th and 15th field of all.
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+        let ticks: f64 = fields[11..13].iter().map(|ticks| ticks.parse::<f64>().unwrap()).sum();
+        // Linux tells programs of hundredths of a second, whatever it counts in.
+        ticks * 10.0
     }
 }
 

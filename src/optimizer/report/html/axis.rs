@@ -82,7 +82,9 @@ fn decades(low: f64, high: f64, wanted: u32) -> Vec<(f64, String)> {
     let powers = (-30_i32..31).map(f64::from).filter(|power| (power / every).fract() == 0.0);
     let values = powers.flat_map(|power| parts.iter().map(move |part| part * 10_f64.powf(power)));
     let inside = values.filter(|value| (low..=high).contains(&value.log10()));
-    inside.map(|value| (value, label(value, value))).collect()
+    // Many zeros would not fit beside the axis.
+    let text = |value: f64| if value < 1e-3 { format!("{value:.0e}") } else { label(value, value) };
+    inside.map(|value| (value, text(value))).collect()
 }
 
 /// As many digits as tell neighbours apart.
@@ -112,6 +114,7 @@ mod tests {
         check(&[0.1, 0.4], &["0.1", "0.2", "0.3", "0.4"]);
         check(&[-10.0, 20.0], &["-10", "0", "10", "20"]);
         check(&[2.0, 9000.0], &["10", "100", "1000", "10000"]);
+        check(&[1e-8, 1.0], &["1e-8", "1e-6", "1e-4", "0.01", "1"]);
         check(&[f64::NAN], &["0", "0.5", "1"]);
         check(&[3.0], &["2.9", "3", "3.1"]);
     }

@@ -13,7 +13,7 @@ use super::tunable::{Settings, Tunable};
 
 /// The form of a journal; changes when old ones can no longer be read, or when the search would go on from them in another
 /// way than it began.
-pub(super) const FORMAT: u32 = 2;
+pub(super) const FORMAT: u32 = 3;
 
 /// One line of a journal.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -19,7 +19,7 @@ const RECOMMENDED: f64 = 0.9;
 /// Under noise every so many trials the incumbent is measured again.
 const AGAIN: usize = 6;
 
-/// Readings of the incumbent that are enough.
+/// Readings of one point that are enough.
 const ENOUGH: usize = 4;
 
 /// The share of the trials that may be infeasible in explore mode.
@@ -162,12 +162,17 @@ impl<'a> Study<'a> {
                 self.models.ln_taught(&features, &about) + acquisition.improvement.ln_toll(point)
             }
         };
-        let (point, score) = Hunt { score: &teaches, excluded: &|_| false, ..*hunt }.best()?;
+        let enough = |point: &[f64]| self.readings(point) >= ENOUGH;
+        let (point, score) = Hunt { score: &teaches, excluded: &enough, ..*hunt }.best()?;
         (score > HOPELESS).then(|| {
             let mut suggestion = self.explained(space.snap(&point), Why::Step, None);
             suggestion.expected_improvement = self.explained(goal, Why::Step, Some(acquisition)).expected_improvement;
             suggestion
         })
+    }
+
+    fn readings(&self, point: &[f64]) -> usize {
+        self.tried.iter().find(|tried| self.problem.space.same(&tried.point, point)).map_or(0, |tried| tried.readings)
     }
 
     fn is_safe(&self, point: &[f64]) -> bool {

@@ -245,6 +245,36 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_trial_that_breaks_down_does_not_make_the_others_look_risky() {
+        let steps = |min, max, step| Dimension::Steps { min, max, step };
+        let constraint = |name: &str, threshold, scale| Constraint { name: name.to_owned(), threshold, scale };
+        let problem = Problem {
+            space: Space { dimensions: vec![steps(0.125, 1.5, 0.125), steps(1.0, 16.0, 1.0)] },
+            baseline: vec![1.0, 8.0],
+            objective: Objective::Computed(std::sync::Arc::new(|x| x[0])),
+            constraints: vec![constraint("p99", 50.0, Scale::Log), constraint("errors", 1.0, Scale::Linear)],
+            trials: 20,
+            ..problem(Algorithm::GaussianProcess)
+        };
+        // Half a core is enough; with less it falls behind, and with least nobody is answered.
+        let found = |x: &[f64]| match x[0] {
+            0.125 => [30_001.0, 100.0],
+            0.25 => [9_300.0, 0.0],
+            0.375 => [77.0, 0.0],
+            _ => [4.0 + 0.1 * x[1].sin(), 0.0],
+        };
+        let told = |x: &[f64]| Outcome::Measured { objective: None, constraints: found(x).map(Some).to_vec() };
+        let mut history = searched(&problem, 3, told);
+        history.push(Observation { outcome: told(&[0.125, 1.0]), point: vec![0.125, 1.0] });
+        while history.len() < 12 {
+            let point = suggest(&problem, &history).point;
+            history.push(Observation { outcome: told(&point), point });
+        }
+        let found = recommend(&problem, &history).expect("the baseline is feasible");
+        assert!((found.point[0] - 0.5).abs() < 1e-9, "{history:#?}");
+    }
+
     type Tell<'a> = &'a dyn Fn(&[f64]) -> Outcome;
 
     #[test]

@@ -19,6 +19,11 @@ const USUAL: f64 = 1.0;
 /// What logarithms are cut at, as a share of the greatest reading.
 const FLOOR: f64 = 1e-6;
 
+/// A reading beyond the threshold counts at most as so many times of the distance by which the best reading keeps it: a
+/// service that broke down answers in 30 s or with 100% of errors, and beside that every other reading would look as if it
+/// just kept the threshold.
+const GROSS: f64 = 2.0;
+
 /// A model of one metric.
 #[derive(Clone, Debug)]
 pub(super) struct Model {
@@ -42,9 +47,11 @@ impl Model {
             Scale::Log => value.max(floor).ln(),
         };
         let limit = threshold.map(seen);
+        let least = data.iter().map(|(_, value)| seen(*value)).fold(f64::INFINITY, f64::min);
+        let worst = limit.filter(|limit| least < *limit).map_or(f64::INFINITY, |limit| limit + GROSS * (limit - least));
         let mut raw = Readings::default();
         for (point, value) in data {
-            raw.add(point, seen(*value));
+            raw.add(point, seen(*value).min(worst));
         }
         if raw.len() == 0 {
             return None;

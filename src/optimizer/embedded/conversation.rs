@@ -149,6 +149,8 @@ pub struct Conversation {
     live: Option<Settings>,
     work: Option<Work>,
     order: Option<Order>,
+    /// Why the agent waits before the next command.
+    pause: Option<&'static str>,
 }
 
 impl Conversation {
@@ -169,7 +171,8 @@ impl Conversation {
             }
         }
         let (id, config) = (id.to_owned(), config.clone());
-        Ok(Self { id, config, journal, campaign, is_described: false, live: None, work: None, order: None })
+        let (is_described, live, work, order, pause) = (false, None, None, None, None);
+        Ok(Self { id, config, journal, campaign, is_described, live, work, order, pause })
     }
 
     /// The journal's path.
@@ -203,6 +206,7 @@ impl Conversation {
         self.live = None;
         self.work = None;
         self.order = None;
+        self.pause = None;
     }
 
     /// The next command, as the protocol has it. The same one until it is answered. May take as long as a suggestion.
@@ -210,9 +214,10 @@ impl Conversation {
     /// # Errors
     /// The journal cannot be written.
     pub fn next_command(&mut self) -> Result<Value, CampaignError> {
-        let order = match self.order.take() {
+        let order = match (self.pause.take(), self.order.take()) {
+            (Some(reason), _) => Order::Sleep(reason),
             // A sleep is not answered.
-            Some(order) if !matches!(order, Order::Sleep(_)) => order,
+            (None, Some(order)) if !matches!(order, Order::Sleep(_)) => order,
             _ => self.order()?,
         };
         let command = self.command(&order);
@@ -344,7 +349,7 @@ impl Conversation {
         }
         if operation == Operation::Description {
             tracing::warn!(word, message, "the application could not be described: asking again");
-            self.order = Some(Order::Sleep("waiting to describe the application again"));
+            self.pause = Some("waiting to describe the application again");
             return Ok(());
         }
         if word == "cancelled" {
@@ -691,6 +696,22 @@ mod tests {
         let error = conversation.complete(failure("failed", Operation::Measurement)).unwrap_err();
         assert!(!error.is_of_configuration() && error.to_string().contains("it crashed"), "{error}");
         assert_eq!(conversation.snapshot().campaign.unwrap().trials().len(), 0);
+    }
+
+    #[test]
+    fn a_description_that_failed_is_asked_for_again_after_a_pause() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut conversation = open(&json!({}), &folder.path().join("j")).unwrap();
+        for _ in 0..3 {
+            assert_eq!(conversation.next_command().unwrap()["cmd"], "DESCRIBE");
+            assert!(conversation.complete(failure("failed", Operation::Description)).unwrap());
+            let pause = conversation.next_command().unwrap();
+            assert_eq!((&pause["cmd"], &pause["param"]["duration"]), (&json!("SLEEP"), &json!(IDLE)));
+        }
+        conversation.next_command().unwrap();
+        conversation.complete(failure("failed", Operation::Description)).unwrap();
+        conversation.hello();
+        assert_eq!(conversation.next_command().unwrap()["cmd"], "DESCRIBE", "an agent that begins anew does not wait");
     }
 
     #[test]

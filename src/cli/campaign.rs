@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::optimizer::embedded::{Campaign, Difference, Outcome, Snapshot, Trial, Winner};
 use crate::optimizer::report::{number, settings_text, value_text};
 use crate::table::Table;
+use crate::types::{Operation, SloKeep};
 
 /// The metrics of the objectives against their thresholds, or why there are none.
 pub(crate) fn outcome_text(campaign: &Campaign, trial: &Trial) -> String {
@@ -17,12 +18,15 @@ pub(crate) fn outcome_text(campaign: &Campaign, trial: &Trial) -> String {
                 let name = &condition.metric;
                 match Campaign::condition(condition, metrics) {
                     Some((value, threshold)) => {
-                        let keeps = match condition.keep {
-                            crate::types::SloKeep::Below => value <= threshold,
-                            crate::types::SloKeep::Above => value >= threshold,
+                        let (relation, mark) = match (condition.keep, value <= threshold, value >= threshold) {
+                            (SloKeep::Below, true, _) => ("≤", ""),
+                            (SloKeep::Below, false, _) => (">", " VIOLATED"),
+                            (SloKeep::Above, _, true) => ("≥", ""),
+                            (SloKeep::Above, _, false) => ("<", " VIOLATED"),
                         };
-                        let mark = if keeps { "" } else { " VIOLATED" };
-                        format!("{name} {} of {}{mark}", number(value), number(threshold))
+                        let unit = campaign.header().metrics.get(name).map_or("", String::as_str);
+                        let limit = if threshold.fract() == 0.0 { threshold.to_string() } else { number(threshold) };
+                        format!("{name} {} {relation} {limit} {unit}", number(value)).trim_end().to_owned() + mark
                     }
                     None => format!("{name} without a reading"),
                 }
@@ -32,18 +36,16 @@ pub(crate) fn outcome_text(campaign: &Campaign, trial: &Trial) -> String {
     }
 }
 
-/// A trial in a line.
-pub(crate) fn trial_line(campaign: &Campaign, trial: &Trial) -> String {
+/// A trial in a line, or in two where it would be wider than that many columns.
+pub(crate) fn trial_line(campaign: &Campaign, trial: &Trial, columns: usize) -> String {
     let plan = &trial.plan;
-    format!(
-        "trial {:>2}/{} {:<12} {}  cost {}  {}",
-        plan.number,
-        campaign.budget(),
-        plan.purpose.as_str(),
-        settings_text(&plan.settings),
-        number(plan.cost),
-        outcome_text(campaign, trial)
-    )
+    let number_of = format!("trial {:>2}/{} ", plan.number, campaign.budget());
+    let tried = format!("{number_of}{:<12} {}", plan.purpose.as_str(), settings_text(&plan.settings));
+    let came = format!("cost {}  {}", number(plan.cost), outcome_text(campaign, trial));
+    if tried.chars().count() + 2 + came.chars().count() <= columns {
+        return format!("{tried}  {came}");
+    }
+    format!("{tried}\n{:indent$}{came}", "", indent = number_of.chars().count())
 }
 
 /// What is being tried, in a line.
@@ -52,18 +54,16 @@ pub(crate) fn present_line(snapshot: &Snapshot) -> String {
         return "describing the application".to_owned();
     };
     let doing = snapshot.doing.map_or("choosing", |operation| match operation {
-        crate::types::Operation::Adjustment => "adjusting",
-        crate::types::Operation::Measurement => "measuring",
-        crate::types::Operation::Description => "describing",
+        Operation::Adjustment => "adjusting",
+        Operation::Measurement => "measuring",
+        Operation::Description => "describing",
     });
-    format!(
-        "trial {}/{}  {doing} {}  cost {}  ({})",
-        plan.number,
-        campaign.budget(),
-        settings_text(&plan.settings),
-        number(plan.cost),
-        plan.why
-    )
+    format!("trial {}/{}  {doing} {}", plan.number, campaign.budget(), settings_text(&plan.settings))
+}
+
+/// Why it is being tried, in a line.
+pub(crate) fn why_line(snapshot: &Snapshot) -> String {
+    snapshot.plan.as_ref().map_or_else(String::new, |plan| format!("why: {}", plan.why))
 }
 
 /// The best trial so far, in a line.
@@ -135,8 +135,9 @@ fn winner_lines(campaign: &Campaign, winner: &Winner) -> Vec<String> {
     }
     lines.push("Settings to apply:".to_owned());
     for (name, value) in &winner.settings {
-        let before = campaign.baseline().get(name).map(value_text).unwrap_or_default();
-        lines.push(format!("  {name}  {before} → {}", value_text(value)));
+        let (before, after) = (campaign.baseline().get(name).map(value_text).unwrap_or_default(), value_text(value));
+        let change = if before == after { format!("{after} (as before)") } else { format!("{before} → {after}") };
+        lines.push(format!("  {name}  {change}"));
     }
     lines
 }
@@ -171,4 +172,53 @@ pub(crate) fn to_json(campaign: &Campaign) -> Map<String, Value> {
         ("end".to_owned(), json!(campaign.end())),
         ("left".to_owned(), json!(campaign.left())),
     ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::optimizer::embedded::Entry;
+
+    /// One trial, of a latency and a rate.
+    fn campaign(latency: f64, rate: f64) -> Campaign {
+        let entries = [
+            json!({
+                "entry": "header", "format": 3, "version": "0.1.0", "began": "", "id": "a.com/b",
+                "settings": [{"component": "web", "setting": "cpu", "unit": null, "value": 2.0,
+                    "domain": {"range": {"min": 0.25, "max": 4.0, "step": 0.25, "whole": false}}}],
+                "metrics": {"latency": "ms", "rate": ""},
+                "campaign": {"objective": {"minimize": "cost"}, "trials": 10, "slo": [
+                    {"metric": "latency", "threshold": 100}, {"metric": "rate", "threshold": 0.5, "keep": "above"}]},
+            }),
+            json!({
+                "entry": "trial", "number": 1, "purpose": "baseline", "settings": {"web.cpu": 2.0}, "cost": 0.5,
+                "why": "", "forecast": null, "expected_improvement": null, "began": "", "ended": "",
+                "outcome": {"status": "measured", "metrics": {"latency": latency, "rate": rate}},
+            }),
+        ];
+        let entries = entries.map(|entry| serde_json::from_value::<Entry>(entry).unwrap());
+        Campaign::replay(entries.to_vec()).unwrap()
+    }
+
+    #[track_caller]
+    fn check(latency: f64, rate: f64, columns: usize, expected: &str) {
+        let campaign = campaign(latency, rate);
+        assert_eq!(trial_line(&campaign, &campaign.trials()[0], columns), expected);
+    }
+
+    #[test]
+    fn a_trial_says_how_its_metrics_stand_to_their_thresholds() {
+        let tried = "trial  1/10 baseline     cpu=2.0";
+        check(50.0, 3.0, usize::MAX, &format!("{tried}  cost 0.5000  latency 50.00 ≤ 100 ms, rate 3.00 ≥ 0.5000"));
+        let violated = "latency 150 > 100 ms VIOLATED, rate 0.2500 < 0.5000 VIOLATED";
+        check(150.0, 0.25, usize::MAX, &format!("{tried}  cost 0.5000  {violated}"));
+    }
+
+    #[test]
+    fn a_trial_that_is_wider_than_the_screen_takes_a_second_line_for_what_came_of_it() {
+        let (tried, came) =
+            ("trial  1/10 baseline     cpu=2.0", "cost 0.5000  latency 50.00 ≤ 100 ms, rate 3.00 ≥ 0.5000");
+        check(50.0, 3.0, 89, &format!("{tried}  {came}"));
+        check(50.0, 3.0, 88, &format!("{tried}\n            {came}"));
+    }
 }

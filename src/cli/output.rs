@@ -54,6 +54,12 @@ impl Output {
         self.terminal
     }
 
+    /// How wide a line may be: unlimited where nobody looks at it.
+    pub(crate) fn columns(&self) -> usize {
+        let size = self.terminal.then(|| rustix::termios::tcgetwinsize(io::stdout()).ok()).flatten();
+        size.filter(|size| size.ws_col > 0).map_or(usize::MAX, |size| size.ws_col.into())
+    }
+
     /// Whether colour codes may be printed.
     pub(crate) fn colour(&self) -> bool {
         self.colour

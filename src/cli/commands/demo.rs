@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::assembly::load;
-use crate::cli::campaign::{best_line, present_line, result_text, trial_line};
+use crate::cli::campaign::{best_line, present_line, result_text, trial_line, why_line};
 use crate::cli::context::{Context, attach};
 use crate::cli::exit::{CliError, ExitCode};
 use crate::cli::interrupt::listen;
@@ -139,6 +139,7 @@ struct View<'a> {
     cx: &'a Context,
     lines: bool,
     present: ProgressBar,
+    why: ProgressBar,
     best: ProgressBar,
     progress: ProgressBar,
     shown: usize,
@@ -149,29 +150,31 @@ impl<'a> View<'a> {
         let lines = args.output == Format::Table;
         if lines {
             cx.output.line(format_args!(
-                "A simulated service answers 240 requests a second. Its settings are tuned for the lowest cost with\n\
-                 p99_latency up to {LONGEST_LATENCY} ms and error_rate up to {HIGHEST_ERROR_RATE}%, in {} trials.",
+                "A simulated service answers 240 requests a second. In {} trials, its\n\
+                 settings are tuned for the lowest cost with p99_latency ≤ {LONGEST_LATENCY} ms and\n\
+                 error_rate ≤ {HIGHEST_ERROR_RATE} %.",
                 args.trials
             ))?;
         }
         let text = ProgressStyle::with_template("{wide_msg}").unwrap_or_else(|_| ProgressStyle::default_spinner());
         let bar = ProgressStyle::with_template(BAR).unwrap_or_else(|_| ProgressStyle::default_bar());
         let line = || cx.screen.add(ProgressBar::new_spinner().with_style(text.clone()));
-        let (present, best) = (line(), line());
+        let (present, why, best) = (line(), line(), line());
         let budget = u64::try_from(args.trials).unwrap_or(0);
         let progress = cx.screen.add(ProgressBar::new(budget).with_style(bar.progress_chars("=> ")));
-        Ok(Self { cx, lines, present, best, progress, shown: 0 })
+        Ok(Self { cx, lines, present, why, best, progress, shown: 0 })
     }
 
     /// Shows what is new, and ends the run when all is over.
     fn show(&mut self, snapshots: &mut watch::Receiver<Snapshot>, until: &CancellationToken) -> Result<(), CliError> {
         let snapshot = snapshots.borrow_and_update().clone();
         self.present.set_message(present_line(&snapshot));
+        self.why.set_message(why_line(&snapshot));
         let Some(campaign) = &snapshot.campaign else { return Ok(()) };
         for trial in campaign.trials().iter().skip(self.shown) {
             self.shown += 1;
             if self.lines {
-                let line = trial_line(campaign, trial);
+                let line = trial_line(campaign, trial, self.cx.output.columns());
                 self.cx.screen.suspend(|| self.cx.output.line(line))?;
             }
         }
@@ -186,7 +189,7 @@ impl<'a> View<'a> {
 
 impl Drop for View<'_> {
     fn drop(&mut self) {
-        for bar in [&self.present, &self.best, &self.progress] {
+        for bar in [&self.present, &self.why, &self.best, &self.progress] {
             bar.finish_and_clear();
             self.cx.screen.remove(bar);
         }
@@ -239,7 +242,7 @@ fn report(args: &Args, campaign: &Campaign, files: (&Path, &Path), cx: &Context)
     if let Some(optimum) = &truth.optimum {
         let best = settings_text(&named(&optimum.settings));
         lines.push(format!(
-            "The best that there is, as only the simulation knows: cost {}, {best}",
+            "The best that there is, as only the simulation knows, costs {}:\n  {best}",
             number(optimum.objective)
         ));
         if let Some(excess) = json["excess"].as_f64() {

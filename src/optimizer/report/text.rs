@@ -15,6 +15,8 @@ const FRACTION: usize = 2;
 pub fn number(value: f64) -> String {
     let digits = match value.abs() {
         0.0 => 0,
+        // Not 0.0000, which says nothing.
+        tiny if tiny < 5e-5 => return format!("{value:.1e}"),
         large if large >= 100.0 => 0,
         middle if middle >= 1.0 => 2,
         _ => 4,
@@ -99,6 +101,20 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_number_has_as_many_digits_as_people_compare_by() {
+        for (value, text) in [
+            (0.0, "0"),
+            (1234.5, "1234"),
+            (12.346, "12.35"),
+            (0.12346, "0.1235"),
+            (-0.1, "-0.1000"),
+            (2.24e-6, "2.2e-6"),
+        ] {
+            assert_eq!(number(value), text);
+        }
+    }
 
     #[test]
     fn components_are_named_only_where_there_are_several() {

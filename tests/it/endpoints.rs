@@ -430,3 +430,32 @@ async fn prometheus_scrapes_a_run_that_streams_what_prometheus_says() {
     assert_eq!(agent.exit().await.code(), Some(0), "{}", agent.log());
     process.kill().await.unwrap();
 }
+
+#[tokio::test]
+async fn the_reports_of_vegeta_are_streamed_while_it_attacks() {
+    let Some(vegeta) = component("vegeta") else { return };
+    let target = HttpServer::start(|_| Reply::ok()).await;
+    let mut commands =
+        [json!({"cmd": "MEASURE", "param": {"metrics": ["throughput"], "control": {"duration": 60}}})].into_iter();
+    let server = HttpServer::start(move |request| match request.event().as_str() {
+        "WHATS_NEXT" => commands.next().map_or(Reply::Hang, |command| Reply::Json(200, command)),
+        _ => Reply::ok(),
+    })
+    .await;
+    let section = format!("vegeta: {{rate: 20/1s, target: 'GET {}/', reporting_interval: 1s}}\n", target.url());
+    let path = format!("{}:/usr/bin:/bin", vegeta.parent().unwrap().display());
+    let agent = Agent::start(&config(&server, &section), LISTEN, &[("PATH", &path)]);
+    let stream = format!("{}/stream?channel=loadgen.*", address(&agent).await);
+    let mut response = http().get(stream).send().await.unwrap();
+    let mut reader = Reader::default();
+    let mut requests = 0.0;
+    for _ in 0..2 {
+        let event = next_event(&mut response, &mut reader).await.unwrap();
+        let data: Value = serde_json::from_str(&event.data).unwrap();
+        assert_eq!(data["channel"], "loadgen.vegeta");
+        let counted = data["content"]["requests"].as_f64().unwrap();
+        assert!(counted > requests, "a report is of the whole attack so far: {data}");
+        requests = counted;
+    }
+    stop(agent).await;
+}

@@ -80,14 +80,20 @@ pub async fn wait(
     let progress = DurationProgress::start(total);
     let mut next = interval;
     while !progress.is_finished() {
-        tokio::select! {
-            error = cx.cancelled() => return Err(error),
-            () = tokio::time::sleep(next.min(total).saturating_sub(progress.elapsed())) => {}
-        }
+        cx.unless_cancelled(tokio::time::sleep(next.min(total).saturating_sub(progress.elapsed()))).await?;
         notify(&progress);
         next = next.saturating_add(interval);
     }
     Ok(())
+}
+
+/// Waits for `total`, and reports every minute how far that is.
+///
+/// # Errors
+/// The event is to end early.
+pub async fn wait_reporting(cx: &EventContext, total: Duration, text: &str) -> Result<(), EventError> {
+    let report = |progress: &DurationProgress| cx.progress(progress.percent(), &progress.describe(text));
+    wait(cx, total, EVENT_INTERVAL, report).await
 }
 
 #[cfg(test)]

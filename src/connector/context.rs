@@ -133,6 +133,19 @@ impl EventContext {
         EventError::cancelled(format!("{} was cancelled", self.event))
     }
 
+    /// What comes of work that leaves nothing behind when it is dropped. What is called off before it begins does not
+    /// begin.
+    ///
+    /// # Errors
+    /// The event is to end early.
+    pub async fn unless_cancelled<T>(&self, work: impl Future<Output = T>) -> Result<T, EventError> {
+        tokio::select! {
+            biased;
+            error = self.cancelled() => Err(error),
+            result = work => Ok(result),
+        }
+    }
+
     /// Time since the handler began.
     pub fn elapsed(&self) -> std::time::Duration {
         self.started_at.elapsed()

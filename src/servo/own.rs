@@ -56,10 +56,7 @@ impl Checkable for OwnChecks {
     /// The one check runs whatever the filter says: without an optimizer nothing else matters.
     async fn check(&self, cx: &EventContext, _request: &CheckRequest) -> Result<Vec<Check>, EventError> {
         let started = Instant::now();
-        let found = tokio::select! {
-            cancelled = cx.cancelled() => return Err(cancelled),
-            found = self.optimizer.reachable() => found,
-        };
+        let found = cx.unless_cancelled(self.optimizer.reachable()).await?;
         let mut check = Check::named(NAME, Severity::Common);
         check.success = found.is_ok();
         check.message = Some(found.unwrap_or_else(|problem| problem));

@@ -132,16 +132,9 @@ impl ExternalConnector {
         if life.peer.is_none() {
             if let Some(restart_at) = life.restart_at() {
                 tracing::info!(failures = life.failures, "starting the connector again");
-                tokio::select! {
-                    () = sleep_until(restart_at) => {}
-                    error = cx.cancelled() => return Err(error),
-                }
+                cx.unless_cancelled(sleep_until(restart_at)).await?;
             }
-            let started = tokio::select! {
-                started = self.start(cx) => started,
-                error = cx.cancelled() => return Err(error),
-            };
-            match started {
+            match cx.unless_cancelled(self.start(cx)).await? {
                 Ok(peer) => life.peer = Some(peer),
                 Err(error) => {
                     life.fail();
@@ -160,10 +153,7 @@ impl ExternalConnector {
         params: Json,
         more: Duration,
     ) -> Result<Json, EventError> {
-        let mut life = tokio::select! {
-            life = self.life.lock() => life,
-            error = cx.cancelled() => return Err(error),
-        };
+        let mut life = cx.unless_cancelled(self.life.lock()).await?;
         let peer = self.running(&mut life, cx).await?;
         let limit = self.announced.limit(cx.phase(), cx.event()) + more;
         let answer = peer.call(Call { method, params, limit, cx: cx.clone() }).await;

@@ -18,7 +18,7 @@ use crate::connector::{
     MeasureRequest, Metadata, Metrics,
 };
 use crate::k8s::{ClientError, ClientSettings, Cluster, connect};
-use crate::progress::{self, DurationProgress};
+use crate::progress;
 use crate::types::{Description, Duration, Measurement, Metric};
 
 /// When the next sample is taken at the latest after one that lacks something.
@@ -108,9 +108,7 @@ fn warn_of_lost(wanted: &Wanted) {
 
 /// Reports progress until the time is over.
 async fn report(cx: &EventContext, total: Duration) -> Result<(), EventError> {
-    let text = format!("measuring kubernetes metrics for {total}");
-    let report = |progress: &DurationProgress| cx.progress(progress.percent(), &progress.describe(&text));
-    progress::wait(cx, total.to_std(), progress::EVENT_INTERVAL, report).await
+    progress::wait_reporting(cx, total.to_std(), &format!("measuring kubernetes metrics for {total}")).await
 }
 
 impl Connector for KubeMetricsConnector {
@@ -161,12 +159,7 @@ impl Metrics for KubeMetricsConnector {
 impl Measure for KubeMetricsConnector {
     async fn measure(&self, cx: &EventContext, request: &MeasureRequest) -> Result<Measurement, EventError> {
         // Dropping the measurement drops its request and its reports; it leaves nothing behind.
-        tokio::select! {
-            // First, so that what is called off before it begins does not begin.
-            biased;
-            error = cx.cancelled() => Err(error),
-            measurement = self.observe(cx, request) => measurement,
-        }
+        cx.unless_cancelled(self.observe(cx, request)).await?
     }
 }
 

@@ -160,10 +160,7 @@ impl<'a> Attempt<'a> {
         if self.mode() == FailureMode::Ignore
             && result.as_ref().is_err_and(|error| error.kind() != ErrorKind::Cancelled)
         {
-            tokio::select! {
-                error = cx.cancelled() => return Err(error),
-                () = end.passed() => {}
-            }
+            cx.unless_cancelled(end.passed()).await?;
         }
         result
     }

@@ -17,7 +17,7 @@ use crate::connector::{
     Checkable, Connector, ConnectorName, Describe, DescribeRequest, EventContext, EventError, Lifecycle, Measure,
     MeasureRequest, Metadata, Metrics,
 };
-use crate::progress::{self, DurationProgress};
+use crate::progress;
 use crate::types::{Description, Duration, Measurement, Metric, UnixTime, series_text};
 
 pub(super) struct PrometheusConnector {
@@ -83,9 +83,7 @@ fn queries<'a>(
 }
 
 async fn wait(cx: &EventContext, total: Duration) -> Result<(), EventError> {
-    let text = format!("measuring Prometheus metrics for {total}");
-    let report = |progress: &DurationProgress| cx.progress(progress.percent(), &progress.describe(&text));
-    progress::wait(cx, total.to_std(), progress::EVENT_INTERVAL, report).await
+    progress::wait_reporting(cx, total.to_std(), &format!("measuring Prometheus metrics for {total}")).await
 }
 
 impl Connector for PrometheusConnector {
@@ -136,12 +134,7 @@ impl Metrics for PrometheusConnector {
 impl Measure for PrometheusConnector {
     async fn measure(&self, cx: &EventContext, request: &MeasureRequest) -> Result<Measurement, EventError> {
         // Dropping the measurement drops its requests; it leaves nothing behind.
-        tokio::select! {
-            // First, so that what is called off before it begins does not begin.
-            biased;
-            error = cx.cancelled() => Err(error),
-            measurement = self.observe(cx, request) => measurement,
-        }
+        cx.unless_cancelled(self.observe(cx, request)).await?
     }
 }
 

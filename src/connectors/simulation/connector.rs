@@ -87,8 +87,7 @@ impl SimulationConnector {
 
     /// Takes simulated time.
     async fn pass(&self, cx: &EventContext, simulated: Duration, text: &str) -> Result<(), EventError> {
-        let report = |progress: &DurationProgress| cx.progress(progress.percent(), &progress.describe(text));
-        progress::wait(cx, self.real(simulated), progress::EVENT_INTERVAL, report).await
+        progress::wait_reporting(cx, self.real(simulated), text).await
     }
 
     /// Gives the settings their new values, all or none.
@@ -130,10 +129,7 @@ impl SimulationConnector {
         let (progress, mut points) = (DurationProgress::start(self.real(duration)), vec![Vec::new(); level.len()]);
         for reading in 1..=READINGS {
             let due = self.real(duration).mul_f64(f64::from(reading) / f64::from(READINGS));
-            tokio::select! {
-                cancelled = cx.cancelled() => return Err(cancelled),
-                () = tokio::time::sleep(due.saturating_sub(progress.elapsed())) => {}
-            }
+            cx.unless_cancelled(tokio::time::sleep(due.saturating_sub(progress.elapsed()))).await?;
             let time = UnixTime::now();
             for ((points, level), metric) in points.iter_mut().zip(level).zip(&self.metrics) {
                 let value = level * self.factor(self.config.noise * JITTER);

@@ -55,9 +55,7 @@ impl Measure for WaitConnector {
             let total = control.warmup + control.duration + control.delay;
             let text = format!("Waiting for {total} for external measurement to complete");
             tracing::info!("{text}");
-            let report =
-                |progress: &progress::DurationProgress| cx.progress(progress.percent(), &progress.describe(&text));
-            progress::wait(cx, total.to_std(), progress::EVENT_INTERVAL, report).await?;
+            progress::wait_reporting(cx, total.to_std(), &text).await?;
         }
         Ok(Measurement::default())
     }

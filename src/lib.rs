@@ -38,6 +38,7 @@
 //! - The order of connectors is data: that of the configuration, else that of the registry.
 
 pub mod assembly;
+pub mod causes;
 pub mod checks;
 pub mod cli;
 pub mod config;

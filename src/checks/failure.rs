@@ -4,6 +4,8 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::causes;
+
 use super::check::Remedy;
 
 /// What the body of a check found: nothing to say, a message, or a failure.
@@ -44,14 +46,7 @@ impl CheckFailure {
 
 impl<E: Error> From<E> for CheckFailure {
     fn from(error: E) -> Self {
-        let mut message = error.to_string();
-        let mut source = error.source();
-        while let Some(error) = source {
-            message.push_str(": ");
-            message.push_str(&error.to_string());
-            source = error.source();
-        }
-        Self::new(message)
+        Self::new(causes::chain(&error))
     }
 }
 

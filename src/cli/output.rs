@@ -1,7 +1,6 @@
 //! What commands print: results on standard output in one of three formats, errors on standard error. The only
 //! place that prints.
 
-use std::error::Error;
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Mutex, PoisonError};
@@ -9,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use serde_json::{Map, Value, json};
 
 use super::exit::CliError;
+use crate::causes;
 use crate::config::file::to_yaml;
 use crate::table::Table;
 
@@ -106,22 +106,10 @@ pub(crate) fn report(error: &CliError) {
     let line = match error {
         error if error.is_closed_output() => return,
         CliError::Aborted | CliError::Invalid { .. } => format!("{error}\n"),
-        error => format!("error: {}\n", with_causes(error)),
+        error => format!("error: {}\n", causes::chain(error)),
     };
     // A closed standard error leaves nobody to tell.
     io::stderr().write_all(line.as_bytes()).ok();
-}
-
-/// The error with those underneath it: messages do not repeat their causes.
-fn with_causes(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]

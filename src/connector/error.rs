@@ -2,6 +2,8 @@
 
 use std::error::Error;
 
+use crate::causes;
+
 /// What kind of failure it is; decides the status that the optimizer gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ErrorKind {
@@ -91,13 +93,6 @@ impl EventError {
 
     /// The message followed by those of the errors underneath, joined by `: `.
     pub fn chain(&self) -> String {
-        let mut text = self.message.clone();
-        let mut source = self.source();
-        while let Some(error) = source {
-            text.push_str(": ");
-            text.push_str(&error.to_string());
-            source = error.source();
-        }
-        text
+        causes::chain(self)
     }
 }

@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::fmt;
 
+use crate::causes;
+
 use jiff::Zoned;
 use serde_json::Value;
 use tracing::field::{Field, Visit};
@@ -130,14 +132,7 @@ impl Visit for Record {
 
     /// An error is written with those underneath it.
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
-        let mut text = value.to_string();
-        let mut source = value.source();
-        while let Some(error) = source {
-            text.push_str(": ");
-            text.push_str(&error.to_string());
-            source = error.source();
-        }
-        self.set(field, Value::from(text));
+        self.set(field, Value::from(causes::chain(value)));
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {

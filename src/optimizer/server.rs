@@ -19,6 +19,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::embedded::{CampaignError, Conversation, Report, metric_values};
+use crate::causes;
 use crate::config::ServedApplication;
 use crate::decode::Secret;
 use crate::http::server::{self, Limits};
@@ -218,12 +219,7 @@ impl State {
 
 /// Logs why a campaign cannot go on, and says it with everything underneath.
 fn report(id: &str, error: &CampaignError) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
+    let text = causes::chain(error);
     tracing::error!(application = id, error = text, "the optimization cannot go on");
     text
 }

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use crate::causes;
 use crate::cli::campaign::{result_text, to_json, trials_table};
 use crate::cli::context::Context;
 use crate::cli::exit::{CliError, ExitCode};
@@ -322,11 +323,6 @@ fn campaign(entries: Vec<Entry>, journal: &Path) -> Result<Campaign, CliError> {
 
 /// The error with everything underneath; what has to be changed by hand is a matter of usage.
 fn failed(error: &CampaignError) -> CliError {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
+    let text = causes::chain(error);
     if error.is_of_configuration() { CliError::Usage(text) } else { CliError::Failed(text) }
 }

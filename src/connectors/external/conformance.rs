@@ -15,9 +15,10 @@ use tokio_util::sync::CancellationToken;
 use super::announced::{Announced, GreetingError, greeting};
 use super::config::ExternalConfig;
 use super::connector::CONFIGURE_LIMIT;
-use super::discovery::{Found, chain};
+use super::discovery::Found;
 use super::protocol::{METHOD_NOT_FOUND, RemoteError};
 use super::session::{Fault, Request, Session};
+use crate::causes::chain;
 use crate::connector::{ConnectorName, Section};
 use crate::decode::{Decoder, NoVariables, Node, Origin};
 

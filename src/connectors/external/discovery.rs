@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::ExternalFactory;
 use super::announced::greet;
 use super::session::Session;
+use crate::causes::chain;
 use crate::subprocess::SearchPath;
 
 /// What the name of an executable begins with; the rest is the type.
@@ -95,18 +96,6 @@ fn is_type_name(text: &str) -> bool {
     text.len() <= LONGEST_TYPE
         && text.starts_with(|c: char| c.is_ascii_alphanumeric())
         && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
-}
-
-/// The error with those underneath it.
-pub(super) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
 use super::{FailureMode, WorkloadConfig};
+use crate::causes;
 use crate::connector::{EventContext, EventError};
 use crate::k8s::{ApiError, Cluster, Workload, WorkloadKind, tuning_pod_name};
 use crate::retry::{Attempt, Limits, retry};
@@ -174,12 +175,5 @@ impl Deadline {
 /// The failure of an event by a request that failed.
 #[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
 pub(super) fn failed(error: ApiError) -> EventError {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(&error);
-    while let Some(error) = source {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        source = error.source();
-    }
-    EventError::adjustment_failed(text)
+    EventError::adjustment_failed(causes::chain(&error))
 }

@@ -10,6 +10,7 @@ use super::demand::Demand;
 use super::place::{Place, PodsError, has_container, pod_name};
 use super::ports::{self, PortError};
 use super::traffic;
+use crate::causes;
 use crate::checks::Remedy;
 use crate::connectors::kubernetes::pod_readiness;
 use crate::k8s::{ApiError, SIDECAR_NAME, SIDECAR_PORT, SidecarError, WorkloadKind};
@@ -53,7 +54,7 @@ impl Remedy for Inject {
         let port = ports::named(place.config.port.as_ref()).map_err(|error| error.to_string())?;
         match place.cluster.inject_sidecar(place.injection(port.as_ref())).await {
             Ok(_) => Ok(()),
-            Err(SidecarError::Api(error)) => Err(text(&error)),
+            Err(SidecarError::Api(error)) => Err(causes::chain(&error)),
             Err(error) => Err(error.to_string()),
         }
     }
@@ -91,7 +92,7 @@ impl Remedy for Traffic {
         let Self(place) = self;
         let pod = pod_with_sidecar(place).await.map_err(|problem| problem.to_string())?;
         let (cluster, namespace) = (&place.cluster, place.namespace());
-        traffic::send(cluster, namespace, &pod, SIDECAR_PORT, TRAFFIC).await.map_err(|error| text(&error))
+        traffic::send(cluster, namespace, &pod, SIDECAR_PORT, TRAFFIC).await.map_err(|error| causes::chain(&error))
     }
 }
 
@@ -106,7 +107,7 @@ async fn pod_with_sidecar(place: &Place) -> Result<String, Problem> {
 /// Why something could not be done.
 #[derive(Debug, thiserror::Error)]
 enum Problem {
-    #[error("{text}", text = text(.0))]
+    #[error("{text}", text = causes::chain(.0))]
     Api(#[from] ApiError),
     #[error(transparent)]
     Pods(#[from] PodsError),
@@ -130,16 +131,4 @@ async fn insist<F: Future<Output = Result<(), Problem>>>(mut attempt: impl FnMut
         }
     };
     retry(limits, on_wait, attempt).await.map_err(|problem| problem.to_string())
-}
-
-/// An error with those underneath.
-fn text(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        source = error.source();
-    }
-    text
 }

@@ -21,7 +21,6 @@ mod targets;
 mod transport;
 
 use std::borrow::Cow;
-use std::error::Error;
 
 use async_trait::async_trait;
 use schemars::{Schema, SchemaGenerator};
@@ -33,6 +32,7 @@ pub use probe::{Probe, ProbeError};
 pub use query::{ApiRequest, QueryError, Window, check_name};
 pub use streaming::CHANNEL;
 
+use crate::causes::chain;
 use crate::connector::{
     BuildContext, BuildError, CommandContext, CommandOutput, Connector, ConnectorFactory, ConnectorName, License,
     Maturity, Metadata, Section,
@@ -114,16 +114,4 @@ impl ConnectorFactory for PrometheusFactory {
         };
         answer.map(|found| targets::output(&found, jiff::Timestamp::now())).map_err(|error| chain(&error))
     }
-}
-
-/// An error with those underneath, joined by `: `.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        source = error.source();
-    }
-    text
 }

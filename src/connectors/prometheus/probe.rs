@@ -1,11 +1,11 @@
 //! A few questions to a Prometheus server, for those who prepare one: what does it scrape, what is a value now.
 
-use super::chain;
 use super::client::Client;
 use super::config::{MetricConfig, PrometheusConfig};
 use super::query::ApiRequest;
 use super::result::QueryResult;
 use super::targets::Targets;
+use crate::causes::chain;
 use crate::network::Network;
 
 /// A client of a server for a few questions.

@@ -6,11 +6,11 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use serde_json::{Value as Json, json};
 
-use super::chain;
 use super::client::Client;
 use super::config::MetricConfig;
 use super::query::ApiRequest;
 use super::result::QueryResult;
+use crate::causes::chain;
 use crate::exchange::{ChannelName, Exchange, Message};
 use crate::types::Point;
 

@@ -11,7 +11,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::check::{Check, CheckRequest, ConnectorChecks, Remedy};
+use super::check::{Check, ConnectorChecks, Remedy};
+use super::request::CheckRequest;
 use crate::connector::ConnectorName;
 use crate::types::{self, Severity};
 

@@ -9,11 +9,13 @@ mod check;
 mod failure;
 mod filter;
 mod flow;
+mod request;
 mod suite;
 pub mod table;
 
-pub use check::{Check, CheckRequest, CheckStatus, ConnectorChecks, Remedy};
+pub use check::{Check, CheckStatus, ConnectorChecks, Remedy};
 pub use failure::{CheckFailure, CheckOutcome};
 pub use filter::{CheckFilter, FilterError, TextFilter};
 pub use flow::{CheckAnswers, Delay, DelayError, FlowObserver, FlowOptions, FlowOutcome, Readiness, run_flow};
+pub use request::CheckRequest;
 pub use suite::{CheckSuite, Definition, RunOneError, run_one};

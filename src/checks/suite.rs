@@ -21,9 +21,10 @@ use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::check::{Check, CheckRequest};
+use super::check::Check;
 use super::failure::{CheckFailure, CheckOutcome};
 use super::filter::CheckFilter;
+use super::request::CheckRequest;
 use crate::connector::{Checkable, EventContext, EventError};
 use crate::types::Severity;
 

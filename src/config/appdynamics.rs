@@ -10,7 +10,7 @@ use serde_json::Value as Json;
 
 use super::connection_file::ConnectionFile;
 use super::dump::{Dump, Members};
-use super::optimizer::check_path_part;
+use super::path_part::check_path_part;
 use super::variables::APPD_PREFIX;
 use crate::decode::{Decode, Decoder, Fields, HttpUrl, Node, Secret, TextForm};
 

@@ -3,7 +3,7 @@
 //! Reading, waiting for and watching the file is the optimizer client's business.
 
 use super::file::parse_documents;
-use super::optimizer::check_path_part;
+use super::path_part::check_path_part;
 use crate::decode::{Decoder, HttpUrl, NoVariables, Node, Problems, Secret};
 
 /// What a connection file says.

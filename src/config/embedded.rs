@@ -13,6 +13,9 @@ use super::dump::{Dump, Members};
 use crate::decode::{Decode, Decoder, Fields, Node, TextForm, Value, words};
 use crate::types::{Duration, SloCondition, decimal_text};
 
+/// The key that only an optimizer in this process has.
+pub(super) const EMBEDDED: &str = "embedded";
+
 /// The least budget: the baseline three times, and one trial.
 const LEAST_TRIALS: i64 = 4;
 
@@ -465,7 +468,7 @@ impl EmbeddedOptimizer {
         members.unless_default("name", &self.name, self.name == default_name());
         members.unless_default("journal", &self.journal, self.journal == Path::new(default_journal()));
         self.campaign.show(&mut members);
-        json!({ super::optimizer::EMBEDDED: members.finish() })
+        json!({ EMBEDDED: members.finish() })
     }
 }
 

@@ -21,6 +21,7 @@ mod embedded;
 mod environment;
 mod opsani;
 mod optimizer;
+mod path_part;
 mod routes;
 mod served;
 mod servo;

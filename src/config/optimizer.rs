@@ -10,16 +10,13 @@ use serde_json::{Value as Json, json};
 use super::appdynamics::{self, AppDynamicsOptimizer};
 use super::connection_file::ConnectionFile;
 use super::dump::Dump;
-use super::embedded::EmbeddedOptimizer;
+use super::embedded::{EMBEDDED, EmbeddedOptimizer};
 use super::opsani::{self, OpsaniOptimizer};
 use super::variables;
 use crate::decode::{Decode, Decoder, HttpUrl, Node, TextForm, Value, Variables};
 
 /// Keys that every kind of optimizer has.
 const SHARED_KEYS: [&str; 3] = ["token", "base_url", "url"];
-
-/// The key that only an optimizer in this process has.
-pub(super) const EMBEDDED: &str = "embedded";
 
 /// Who decides what to try next, and how to reach it.
 #[derive(Debug, Clone, PartialEq)]
@@ -190,20 +187,6 @@ fn either(node: &Node, cx: &mut Decoder<'_>) -> Option<OptimizerConfig> {
         cx.report(problem.clone());
     }
     None
-}
-
-/// Checks text that becomes part of an address.
-///
-/// # Errors
-/// The rule that it breaks.
-pub(super) fn check_path_part(text: &str) -> Result<(), &'static str> {
-    if text.contains(char::is_whitespace) {
-        Err("it becomes part of an address, and may not have blanks")
-    } else if text.split('/').any(|segment| matches!(segment, "." | "..")) {
-        Err("it becomes part of an address, and may not be '.' or '..'")
-    } else {
-        Ok(())
-    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The checks: is there a cluster of a known version, may the servo do what it must, are the workloads as configured.
 
 use super::KubernetesConfig;
-use super::classify::Subject;
+use super::cause::Subject;
 use super::clusters::Clusters;
 use super::permissions::{Requirement, advice, requirements};
 use super::readiness::{Readiness, workload_readiness};

@@ -5,7 +5,8 @@ use futures_util::stream::{BoxStream, StreamExt};
 use k8s_openapi::api::core::v1::Pod;
 
 use super::Strategy;
-use super::classify::{Cause, Subject, classify_pod, classify_workload, in_settlement};
+use super::cause::{Cause, Subject, in_settlement};
+use super::classify::{classify_pod, classify_workload};
 use super::logs::Logs;
 use super::newest::pod_selector;
 use super::readiness::{Readiness, pod_readiness, ready_condition, workload_readiness};

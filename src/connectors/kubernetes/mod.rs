@@ -4,8 +4,10 @@
 //! tuning pods that it creates.
 
 mod adjust;
+mod attempt;
 mod canary;
 mod cascade;
+mod cause;
 mod checks;
 mod classify;
 mod clusters;
@@ -43,7 +45,8 @@ use schemars::{Schema, SchemaGenerator};
 use serde_json::json;
 
 pub use cascade::{DEFAULT_TIMEOUT, SharedSettings};
-pub use classify::{Cause, PodContainer, PodProblem, Subject, classify_pod, classify_workload, in_settlement};
+pub use cause::{Cause, PodContainer, PodProblem, Subject, in_settlement};
+pub use classify::{classify_pod, classify_workload};
 pub use config::{KubernetesConfig, PermissionSet, standard_permissions};
 pub use connector::ensure_tuning_pods;
 pub use failure_mode::FailureMode;

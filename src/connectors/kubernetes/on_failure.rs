@@ -2,7 +2,7 @@
 
 use futures_util::future::join_all;
 
-use super::adjust::{Attempt, Written};
+use super::attempt::{Attempt, Written};
 use super::optimization::Live;
 use super::{FailureMode, Strategy, canary, saturation};
 use crate::connector::{ErrorKind, EventError};

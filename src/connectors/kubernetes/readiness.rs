@@ -6,7 +6,7 @@ use std::fmt;
 
 use k8s_openapi::api::core::v1::{Pod, PodCondition};
 
-use super::classify::Cause;
+use super::cause::Cause;
 use crate::k8s::{Condition, WorkloadKind, WorkloadProgress};
 
 /// Whether something is ready.

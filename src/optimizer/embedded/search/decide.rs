@@ -204,7 +204,8 @@ impl<'a> Study<'a> {
     /// infeasible trials of the whole search keeps its budget: what is left of it is spread over the trials to come.
     fn least(&self) -> f64 {
         let trials = self.problem.trials.max(self.history.len()) as f64;
-        let bad = self.history.iter().filter(|trial| !self.is_baseline(trial) && violates(self.problem, trial)).count();
+        let bad =
+            self.history.iter().filter(|trial| !self.is_baseline(trial) && self.problem.is_violated_by(trial)).count();
         let left = BUDGET * trials - bad as f64;
         (1.0 - left / (RISKY * (trials - self.history.len() as f64)).max(1.0)).clamp(RISK.0, RISK.1)
     }
@@ -300,17 +301,6 @@ impl<'a> Study<'a> {
         let point = probable.or_else(most)?;
         let forecast = self.forecast(&point);
         Some(Recommendation { point, forecast })
-    }
-}
-
-/// Whether a trial failed or a reading of it violates an SLO.
-pub(super) fn violates(problem: &Problem, trial: &Observation) -> bool {
-    match &trial.outcome {
-        Outcome::Infeasible => true,
-        Outcome::Measured { constraints, .. } => constraints
-            .iter()
-            .zip(&problem.constraints)
-            .any(|(reading, constraint)| reading.is_some_and(|reading| reading > constraint.threshold)),
     }
 }
 

@@ -28,6 +28,19 @@ pub struct Problem {
     pub trials: usize,
 }
 
+impl Problem {
+    /// Whether a trial failed or a reading of it violates an SLO.
+    pub(super) fn is_violated_by(&self, trial: &Observation) -> bool {
+        match &trial.outcome {
+            Outcome::Infeasible => true,
+            Outcome::Measured { constraints, .. } => constraints
+                .iter()
+                .zip(&self.constraints)
+                .any(|(reading, constraint)| reading.is_some_and(|reading| reading > constraint.threshold)),
+        }
+    }
+}
+
 /// A known function of the settings, such as their cost per hour.
 pub type Function = Arc<dyn Fn(&[f64]) -> f64 + Send + Sync>;
 

@@ -2,7 +2,6 @@
 //!
 //! Follows from the history alone, so that it needs no state.
 
-use super::decide::violates;
 use super::problem::{Observation, Problem};
 use super::space::{Dimension, Point};
 
@@ -25,7 +24,7 @@ const SHRUNKEN: f64 = 0.08;
 pub(super) fn region(problem: &Problem, history: &[Observation], centre: &[f64]) -> Vec<(f64, f64)> {
     let mut reach = REACH;
     for trial in history.iter().filter(|trial| !problem.space.same(&trial.point, &problem.baseline)) {
-        reach *= if violates(problem, trial) { 0.5 } else { 2.0 };
+        reach *= if problem.is_violated_by(trial) { 0.5 } else { 2.0 };
         reach = reach.clamp(LEAST, GREATEST);
     }
     around(problem, centre, reach.min(STRIDE))

@@ -183,7 +183,7 @@ mod tests {
     fn campaign(latency: f64, rate: f64) -> Campaign {
         let entries = [
             json!({
-                "entry": "header", "format": 3, "version": "0.1.0", "began": "", "id": "a.com/b",
+                "entry": "header", "format": 2, "version": "0.1.0", "began": "", "id": "a.com/b",
                 "settings": [{"component": "web", "setting": "cpu", "unit": null, "value": 2.0,
                     "domain": {"range": {"min": 0.25, "max": 4.0, "step": 0.25, "whole": false}}}],
                 "metrics": {"latency": "ms", "rate": ""},

@@ -39,7 +39,7 @@ pub enum ReplayError {
     /// The first one is something else.
     #[error("it does not begin with a header")]
     NoHeader,
-    /// It was written by a program whose journals or whose search differ.
+    /// It was written by a program whose journals differ.
     #[error("it has format {0}, and this program reads format {FORMAT}", FORMAT = super::record::FORMAT)]
     Format(u32),
     /// What was configured cannot be read.

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::campaign::{self, Campaign, Next, ReplayError};
 use super::journal::{Journal, JournalError};
-use super::record::{Entry, FORMAT, Header, Left, Outcome, Plan, Purpose, Trial};
+use super::record::{Entry, FORMAT, Header, Left, Outcome, Plan, Purpose, SEARCH, Trial};
 use super::tunable::{self, Settings, TunableError};
 use crate::config::{CampaignConfig, Objective};
 use crate::types::Operation;
@@ -45,6 +45,18 @@ pub enum CampaignError {
         /// In what.
         difference: String,
     },
+    /// It is not finished, and the search that goes on is not the one that began it.
+    #[error(
+        "the journal '{}' was begun by servo {version}, whose search would go on in another way: finish it with that \
+         version, or name another journal",
+        path.display()
+    )]
+    Search {
+        /// Which file.
+        path: PathBuf,
+        /// Who began it.
+        version: String,
+    },
     /// What the agent describes cannot be optimized.
     #[error(transparent)]
     Settings(#[from] TunableError),
@@ -70,7 +82,11 @@ impl CampaignError {
     pub fn is_of_configuration(&self) -> bool {
         match self {
             Self::Journal(error) => !matches!(error, JournalError::File { .. }),
-            Self::Replay { .. } | Self::Other { .. } | Self::Settings(_) | Self::Metric { .. } => true,
+            Self::Replay { .. }
+            | Self::Other { .. }
+            | Self::Search { .. }
+            | Self::Settings(_)
+            | Self::Metric { .. } => true,
             Self::Baseline(_) => false,
         }
     }
@@ -168,6 +184,10 @@ impl Conversation {
             let asked = Header { settings: campaign.header().settings.clone(), ..header(id, config) };
             if let Some(difference) = campaign::difference(campaign.header(), &asked) {
                 return Err(CampaignError::Other { path: path(), difference });
+            }
+            if campaign.header().search != SEARCH && campaign.left().is_none() {
+                let version = campaign.header().version.clone();
+                return Err(CampaignError::Search { path: path(), version });
             }
         }
         let (id, config) = (id.to_owned(), config.clone());
@@ -390,6 +410,7 @@ impl Conversation {
 fn header(id: &str, config: &CampaignConfig) -> Header {
     Header {
         format: FORMAT,
+        search: SEARCH,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         began: now(),
         id: id.to_owned(),
@@ -620,6 +641,23 @@ mod tests {
         let before = std::fs::read(&path).unwrap();
         assert_eq!(names(&talk(&mut open(&json!({}), &path).unwrap(), &mut Toy::new())), ["DESCRIBE"]);
         assert_eq!(std::fs::read(&path).unwrap(), before);
+    }
+
+    #[test]
+    fn a_journal_of_another_search_is_read_and_not_gone_on_with() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("j");
+        talk(&mut open(&json!({}), &path).unwrap(), &mut Toy::new());
+        let text = std::fs::read_to_string(&path).unwrap();
+        let older = text.replacen(&format!("\"search\":{SEARCH},"), "", 1);
+        assert_ne!(older, text);
+        std::fs::write(&path, &older).unwrap();
+        assert!(open(&json!({}), &path).unwrap().is_over());
+        let half: String = older.split_inclusive('\n').take(4).collect();
+        std::fs::write(&path, &half).unwrap();
+        let error = open(&json!({}), &path).unwrap_err();
+        assert!(error.is_of_configuration() && error.to_string().contains("finish it with that version"), "{error}");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), half);
     }
 
     #[test]

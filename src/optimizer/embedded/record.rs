@@ -11,9 +11,16 @@ use super::search;
 use super::statistics::Difference;
 use super::tunable::{Settings, Tunable};
 
-/// The form of a journal; changes when old ones can no longer be read, or when the search would go on from them in another
-/// way than it began.
-pub(super) const FORMAT: u32 = 3;
+/// The form of a journal; changes when old ones can no longer be read.
+pub(super) const FORMAT: u32 = 2;
+
+/// The version of the search; changes when it would go on from an older journal in another way than that one began.
+pub(super) const SEARCH: u32 = 2;
+
+/// The version of the search of journals that do not name it.
+fn first_search() -> u32 {
+    1
+}
 
 /// One line of a journal.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -34,6 +41,9 @@ pub enum Entry {
 pub struct Header {
     /// The number of the format of the file.
     pub format: u32,
+    /// The version of the search that chooses the trials.
+    #[serde(default = "first_search")]
+    pub search: u32,
     /// The version of the program that began it.
     pub version: String,
     /// When it began, as RFC 3339.

@@ -15,7 +15,7 @@ fn header(component: &str, metric: &str) -> Value {
                 "step": if whole { 1.0 } else { 0.25 }, "whole": whole}}})
     };
     json!({
-        "entry": "header", "format": 3, "version": "0.1.0", "began": "2026-01-01T00:00:00Z", "id": "a.com/<b>",
+        "entry": "header", "format": 2, "version": "0.1.0", "began": "2026-01-01T00:00:00Z", "id": "a.com/<b>",
         "settings": [range("cpu", 4.0, 2.0, false), range("mem", 4.0, 2.0, false), range("replicas", 5.0, 3.0, true),
             {"component": component, "setting": "GC", "unit": null, "value": "g1", "domain": {"enum": ["g1", "z<&>"]}}],
         "metrics": {metric: "ms", "throughput": "rps"},

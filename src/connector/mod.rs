@@ -149,6 +149,11 @@ pub trait Measure: Send + Sync {
 pub trait Adjust: Send + Sync {
     /// Applies those adjustments that are its own and describes the result.
     async fn adjust(&self, cx: &EventContext, request: &AdjustRequest) -> Result<Description, EventError>;
+
+    /// Whether what it has adjusted stays when the run ends; false where its shutdown takes all of it away.
+    fn outlives_the_run(&self) -> bool {
+        true
+    }
 }
 
 /// Checks its own readiness.

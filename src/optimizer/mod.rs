@@ -46,6 +46,15 @@ pub trait Optimizer: Send + Sync {
     /// When it cannot be delivered.
     async fn complete(&self, completion: &Completion) -> Result<Answer, OptimizerError>;
 
+    /// The last thing to do before the agent ends what it adjusts by: what puts settings of before back that a stop in
+    /// the middle of a trial would leave changed.
+    ///
+    /// # Errors
+    /// When it cannot be had.
+    async fn parting(&self) -> Result<Option<Task>, OptimizerError> {
+        Ok(None)
+    }
+
     /// Says goodbye, with the name of the signal or `shutdown`.
     ///
     /// # Errors

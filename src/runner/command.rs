@@ -59,6 +59,21 @@ pub(super) async fn execute(
     Some(Completion { uid, result })
 }
 
+/// Puts the settings of before back, after the stop of the run.
+pub(super) async fn part(servo: &Servo, task: &Task) {
+    tracing::info!("putting the settings of before back, as the run stops in the middle of an optimization");
+    // The stop does not stop this.
+    if let CommandResult::Failed { status, .. } = perform(servo, task, &Dispatch::default()).await {
+        tracing::error!(
+            critical = true,
+            cause = status.message,
+            "the settings of before could NOT be put back: the application has those of the last trial"
+        );
+    } else {
+        tracing::info!(success = true, "the settings of before are back");
+    }
+}
+
 /// Hands a completion over.
 ///
 /// # Errors

@@ -211,6 +211,7 @@ async fn converse(servo: &Servo, options: &RunOptions, stop: &Stop, cleanup: &Cl
         // Cleaning up does not wait for an optimizer that does not answer the goodbye: the pod may be killed by then.
         let serve_and_clean_up = async {
             let served = session.serve().await;
+            session.part().await;
             cleanup.run().await;
             served
         };
@@ -335,6 +336,21 @@ impl Session<'_> {
         tokio::select! {
             () = self.stop.token.cancelled() => {}
             () = tokio::time::sleep(duration) => {}
+        }
+    }
+
+    /// Does what the optimizer asks for in parting. A second signal ends it.
+    async fn part(&self) {
+        if !self.servo.leaves_settings() {
+            return;
+        }
+        match self.line.optimizer.parting().await {
+            Ok(None) => {}
+            Ok(Some(task)) => command::part(self.servo, &task).await,
+            Err(error) => {
+                let error: &dyn std::error::Error = &error;
+                tracing::error!(error, "failed to ask the optimizer for what is to be put back");
+            }
         }
     }
 

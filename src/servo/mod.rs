@@ -15,7 +15,7 @@ pub use dispatch::{Answers, Dispatch};
 pub use own::METADATA;
 
 use crate::config::{Detail, Dump, Secrets, ServoConfig};
-use crate::connector::{Connector, ConnectorName, Event, EventContext, EventError, Outcome, Services};
+use crate::connector::{Adjust, Connector, ConnectorName, Event, EventContext, EventError, Outcome, Services};
 use crate::optimizer::Optimizer;
 
 /// One servo of an assembly.
@@ -90,6 +90,12 @@ impl Servo {
     /// All connectors in dispatch order.
     pub fn connectors(&self) -> &[Arc<dyn Connector>] {
         &self.connectors
+    }
+
+    /// Whether what its connectors have adjusted stays when they are shut down.
+    pub fn leaves_settings(&self) -> bool {
+        let mut adjusting = self.connectors.iter().filter_map(|connector| connector.as_adjust());
+        adjusting.any(Adjust::outlives_the_run)
     }
 
     /// The connector of this name.

@@ -68,6 +68,21 @@ async fn a_run_goes_on_from_its_journal_and_refuses_that_of_another_one() {
     assert!(agent.log().contains("differs in slo ("), "{}", agent.log());
 }
 
+#[tokio::test]
+async fn a_stop_in_the_middle_of_a_trial_puts_the_settings_of_before_back() {
+    let config = format!("optimizer: {{embedded: {{{CAMPAIGN}}}}}\n{}", SERVICE.replace("10000", "100"));
+    let mut agent = Agent::start(&config, &["run"], &[]);
+    agent.wait_for_log("purpose=search").await;
+    agent.wait_for_log("adjusted the application").await;
+    agent.signal(Signal::TERM);
+    assert_eq!(agent.exit().await.code(), Some(0), "{}", agent.log());
+    agent.wait_for_log("the settings of before are back").await;
+    let log = agent.log();
+    assert!(log.find("the settings of before are back") < log.rfind("servo - stopped"), "{log}");
+    let journal = lines(&agent.folder().join("servo-journal.jsonl"));
+    assert!(journal.iter().all(|entry| entry["entry"] != "left"), "it is not over: {journal:?}");
+}
+
 /// An optimizer for one application, and its address.
 async fn serve(campaign: &str) -> (Agent, String) {
     let folder = tempfile::tempdir().unwrap();

@@ -12,7 +12,7 @@ use super::optimization::{Live, Optimization, read_tuning_pod};
 use super::restarts::Restarts;
 use super::rollout::{self, Arrival};
 use super::site::{Patience, Site};
-use super::{KubernetesConfig, METADATA, adjust, canary, checks, diagnosis, recovery};
+use super::{KubernetesConfig, METADATA, Strategy, adjust, canary, checks, diagnosis, recovery};
 use crate::checks::{Check, CheckRequest};
 use crate::connector::{
     Adjust, AdjustRequest, Checkable, Components, Connector, ConnectorName, Describe, DescribeRequest, Event,
@@ -194,6 +194,11 @@ impl Adjust for KubernetesConnector {
             adjust::adjust(cx, self.read(cx).await?, request).await?
         };
         Ok(Description { components, metrics: Vec::new() })
+    }
+
+    /// Tuning pods do not.
+    fn outlives_the_run(&self) -> bool {
+        self.config.workloads().any(|(_, workload)| *workload.strategy.strategy() == Strategy::Default)
     }
 }
 

@@ -19,6 +19,13 @@ use crate::types::Operation;
 /// How long an agent waits when there is nothing to do, in seconds.
 const IDLE: u32 = 60;
 
+/// How often the settings of before are measured again, with pauses, when that fails: as long as other requests are
+/// repeated.
+const BASELINE_TRIES: u32 = 10;
+
+/// How long the settings of before are watched once they are back, in seconds.
+const PARTING_SETTLEMENT: u32 = 1;
+
 /// Why a campaign cannot go on.
 #[derive(Debug, thiserror::Error)]
 pub enum CampaignError {
@@ -167,6 +174,8 @@ pub struct Conversation {
     order: Option<Order>,
     /// Why the agent waits before the next command.
     pause: Option<&'static str>,
+    /// How often in a row the settings of before could not be measured.
+    failures: u32,
 }
 
 impl Conversation {
@@ -192,7 +201,7 @@ impl Conversation {
         }
         let (id, config) = (id.to_owned(), config.clone());
         let (is_described, live, work, order, pause) = (false, None, None, None, None);
-        Ok(Self { id, config, journal, campaign, is_described, live, work, order, pause })
+        Ok(Self { id, config, journal, campaign, is_described, live, work, order, pause, failures: 0 })
     }
 
     /// The journal's path.
@@ -245,6 +254,21 @@ impl Conversation {
         Ok(command)
     }
 
+    /// The command that puts the settings of before back, for an agent that stops; none where they certainly are, and
+    /// where the campaign is over. The conversation begins anew after it.
+    pub fn parting(&mut self) -> Option<Value> {
+        let baseline = self.campaign.as_ref().filter(|_| self.is_described && !self.is_over())?.baseline().clone();
+        let is_changing = matches!(self.order, Some(Order::Adjust(_)));
+        let is_live = self.live.as_ref() == Some(&baseline);
+        self.hello();
+        (is_changing || !is_live).then(|| {
+            let mut command = self.command(&Order::Adjust(baseline));
+            // It is enough that they are there: nobody looks at them afterwards.
+            command["param"]["control"]["settlement"] = json!(PARTING_SETTLEMENT);
+            command
+        })
+    }
+
     /// Takes the result of the command in hand. Says whether there was one for it.
     ///
     /// # Errors
@@ -281,7 +305,10 @@ impl Conversation {
             let work = match self.work.take() {
                 Some(work) => work,
                 None => match campaign.next(&now()) {
-                    Next::Try(plan) => Work::Try { plan, began: now() },
+                    Next::Try(plan) => {
+                        tell_plan(&plan, campaign.budget());
+                        Work::Try { plan, began: now() }
+                    }
                     Next::Finish(end) => {
                         self.write(Entry::End(end))?;
                         continue;
@@ -382,8 +409,15 @@ impl Conversation {
                 tracing::error!(word, message, "the application could not be given the settings that it is left with");
                 self.write(Entry::Left(Left { settings, problem: Some(message) }))
             }
-            Some(Work::Try { plan, .. }) if plan.purpose == Purpose::Baseline => {
-                Err(CampaignError::Baseline(format!("{word}: {message}")))
+            Some(Work::Try { plan, began }) if plan.purpose == Purpose::Baseline => {
+                self.failures += 1;
+                if self.failures >= BASELINE_TRIES {
+                    return Err(CampaignError::Baseline(format!("{word}: {message}")));
+                }
+                tracing::warn!(word, message, "the settings of before could not be measured: trying again");
+                self.work = Some(Work::Try { plan, began });
+                self.pause = Some("waiting to measure the settings of before again");
+                Ok(())
             }
             unfinished => {
                 self.work = unfinished;
@@ -395,12 +429,15 @@ impl Conversation {
 
     fn tried(&mut self, outcome: Outcome) -> Result<(), CampaignError> {
         let Some(Work::Try { plan, began }) = self.work.take() else { return Ok(()) };
+        self.failures = 0;
+        tell_outcome(plan.number, &outcome);
         self.write(Entry::Trial(Box::new(Trial { plan: *plan, outcome, began, ended: now() })))
     }
 
     /// Writes an entry down, and acts on it only then.
     fn write(&mut self, entry: Entry) -> Result<(), CampaignError> {
         self.journal.append(&entry)?;
+        tell_entry(&entry, self.journal.path());
         let added = self.campaign.as_mut().map_or(Ok(()), |campaign| campaign.add(entry));
         let path = self.journal.path().to_owned();
         added.map_err(|problem| CampaignError::Replay { path, source: ReplayError::Order { line: 0, problem } })
@@ -418,6 +455,42 @@ fn header(id: &str, config: &CampaignConfig) -> Header {
         metrics: BTreeMap::new(),
         campaign: config.to_json(),
     }
+}
+
+fn tell_plan(plan: &Plan, of: usize) {
+    let (trial, purpose, settings) = (plan.number, plan.purpose.as_str(), pairs(&plan.settings));
+    tracing::info!(trial, of, purpose, settings, why = plan.why, "the next trial");
+}
+
+fn tell_outcome(trial: usize, outcome: &Outcome) {
+    match outcome {
+        Outcome::Measured { metrics } => tracing::info!(trial, metrics = pairs(metrics), "the trial was measured"),
+        Outcome::Infeasible { during, word, reason, message } => {
+            tracing::info!(trial, during, word, reason, message, "the trial counts as infeasible");
+        }
+    }
+}
+
+fn tell_entry(entry: &Entry, journal: &Path) {
+    let journal = journal.display();
+    match entry {
+        Entry::End(end) => match &end.winner {
+            Some(winner) if !winner.is_baseline => tracing::info!(
+                settings = pairs(&winner.settings),
+                confirmed = winner.confirmed,
+                "better settings were found: 'servo optimizer report {journal}' says how much better, \
+                 'servo optimizer recommend {journal}' writes a patch"
+            ),
+            _ => tracing::info!("nothing better was found: 'servo optimizer report {journal}' says what was tried"),
+        },
+        Entry::Left(left) => tracing::info!(settings = pairs(&left.settings), "the application is left with these"),
+        Entry::Header(_) | Entry::Trial(_) => {}
+    }
+}
+
+/// As `cpu=2.0 mem=1.5`.
+fn pairs<'a, V: std::fmt::Display + 'a>(values: impl IntoIterator<Item = (&'a String, V)>) -> String {
+    values.into_iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
 }
 
 fn now() -> String {
@@ -721,7 +794,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cancelled_trial_is_made_again_and_a_baseline_that_fails_ends_it() {
+    fn a_cancelled_trial_is_made_again_and_a_baseline_that_goes_on_failing_ends_it() {
         let folder = tempfile::tempdir().unwrap();
         let (mut conversation, mut toy) = (open(&json!({}), &folder.path().join("j")).unwrap(), Toy::new());
         let describe = conversation.next_command().unwrap();
@@ -730,10 +803,37 @@ mod tests {
         conversation.complete(failure("cancelled", Operation::Measurement)).unwrap();
         assert_eq!(conversation.next_command().unwrap()["cmd"], "ADJUST");
         conversation.complete(Report::Adjusted).unwrap();
+        for _ in 1..BASELINE_TRIES {
+            assert_eq!(conversation.next_command().unwrap()["cmd"], "MEASURE");
+            conversation.complete(failure("failed", Operation::Measurement)).unwrap();
+            assert_eq!(conversation.next_command().unwrap()["cmd"], "SLEEP");
+        }
         conversation.next_command().unwrap();
         let error = conversation.complete(failure("failed", Operation::Measurement)).unwrap_err();
         assert!(!error.is_of_configuration() && error.to_string().contains("it crashed"), "{error}");
         assert_eq!(conversation.snapshot().campaign.unwrap().trials().len(), 0);
+    }
+
+    #[test]
+    fn an_agent_that_stops_puts_the_settings_of_before_back_unless_they_are_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut conversation, mut toy) = (open(&json!({}), &folder.path().join("j")).unwrap(), Toy::new());
+        assert_eq!(conversation.parting(), None, "nothing is known yet");
+        let mut do_next = |conversation: &mut Conversation| {
+            let command = conversation.next_command().unwrap();
+            conversation.complete(toy.answer(&command).unwrap()).unwrap();
+            command["cmd"].as_str().unwrap().to_owned()
+        };
+        while do_next(&mut conversation) != "ADJUST" {}
+        let back = conversation.parting().expect("another setting is live");
+        let component = &back["param"]["state"]["application"]["components"]["web"];
+        assert_eq!((&back["cmd"], &component["settings"]["cpu"]["value"]), (&json!("ADJUST"), &json!(2.0)));
+        // In the middle of an adjustment nobody knows.
+        assert_eq!(do_next(&mut conversation), "DESCRIBE");
+        assert_eq!(conversation.next_command().unwrap()["cmd"], "ADJUST");
+        assert!(conversation.parting().is_some());
+        talk(&mut conversation, &mut Toy::new());
+        assert_eq!(conversation.parting(), None, "it is over");
     }
 
     #[test]

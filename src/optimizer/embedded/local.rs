@@ -9,7 +9,9 @@ use tokio::sync::watch;
 use super::conversation::{CampaignError, Conversation, Report, Snapshot};
 use super::values;
 use crate::config::EmbeddedOptimizer;
-use crate::optimizer::{self, Answer, Command, CommandResult, Completion, Optimizer, OptimizerError, wire};
+use crate::optimizer::{
+    self, Answer, Command, CommandResult, Completion, Instruction, Optimizer, OptimizerError, Task, wire,
+};
 
 /// An optimizer in this process. Its journal is opened by the first hello, so that commands which only look at a
 /// configuration leave it alone.
@@ -78,6 +80,14 @@ impl Optimizer for LocalOptimizer {
         let is_expected = self.converse(move |conversation| conversation.complete(report)).await?;
         let reason = || Some("no such command was given".to_owned());
         Ok(if is_expected { Answer::Ok } else { Answer::UnexpectedEvent { reason: reason() } })
+    }
+
+    async fn parting(&self) -> Result<Option<Task>, OptimizerError> {
+        let Some(command) = self.converse(|conversation| Ok(conversation.parting())).await? else { return Ok(None) };
+        match wire::parse_command(&command).map(|command| command.instruction) {
+            Ok(Instruction::Perform(task)) => Ok(Some(*task)),
+            _ => Ok(None),
+        }
     }
 
     async fn goodbye(&self, _reason: &str) -> Result<(), OptimizerError> {

@@ -285,7 +285,13 @@ impl JsonSchema for Verify {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": ["boolean", "integer", "string"], "examples": [true, "ca.pem"] })
+        json_schema!({
+            "type": ["boolean", "integer", "string"],
+            "minimum": 0,
+            "maximum": 1,
+            "minLength": 1,
+            "examples": [true, "ca.pem"],
+        })
     }
 }
 

@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 
+use regex::Regex;
 use schemars::generate::SchemaSettings;
 use schemars::transform::RecursiveTransform;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -63,6 +64,18 @@ fn coerce(schema: &mut Schema) {
         schema.insert("minimum".to_owned(), json!(0));
         schema.insert("maximum".to_owned(), json!(1));
     }
+    if name == "string" {
+        narrow(schema);
+    }
+}
+
+/// Takes back what is not text and would break the pattern as text.
+fn narrow(schema: &mut Schema) {
+    let pattern = schema.get("pattern").and_then(Json::as_str).and_then(|pattern| Regex::new(pattern).ok());
+    let (Some(pattern), Some(Json::Array(types))) = (pattern, schema.get_mut("type")) else { return };
+    let fits = |texts: &[&str]| texts.iter().any(|text| pattern.is_match(text));
+    let (is_number, is_boolean) = (fits(&["-77", "7", "77", "7.7"]), fits(&["True", "False"]));
+    types.retain(|name| (name != "number" || is_number) && (name != "boolean" || is_boolean));
 }
 
 /// The one type of a schema besides null.

@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use bigdecimal::ToPrimitive;
 use serde_json::{Map, Value as Json, json};
 
+use super::decimal::parse_decimal;
 use super::{Core, QuantityError, Scalar};
 
 /// A new value for a setting.
@@ -82,20 +84,21 @@ fn memory(value: &Scalar) -> Scalar {
 
 fn cpu(value: &Scalar) -> Result<Scalar, AdjustmentError> {
     let core = Core::parse(&value.to_string())?;
-    match core.as_millis() {
-        Some(_) => Ok(Scalar::Text(core.to_string())),
-        None => Err(AdjustmentError::CpuPrecision(value.to_string())),
+    if core.is_whole_millis() {
+        Ok(Scalar::Text(core.to_string()))
+    } else {
+        Err(AdjustmentError::CpuPrecision(value.to_string()))
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "the cast saturates, and no cluster has so many")]
+#[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "bounds are checked first")]
 fn replicas(value: &Scalar) -> Result<Scalar, AdjustmentError> {
     let count = match value {
         Scalar::Integer(count) => return Ok(Scalar::Integer(*count)),
         Scalar::Float(count) => Some(*count),
-        Scalar::Text(text) => text.trim().parse().ok(),
+        Scalar::Text(text) => parse_decimal(text).and_then(|count| count.to_f64()),
     };
-    let count = count.filter(|count| count.is_finite());
+    let count = count.filter(|count| count.abs() < i64::MAX as f64);
     count.map(|count| Scalar::Integer(count as i64)).ok_or_else(|| AdjustmentError::Replicas(value.to_string()))
 }
 
@@ -109,6 +112,22 @@ impl fmt::Display for Adjustment {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn values_are_as_kubernetes_has_them() {
+        let given = |setting: &str, value| {
+            let adjustment = Adjustment::new("web", setting, value);
+            adjustment.for_kubernetes().map(|(_, value)| value)
+        };
+        let text = |text: &str| Scalar::Text(text.to_owned());
+        assert_eq!(given("replicas", text(" 5_5 ")), Ok(Scalar::Integer(55)));
+        assert_eq!(given("replicas", Scalar::Float(2.9)), Ok(Scalar::Integer(2)));
+        for value in [Scalar::Float(1e19), Scalar::Float(f64::NAN), text("many")] {
+            assert!(matches!(given("replicas", value.clone()), Err(AdjustmentError::Replicas(_))), "{value:?}");
+        }
+        assert_eq!(given("cpu", text("9223372036854776")), Ok(text("9223372036854776")));
+        assert!(matches!(given("cpu", text("0.0001")), Err(AdjustmentError::CpuPrecision(_))));
+    }
 
     #[test]
     fn adjustments_of_one_component_share_its_settings() {

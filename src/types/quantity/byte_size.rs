@@ -54,17 +54,21 @@ impl ByteSize {
     /// No number with a known unit, or too large.
     pub fn parse(text: &str) -> Result<Self, QuantityError> {
         let too_large = || QuantityError::TooLarge(text.to_owned());
-        if let Ok(bytes) = text.trim().replace('_', "").parse::<i128>() {
+        if let Some(bytes) = whole(text) {
             return i64::try_from(bytes).map(Self).map_err(|_| too_large());
         }
         let (number, unit) = split(text).ok_or_else(|| QuantityError::ByteSize(text.to_owned()))?;
-        if unit.is_empty() && number.contains('.') {
+        // With a blank at the end, `1.5` is bytes and `Gi` no unit.
+        let is_loose = text.ends_with(char::is_whitespace);
+        if unit.is_empty() && number.contains('.') && !is_loose {
             return number.parse().ok().and_then(Self::from_gib).ok_or_else(too_large);
         }
         let folded = unit.to_ascii_lowercase();
         let size = UNITS
             .iter()
-            .find(|(name, _)| folded == *name || folded.strip_suffix('b') == Some(name))
+            .find(|(name, _)| {
+                folded.strip_suffix('b') == Some(name) || (folded == *name && !(is_loose && name.ends_with('i')))
+            })
             .ok_or_else(|| QuantityError::ByteUnit { unit: unit.to_owned(), text: text.to_owned() })?
             .1;
         #[expect(clippy::cast_precision_loss, reason = "powers of two and of ten up to 10^18 are exact")]
@@ -105,6 +109,14 @@ impl ByteSize {
 
 /// The leading number and the unit after it; `None` for text of any other shape. Blanks at the end are only allowed
 /// after a unit that is spelled out with its `b`.
+/// A whole number, which may have underscores between its digits.
+fn whole(text: &str) -> Option<i128> {
+    let text = text.trim();
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let groups = digits.split('_').all(|group| !group.is_empty() && group.chars().all(|c| c.is_ascii_digit()));
+    if groups { text.replace('_', "").parse().ok() } else { None }
+}
+
 fn split(text: &str) -> Option<(&str, &str)> {
     let text = text.trim_start();
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
@@ -112,8 +124,7 @@ fn split(text: &str) -> Option<(&str, &str)> {
     let is_number = number.ends_with(|c: char| c.is_ascii_digit()) && number.matches('.').count() <= 1;
     let unit = rest.trim();
     let is_word = unit.chars().all(|c| c.is_alphanumeric() || c == '_');
-    let has_loose_end = rest.ends_with(char::is_whitespace) && !unit.ends_with(['b', 'B']);
-    (is_number && is_word && !has_loose_end).then_some((number, unit))
+    (is_number && is_word).then_some((number, unit))
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "bounds are checked first")]
@@ -177,7 +188,7 @@ impl JsonSchema for ByteSize {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "type": ["string", "integer", "number", "boolean"],
-            "pattern": r"^\s*[0-9.]*[0-9]\s*\w*\s*$",
+            "pattern": r"^\s*([+-]?[0-9]+(_[0-9]+)*\s*|[0-9.]*[0-9]\s*([kmgtpeKMGTPE]?[bB]?\s*|[kmgtpeKMGTPE][iI]([bB]\s*)?))$",
             "examples": ["512Mi", "1.5GiB", 1_073_741_824],
         })
     }
@@ -230,6 +241,26 @@ mod tests {
     fn a_number_with_a_point_and_no_unit_is_gib() {
         for (text, bytes) in [("0.25", 1 << 28), ("2.0", 1 << 31), (".5", 1 << 29), ("2", 2)] {
             assert_eq!(ByteSize::parse(text), Ok(ByteSize(bytes)));
+        }
+    }
+
+    #[test]
+    fn a_blank_at_the_end_leaves_only_units_that_need_no_other_letter() {
+        for (text, bytes) in
+            [("1.5M ", 1_500_000), ("2MB\n", 2_000_000), ("4GiB ", 1 << 32), ("1.5 ", 1), ("3k ", 3_000)]
+        {
+            assert_eq!(ByteSize::parse(text), Ok(ByteSize(bytes)), "{text:?}");
+        }
+        assert!(matches!(ByteSize::parse("1.5Gi "), Err(QuantityError::ByteUnit { .. })));
+    }
+
+    #[test]
+    fn underscores_stand_between_digits() {
+        for text in ["1_0", " 10 ", "+1_0"] {
+            assert_eq!(ByteSize::parse(text), Ok(ByteSize(10)), "{text:?}");
+        }
+        for text in ["_1", "1_", "1__0", "_"] {
+            assert!(ByteSize::parse(text).is_err(), "{text:?}");
         }
     }
 

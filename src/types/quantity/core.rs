@@ -39,11 +39,11 @@ impl Core {
     /// # Errors
     /// The text is no number of cores.
     pub fn parse(text: &str) -> Result<Self, QuantityError> {
-        let trimmed = text.trim();
+        // Blanks may stand around the number, and not behind the unit.
         let (number, places) = SUFFIXES
             .iter()
-            .find_map(|(suffix, places)| trimmed.strip_suffix(*suffix).map(|number| (number, *places)))
-            .unwrap_or((trimmed, 0));
+            .find_map(|(suffix, places)| text.strip_suffix(*suffix).map(|number| (number, *places)))
+            .unwrap_or((text, 0));
         parse_decimal(number)
             .map(|number| Self(shifted(&number, -places)))
             .ok_or_else(|| QuantityError::Core(text.to_owned()))
@@ -56,7 +56,13 @@ impl Core {
 
     /// The number of cores as a double, which is also the number on the wire.
     pub fn as_f64(&self) -> f64 {
-        self.0.to_f64().unwrap_or(f64::NAN)
+        // By its text, which is rounded correctly.
+        self.0.to_scientific_notation().parse().unwrap_or(f64::NAN)
+    }
+
+    /// Whether it is a whole number of thousandths of a core.
+    pub fn is_whole_millis(&self) -> bool {
+        shifted(&self.0, 3).is_integer()
     }
 
     /// Whole thousandths of a core; `None` when there is a rest or they are too many.
@@ -140,5 +146,27 @@ impl Decode for Core {
             cx.invalid(node, "could not parse the value as a number of cores: write 250m, 0.5 or 2");
         }
         core
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blanks_stand_around_the_number_and_not_behind_the_unit() {
+        for text in [" 100m", "100 m", " 0.1 ", "100_000u"] {
+            assert_eq!(Core::parse(text).map(|core| core.to_string()), Ok("100m".to_owned()), "{text:?}");
+        }
+        for text in ["100m ", "1m\t", "m", "1mm"] {
+            assert!(Core::parse(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_double_is_the_nearest_one() {
+        for text in ["9.095809406763633e+20", "1.7976931348623157e308", "0.1", "-2.5e-7", "0"] {
+            assert_eq!(Core::parse(text).map(|core| core.as_f64()), Ok(text.parse().unwrap()), "{text}");
+        }
     }
 }

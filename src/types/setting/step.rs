@@ -219,9 +219,12 @@ pub fn step_suggestions<B: Bound>(difference: &B, step: &B) -> Option<(B, B)> {
         return None;
     }
     let whole = if diff < size { &diff + &size } else { diff.clone() };
-    let mut lower = &diff - whole % &size;
+    let rest = whole % &size;
+    // A difference that is aligned is as good as one below it.
+    let may_be_equal = rest.is_zero();
+    let mut lower = &diff - rest;
     for _ in 0..MOST_CANDIDATES {
-        if lower <= size || usable(difference, &lower, &size) {
+        if lower <= size || usable(difference, &lower, &size) || (may_be_equal && lower == diff) {
             break;
         }
         lower -= &size;
@@ -329,5 +332,19 @@ impl<B: Bound> Bounds<B> {
                 })
                 .unwrap_or_default()
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_aligned_difference_is_its_own_lower_suggestion() {
+        for (difference, step, expected) in [(6, 3, (6, 9)), (8, 3, (6, 9)), (1, 3, (3, 6)), (10, 20, (20, 40))] {
+            let whole = |number: i64| Number::Integer(number);
+            let found = step_suggestions(&whole(difference), &whole(step));
+            assert_eq!(found, Some((whole(expected.0), whole(expected.1))), "{difference}, {step}");
+        }
     }
 }

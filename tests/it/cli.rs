@@ -386,3 +386,12 @@ async fn a_measurement_that_nothing_makes_is_a_failure() {
     assert_eq!(finished.code, Some(1), "{finished:?}");
     assert!(finished.stderr.contains("no connector handled the request"), "{finished:?}");
 }
+
+#[tokio::test]
+async fn adjusting_a_component_that_there_is_not_changes_nothing_and_names_those_that_there_are() {
+    let servo = ServoBin::configured("simulation: {speed: 10000}");
+    let finished = servo.run("adjust service.cpu=1.0 web.cpu=1.0").await;
+    assert_eq!((finished.code, finished.stdout.as_str()), (Some(1), ""), "{finished:?}");
+    assert!(finished.stderr.contains("there is no component web; there is service"), "{finished:?}");
+    assert!(succeeded(&servo.run("adjust service.cpu=1.0").await).contains("cpu=1"));
+}

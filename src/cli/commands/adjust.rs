@@ -1,5 +1,7 @@
 //! `servo adjust`: gives settings new values, once, without an optimizer.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value, json};
 use tracing::Instrument;
 
@@ -8,7 +10,7 @@ use crate::cli::context::{Context, failed, span};
 use crate::cli::exit::{CliError, ExitCode};
 use crate::cli::output::{Format, Report};
 use crate::connector::AdjustRequest;
-use crate::servo::{Answers, Servo};
+use crate::servo::{Answers, Dispatch, Servo};
 use crate::table::Table;
 use crate::types::{Adjustment, Control, Description, Scalar};
 
@@ -16,7 +18,7 @@ use crate::types::{Adjustment, Control, Description, Scalar};
 ///
 /// Applies all adjustments in one operation and shows the settings afterwards.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: servo adjust web.cpu=1.5 web.replicas=3")]
+#[command(after_help = "Example: servo adjust web/main.cpu=1.5 web/main.replicas=3")]
 pub(crate) struct Args {
     /// The new values, each as COMPONENT.SETTING=VALUE
     #[arg(value_name = "COMPONENT.SETTING=VALUE", value_parser = parse_adjustment)]
@@ -30,6 +32,7 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args, cx: &Context) -> Result<ExitCode, CliError> {
     let request = AdjustRequest { adjustments: args.settings, control: Control::default() };
     cx.ask(args.output, async |servos, dispatch| {
+        check_components(servos, &request.adjustments, dispatch).await?;
         let mut reports = Vec::new();
         for servo in servos {
             let answers = servo
@@ -45,6 +48,31 @@ pub(crate) async fn run(args: Args, cx: &Context) -> Result<ExitCode, CliError> 
         Ok(reports)
     })
     .await
+}
+
+/// Refuses adjustments of components that no servo has, before anything is changed: connectors leave alone what is not
+/// theirs. Connectors that adjust and do not say what make every name possible.
+async fn check_components(servos: &[Servo], wanted: &[Adjustment], dispatch: &Dispatch) -> Result<(), CliError> {
+    let mut known = BTreeSet::new();
+    for servo in servos {
+        let mut adjusting = servo.connectors().iter().filter(|connector| connector.as_adjust().is_some());
+        if adjusting.any(|connector| connector.as_components().is_none()) {
+            return Ok(());
+        }
+        let answers = servo
+            .components(dispatch)
+            .instrument(span(servo, servos))
+            .await
+            .map_err(|error| failed("adjustment failed", &error))?;
+        known.extend(answers.into_iter().flat_map(|(_, components)| components).map(|component| component.name));
+    }
+    let unknown: BTreeSet<&str> = wanted.iter().map(|adjustment| adjustment.component_name.as_str()).collect();
+    let unknown: Vec<&str> = unknown.into_iter().filter(|name| !known.contains(*name)).collect();
+    if unknown.is_empty() || known.is_empty() {
+        return Ok(());
+    }
+    let (unknown, known) = (unknown.join(", "), known.into_iter().collect::<Vec<_>>().join(", "));
+    Err(CliError::Failed(format!("adjustment failed: there is no component {unknown}; there is {known}")))
 }
 
 /// Splits at the first dot, then at the first equals sign, so that a value may hold both.

@@ -104,19 +104,38 @@ impl Watched {
         }
     }
 
-    /// As many of the rows as there is room for, the first ones by servo, channel and name.
-    pub(crate) fn table(&self, room: usize) -> String {
-        let mut table = Table::new(["SERVO", "CHANNEL", "NAME", "VALUE", "BEFORE", "AT"]);
+    /// As many of the rows as there is room for, the first ones by servo, channel and name, and no wider than so many
+    /// columns: fewer values before the last one, then cut.
+    pub(crate) fn table(&self, room: usize, columns: usize) -> String {
+        let widest = |text: &str| text.lines().map(|line| line.chars().count()).max().unwrap_or(0);
+        let mut text = self.drawn(room, BARS);
+        let excess = widest(&text).saturating_sub(columns);
+        if excess > 0 {
+            text = self.drawn(room, BARS.saturating_sub(excess).max(1));
+        }
+        let lines =
+            text.lines().map(|line| if line.chars().count() > columns { cut(line, columns) } else { line.into() });
+        let mut lines: Vec<String> = lines.collect();
+        let more = self.rows.len().saturating_sub(room);
+        if more > 0 {
+            lines.push(format!("and {more} more: name channels to see fewer, or use --output json"));
+        }
+        lines.join("\n")
+    }
+
+    fn drawn(&self, room: usize, bars: usize) -> String {
+        let mut table = Table::new(["SERVO", "CHANNEL", "NAME", "VALUE", "AT", "BEFORE"]);
         for ((servo, channel, name), row) in self.rows.iter().take(room) {
             let values: Vec<f64> = row.values.iter().copied().collect();
             let last = values.last().copied().map(number).unwrap_or_default();
-            table.row([servo.clone(), channel.clone(), name.clone(), last, sparkline(&values, BARS), clock(&row.time)]);
+            table.row([servo.clone(), channel.clone(), name.clone(), last, clock(&row.time), sparkline(&values, bars)]);
         }
-        match self.rows.len().saturating_sub(room) {
-            0 => table.to_string(),
-            more => format!("{table}\nand {more} more: name channels to see fewer, or use --output json"),
-        }
+        table.to_string()
     }
+}
+
+fn cut(line: &str, columns: usize) -> String {
+    line.chars().take(columns.saturating_sub(1)).chain(['…']).collect()
 }
 
 /// The time of day of a time such as `2026-01-01T12:00:00.5Z`.
@@ -158,11 +177,15 @@ mod tests {
         for value in 0..30 {
             watched.add(&seen(&json!([["a", "t", value], ["b", "t", 1]])));
         }
-        let table = watched.table(1);
+        let table = watched.table(1, 80);
         let lines: Vec<&str> = table.lines().collect();
-        assert!(lines[1].starts_with("web      a.b        a       29.00 "), "{table}");
-        assert!(lines[1].contains('█') && lines[1].ends_with("12:00:00"), "{table}");
+        assert!(lines[1].starts_with("web      a.b        a       29.00    12:00:00  ▁"), "{table}");
+        assert!(lines[1].ends_with('█') && lines[1].chars().count() == 71, "{table}");
         assert_eq!(lines[2], "and 1 more: name channels to see fewer, or use --output json");
+        let widths =
+            |columns| -> Vec<usize> { watched.table(9, columns).lines().map(|line| line.chars().count()).collect() };
+        assert!(widths(60).into_iter().all(|width| width <= 60) && watched.table(9, 60).contains('█'));
+        assert!(widths(20).into_iter().all(|width| width <= 20) && watched.table(9, 20).contains('…'));
         assert_eq!(seen(&json!([["a", "t", 1]])).line(), "2026-01-01T12:00:00.25Z  web  a.b  a=1.00");
     }
 }

@@ -32,10 +32,14 @@ const SHORTEST_WAIT: Duration = Duration::from_millis(200);
 /// The rows of a terminal whose size is not known, less some for the rest.
 const ROWS: usize = 20;
 
+/// Its columns.
+const COLUMNS: usize = 80;
+
 /// Show live what the connectors of a run publish
 ///
-/// The run must have been started with --listen. On a terminal it is a table of the last values, elsewhere a line for
-/// each event. It connects again by itself, until a signal ends it.
+/// The run must have been started with --listen. `prometheus` publishes where its section has a `streaming_interval`,
+/// `vegeta` while it attacks. On a terminal it is a table of the last values, elsewhere a line for each event. It connects
+/// again by itself, until a signal ends it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: servo watch --url http://127.0.0.1:9100 'metrics.*'")]
 pub(crate) struct Args {
@@ -68,7 +72,9 @@ enum End {
 }
 
 async fn watch(args: &Args, cx: &Context) -> Result<ExitCode, CliError> {
-    let base = HttpUrl::parse(&args.url).map_err(|problem| CliError::Usage(format!("--url: {problem}")))?;
+    // As `run --listen` takes it.
+    let given = if args.url.contains("://") { args.url.clone() } else { format!("http://{}", args.url) };
+    let base = HttpUrl::parse(&given).map_err(|problem| CliError::Usage(format!("--url: {problem}")))?;
     let url = address(&base, &args.channels);
     let shown = base.redacted();
     let network = Network::from_variables(&cx.environment);
@@ -87,7 +93,8 @@ async fn watch(args: &Args, cx: &Context) -> Result<ExitCode, CliError> {
                 // A stream that has lived is not counted as a failed try.
                 tries = if began.elapsed() > SILENCE { 1 } else { tries + 1 };
                 let wait = jitter(tries).clamp(SHORTEST_WAIT, LONGEST_WAIT);
-                tracing::warn!(url = shown, %problem, ?wait, "no events: trying again");
+                let seconds = wait.as_secs_f64().ceil();
+                tracing::warn!(url = shown, %problem, seconds, "no events: trying again");
                 view.status(&format!("{problem}: trying again"));
                 tokio::time::sleep(wait).await;
             }
@@ -126,7 +133,7 @@ async fn follow(http: &reqwest::Client, url: &reqwest::Url, view: &mut View<'_>)
             "the address answered with {answer}: is it that of servo run --listen?"
         )));
     }
-    view.status("connected: waiting for events");
+    view.status("connected: waiting for events, of prometheus with a streaming_interval, or of vegeta");
     let mut reader = Reader::default();
     loop {
         let events = match response.chunk().await {
@@ -200,8 +207,10 @@ impl<'a> View<'a> {
         let Some(seen) = Seen::read(&data) else { return Ok(()) };
         let Some((table, status)) = &self.live else { return self.cx.output.line(seen.line()) };
         self.watched.add(&seen);
-        let rows = rustix::termios::tcgetwinsize(std::io::stderr()).ok().map(|size| usize::from(size.ws_row));
-        table.set_message(self.watched.table(rows.filter(|rows| *rows > 6).map_or(ROWS, |rows| rows - 4)));
+        let size = rustix::termios::tcgetwinsize(std::io::stderr()).ok();
+        let rows = size.map(|size| usize::from(size.ws_row)).filter(|rows| *rows > 6).map_or(ROWS, |rows| rows - 4);
+        let columns = size.map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0).unwrap_or(COLUMNS);
+        table.set_message(self.watched.table(rows, columns));
         table.tick();
         let lost = if self.lost > 0 { format!(", {} events lost", self.lost) } else { String::new() };
         status.set_message(format!("last event at {}{lost}; Ctrl-C ends it", seen.time));

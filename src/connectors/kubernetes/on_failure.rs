@@ -38,13 +38,14 @@ async fn treat(attempt: &Attempt<'_>, failure: Option<EventError>) -> Option<Eve
     match failure {
         Some(error) if rolls_back => {
             let note = match roll_back(attempt).await {
-                Ok(()) => "rolled back to the values from before".to_owned(),
+                Ok(true) => "rolled back to the values from before".to_owned(),
+                Ok(false) => "nothing of it was changed".to_owned(),
                 Err(problem) => format!("rolling back failed: {}", problem.chain()),
             };
             Some(noted(&error, &note))
         }
         None if rolls_back => match roll_back(attempt).await {
-            Ok(()) => {
+            Ok(_) => {
                 tracing::info!(workload = %site, "rolled back, as the adjustment failed elsewhere");
                 None
             }
@@ -62,15 +63,16 @@ async fn treat(attempt: &Attempt<'_>, failure: Option<EventError>) -> Option<Eve
     }
 }
 
-async fn roll_back(attempt: &Attempt<'_>) -> Result<(), EventError> {
+/// Says whether there was anything to restore.
+async fn roll_back(attempt: &Attempt<'_>) -> Result<bool, EventError> {
     let site = attempt.site();
     match (&attempt.written, &attempt.optimization.live) {
         (Written::Fields(Some(undo)), _) => saturation::roll_back(site, undo).await,
         (Written::Pod, Live::Canary { pod, .. }) => {
             let pod = attempt.optimization.tuning_pod(pod.as_ref())?;
-            canary::restore(site, pod.body()).await
+            canary::restore(site, pod.body()).await.map(|()| true)
         }
-        _ => Ok(()),
+        _ => Ok(false),
     }
 }
 

@@ -26,20 +26,21 @@ pub(super) async fn scale_to_zero(site: &Site<'_>) -> Result<(), EventError> {
     patch(site, &json!({ "spec": { "replicas": 0 } }), Patience::UntilDone).await.map(drop)
 }
 
-/// Restores old values to a workload as it is now, and waits until it is well with them.
+/// Restores old values to a workload as it is now, and waits until it is well with them. Says whether there was anything
+/// to restore.
 ///
 /// # Errors
 /// What stands in the way.
-pub(super) async fn roll_back(site: &Site<'_>, undo: &Undo) -> Result<(), EventError> {
+pub(super) async fn roll_back(site: &Site<'_>, undo: &Undo) -> Result<bool, EventError> {
     let workload = site.workload(Patience::UntilDone).await?;
     let restoring = undo.patch(&workload);
     if restoring.get("spec").is_none() && !workload.annotations.contains_key(ROLLBACK_ANNOTATION) {
         // The change was refused before it was one.
-        return Ok(());
+        return Ok(false);
     }
     patch(site, &restoring, Patience::UntilDone).await?;
     match rollout::workload_ready(site, Patience::UntilDone).await? {
-        Arrival::Ready => Ok(()),
+        Arrival::Ready => Ok(true),
         Arrival::Missed => Err(EventError::adjustment_failed(format!(
             "{site} has its old values again, and was not ready with them after {}",
             site.config.shared.timeout

@@ -69,7 +69,8 @@ pub struct CampaignConfig {
     /// Fixes every random choice; 1 by default.
     #[schemars(default = "default_seed")]
     pub seed: i64,
-    /// Whether the settings that were found stay in the end; by default those of before are put back.
+    /// Whether the settings that were found stay in the end, if they are confirmed; by default those of before are put
+    /// back. Less than 10 trials leave no room for a confirmation, and the search alone has to do.
     #[schemars(default)]
     pub apply: bool,
 }

@@ -113,7 +113,7 @@ enum ReportFormat {
 /// Write what was found as a patch of a Kubernetes workload, without applying it
 ///
 /// Components must be named WORKLOAD/CONTAINER, as those of the kubernetes connector are. Apply a patch for kubectl with
-/// `kubectl patch deployment WORKLOAD --patch-file FILE`, a kustomization with `kubectl apply -k FOLDER`.
+/// `kubectl --namespace NAMESPACE patch deployment WORKLOAD --patch-file FILE`, a kustomization with `kubectl apply -k FOLDER`.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example: servo optimizer recommend servo-journal.jsonl --format kustomize --output-folder overlays/tuned"

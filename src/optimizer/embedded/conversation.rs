@@ -475,9 +475,12 @@ fn tell_entry(entry: &Entry, journal: &Path) {
     let journal = journal.display();
     match entry {
         Entry::End(end) => match &end.winner {
+            Some(winner) if !winner.is_baseline && !winner.confirmed => tracing::warn!(
+                settings = pairs(&winner.settings),
+                "settings were found that look better, and were NOT confirmed: 'servo optimizer report {journal}' says why"
+            ),
             Some(winner) if !winner.is_baseline => tracing::info!(
                 settings = pairs(&winner.settings),
-                confirmed = winner.confirmed,
                 "better settings were found: 'servo optimizer report {journal}' says how much better, \
                  'servo optimizer recommend {journal}' writes a patch"
             ),

@@ -17,7 +17,7 @@ pub(super) struct Size {
 }
 
 /// Room for labels: left, right, top, bottom.
-const LEFT: f64 = 46.0;
+const LEFT: f64 = 58.0;
 const RIGHT: f64 = 10.0;
 const TOP: f64 = 10.0;
 const BOTTOM: f64 = 36.0;

@@ -126,9 +126,9 @@ impl Site {
         format!("{}:/usr/bin:/bin", self.vegeta.parent().unwrap().display())
     }
 
-    /// Runs the agent until its optimization is over, and returns the journal.
-    async fn optimize(&self, campaign: &Campaign) -> Vec<Value> {
-        let Campaign { trials, warmup, duration, bound } = campaign;
+    /// An agent that optimizes.
+    fn start_agent(&self, campaign: &Campaign) -> Agent {
+        let Campaign { trials, warmup, duration, .. } = campaign;
         let embedded = json!({
             "objective": "cost", "trials": trials, "measure": {"warmup": warmup, "duration": duration},
             "slo": [
@@ -137,8 +137,14 @@ impl Site {
             ],
         });
         let config = format!("optimizer: {}\n{}", json!({"embedded": embedded}), self.connectors);
-        let mut agent = Agent::start(&config, &["run"], &[("PATH", &self.path())]);
-        let (path, end) = (agent.folder().join("servo-journal.jsonl"), Instant::now() + *bound);
+        Agent::start(&config, &["run"], &[("PATH", &self.path())])
+    }
+
+    /// Runs the agent until its optimization is over, and returns the journal.
+    async fn optimize(&self, campaign: &Campaign) -> Vec<Value> {
+        let mut agent = self.start_agent(campaign);
+        let bound = campaign.bound;
+        let (path, end) = (agent.folder().join("servo-journal.jsonl"), Instant::now() + bound);
         let (mut journal, mut shown) = (Vec::new(), 0);
         while journal.last().is_none_or(|last: &Value| last["entry"] != "left") {
             assert!(Instant::now() < end, "it was not over after {bound:?}:\n{}", agent.log());
@@ -212,6 +218,25 @@ fn show_entry(entry: &Value) {
 
 fn keeps((latency, errors): (f64, f64)) -> bool {
     latency <= LONGEST_LATENCY && errors <= HIGHEST_ERROR_RATE
+}
+
+fn amounts(deployment: &Value) -> (&Value, &Value) {
+    let limits = &deployment["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"];
+    (&limits["cpu"], &limits["memory"])
+}
+
+#[tokio::test]
+async fn a_stop_in_the_middle_of_a_trial_leaves_the_settings_of_before() {
+    let Some(cluster) = Cluster::alone() else { return };
+    let Some(site) = Site::start(&cluster).await else { return };
+    let before = (json!("1"), json!("256Mi"));
+    let campaign = Campaign { trials: 6, warmup: "1s", duration: "3s", bound: Duration::ZERO };
+    let mut agent = site.start_agent(&campaign);
+    site.namespace.until(WEB, "changed by a trial", |web| amounts(web) != (&before.0, &before.1)).await;
+    agent.signal(Signal::TERM);
+    assert_eq!(agent.exit().await.code(), Some(0), "{}", agent.log());
+    let web = site.namespace.until_ready(WEB).await;
+    assert_eq!(amounts(&web), (&before.0, &before.1), "{}", agent.log());
 }
 
 #[tokio::test]

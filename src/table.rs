@@ -28,6 +28,11 @@ impl Table {
         self.rows.push(cells.into_iter().map(Into::into).take(self.header.len()).collect());
     }
 
+    /// The characters of its widest line.
+    pub fn width(&self) -> usize {
+        self.to_string().lines().map(|line| line.chars().count()).max().unwrap_or(0)
+    }
+
     /// Per column, the larger of the padded header and the widest line, in characters.
     fn widths(&self) -> Vec<usize> {
         let mut widths: Vec<_> = self.header.iter().map(|title| title.chars().count() + HEADER_PADDING).collect();

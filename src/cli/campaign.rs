@@ -81,9 +81,18 @@ pub(crate) fn best_line(campaign: &Campaign) -> String {
     )
 }
 
-/// The trials as a table.
-pub(crate) fn trials_table(campaign: &Campaign) -> Table {
-    let mut table = Table::new(["TRIAL", "PURPOSE", "SETTINGS", "COST", "OUTCOME", "WHY"]);
+/// The trials as a table; without why they were made where that would be wider than so many columns.
+pub(crate) fn trials_table(campaign: &Campaign, columns: usize) -> Table {
+    let table = table_of_trials(campaign, &["TRIAL", "PURPOSE", "SETTINGS", "COST", "OUTCOME", "WHY"]);
+    if table.width() <= columns {
+        table
+    } else {
+        table_of_trials(campaign, &["TRIAL", "PURPOSE", "SETTINGS", "COST", "OUTCOME"])
+    }
+}
+
+fn table_of_trials(campaign: &Campaign, header: &[&str]) -> Table {
+    let mut table = Table::new(header.iter().copied());
     for trial in campaign.trials() {
         let plan = &trial.plan;
         table.row([
@@ -212,6 +221,13 @@ mod tests {
         check(50.0, 3.0, usize::MAX, &format!("{tried}  cost 0.5000  latency 50.00 ≤ 100 ms, rate 3.00 ≥ 0.5000"));
         let violated = "latency 150 > 100 ms VIOLATED, rate 0.2500 < 0.5000 VIOLATED";
         check(150.0, 0.25, usize::MAX, &format!("{tried}  cost 0.5000  {violated}"));
+    }
+
+    #[test]
+    fn the_table_leaves_out_why_where_there_is_no_room() {
+        let campaign = campaign(50.0, 3.0);
+        let (wide, narrow) = (trials_table(&campaign, usize::MAX), trials_table(&campaign, 80));
+        assert!(wide.to_string().contains("WHY") && !narrow.to_string().contains("WHY"), "{wide}\n{narrow}");
     }
 
     #[test]

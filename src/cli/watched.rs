@@ -107,12 +107,12 @@ impl Watched {
     /// As many of the rows as there is room for, the first ones by servo, channel and name, and no wider than so many
     /// columns: fewer values before the last one, then cut.
     pub(crate) fn table(&self, room: usize, columns: usize) -> String {
-        let widest = |text: &str| text.lines().map(|line| line.chars().count()).max().unwrap_or(0);
-        let mut text = self.drawn(room, BARS);
-        let excess = widest(&text).saturating_sub(columns);
+        let mut table = self.drawn(room, BARS);
+        let excess = table.width().saturating_sub(columns);
         if excess > 0 {
-            text = self.drawn(room, BARS.saturating_sub(excess).max(1));
+            table = self.drawn(room, BARS.saturating_sub(excess).max(1));
         }
+        let text = table.to_string();
         let lines =
             text.lines().map(|line| if line.chars().count() > columns { cut(line, columns) } else { line.into() });
         let mut lines: Vec<String> = lines.collect();
@@ -123,14 +123,14 @@ impl Watched {
         lines.join("\n")
     }
 
-    fn drawn(&self, room: usize, bars: usize) -> String {
+    fn drawn(&self, room: usize, bars: usize) -> Table {
         let mut table = Table::new(["SERVO", "CHANNEL", "NAME", "VALUE", "AT", "BEFORE"]);
         for ((servo, channel, name), row) in self.rows.iter().take(room) {
             let values: Vec<f64> = row.values.iter().copied().collect();
             let last = values.last().copied().map(number).unwrap_or_default();
             table.row([servo.clone(), channel.clone(), name.clone(), last, clock(&row.time), sparkline(&values, bars)]);
         }
-        table.to_string()
+        table
     }
 }
 

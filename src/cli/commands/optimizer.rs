@@ -211,7 +211,7 @@ async fn served(file: &Path, cx: &Context) -> Result<ServedConfig, CliError> {
 
 fn status(args: &StatusArgs, cx: &Context) -> Result<ExitCode, CliError> {
     let campaign = campaign(entries(&args.journal)?, &args.journal)?;
-    let text = format!("{}\n\n{}", trials_table(&campaign), result_text(&campaign));
+    let text = format!("{}\n\n{}", trials_table(&campaign, cx.output.columns()), result_text(&campaign));
     cx.output.result(args.output, text, &Value::Object(to_json(&campaign)))?;
     Ok(ExitCode::Success)
 }

@@ -16,8 +16,11 @@ use super::tunable::{self, Settings, TunableError};
 use crate::config::{CampaignConfig, Objective};
 use crate::types::Operation;
 
-/// How long an agent waits when there is nothing to do, in seconds.
+/// How long an agent waits before it tries again, in seconds.
 const IDLE: u32 = 60;
+
+/// How long it waits when all is done, in seconds.
+const DONE: u32 = 600;
 
 /// How often the settings of before are measured again, with pauses, when that fails: as long as other requests are
 /// repeated.
@@ -149,7 +152,7 @@ enum Order {
     Describe,
     Adjust(Settings),
     Measure,
-    Sleep(&'static str),
+    Sleep(u32, &'static str),
 }
 
 /// What the work in hand is for.
@@ -224,7 +227,7 @@ impl Conversation {
             Some(Order::Describe) => Some(Operation::Description),
             Some(Order::Adjust(_)) => Some(Operation::Adjustment),
             Some(Order::Measure) => Some(Operation::Measurement),
-            Some(Order::Sleep(_)) | None => None,
+            Some(Order::Sleep(..)) | None => None,
         };
         Snapshot { campaign: self.campaign.clone(), plan, doing }
     }
@@ -244,9 +247,9 @@ impl Conversation {
     /// The journal cannot be written.
     pub fn next_command(&mut self) -> Result<Value, CampaignError> {
         let order = match (self.pause.take(), self.order.take()) {
-            (Some(reason), _) => Order::Sleep(reason),
+            (Some(reason), _) => Order::Sleep(IDLE, reason),
             // A sleep is not answered.
-            (None, Some(order)) if !matches!(order, Order::Sleep(_)) => order,
+            (None, Some(order)) if !matches!(order, Order::Sleep(..)) => order,
             _ => self.order()?,
         };
         let command = self.command(&order);
@@ -278,7 +281,7 @@ impl Conversation {
             Some(Order::Describe) => report.operation() == Operation::Description,
             Some(Order::Adjust(_)) => report.operation() == Operation::Adjustment,
             Some(Order::Measure) => report.operation() == Operation::Measurement,
-            Some(Order::Sleep(_)) | None => false,
+            Some(Order::Sleep(..)) | None => false,
         };
         if !is_expected {
             return Ok(false);
@@ -314,7 +317,7 @@ impl Conversation {
                         continue;
                     }
                     Next::Leave(settings) => Work::Leave(settings),
-                    Next::Nothing => return Ok(Order::Sleep("the optimization is over")),
+                    Next::Nothing => return Ok(Order::Sleep(DONE, "the optimization is over")),
                 },
             };
             let settings = match &work {
@@ -338,9 +341,9 @@ impl Conversation {
             Order::Describe => json!({ "cmd": "DESCRIBE", "param": {} }),
             Order::Adjust(settings) => json!({ "cmd": "ADJUST", "param": state(settings) }),
             Order::Measure => json!({ "cmd": "MEASURE", "param": self.measurement() }),
-            Order::Sleep(reason) => json!({
+            Order::Sleep(seconds, reason) => json!({
                 "cmd": "SLEEP",
-                "param": { "duration": IDLE, "data": { "reason": reason } },
+                "param": { "duration": seconds, "data": { "reason": reason } },
             }),
         }
     }

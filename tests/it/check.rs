@@ -67,6 +67,25 @@ async fn a_servo_whose_checks_pass_is_ready() {
 }
 
 #[tokio::test]
+async fn a_metric_that_must_not_be_absent_and_has_no_data_is_warned_about() {
+    let empty = |request: &Request| match prometheus(request) {
+        Reply::Json(200, mut answer) if !answer["data"]["result"].is_null() => {
+            answer["data"]["result"] = json!([]);
+            Reply::Json(200, answer)
+        }
+        answer => answer,
+    };
+    let (optimizer, metrics) = (optimizer().await, HttpServer::start(move |request| empty(request)).await);
+    let config = config(&optimizer, &metrics.url());
+    let warning = "there was no data in the last 10 minutes";
+    let finished = ServoBin::configured(&config).run("check").await;
+    assert!(succeeded(&finished).contains("PASSED") && !finished.stderr.contains(warning), "{finished:?}");
+    let strict = config.replace("unit: rps", "unit: rps, absent: fail");
+    let finished = ServoBin::configured(&strict).run("check").await;
+    assert!(succeeded(&finished).contains("PASSED") && finished.stderr.contains(warning), "{finished:?}");
+}
+
+#[tokio::test]
 async fn one_that_fails_is_not_ready_and_says_why_in_table_and_json() {
     let (optimizer, metrics) = (optimizer().await, HttpServer::start(|_| Reply::Json(500, Value::Null)).await);
     let servo = ServoBin::configured(&config(&optimizer, &metrics.url()));

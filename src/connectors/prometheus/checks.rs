@@ -1,7 +1,7 @@
 //! The checks: is there a server, does it scrape anything, do the queries run.
 
 use super::client::Client;
-use super::config::{BaseUrl, MetricConfig, PrometheusConfig};
+use super::config::{AbsentPolicy, BaseUrl, MetricConfig, PrometheusConfig};
 use super::query::{ApiRequest, Window, check_name};
 use super::result::QueryResult;
 use super::targets::Targets;
@@ -63,6 +63,13 @@ async fn run_query(client: &Client, metric: &MetricConfig) -> CheckOutcome {
     let series = result
         .into_series()
         .ok_or_else(|| CheckFailure::new("the query gives a text, not numbers").with_hint("query for numbers"))?;
+    // No data is no failure of the check, and at times is as it should be, such as of errors that did not happen.
+    if series.is_empty() && matches!(metric.absent, AbsentPolicy::Warn | AbsentPolicy::Fail) {
+        tracing::warn!(
+            metric = metric.name,
+            "there was no data in the last 10 minutes: is what its query names scraped under these names?"
+        );
+    }
     Ok(Some(found(series.len())))
 }
 

@@ -20,6 +20,7 @@ mod python;
 mod reference;
 mod replace;
 mod sparkline;
+mod terminal;
 mod watched;
 
 use std::path::PathBuf;

@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use serde_json::{Map, Value, json};
 
 use super::exit::CliError;
+use super::terminal::Size;
 use crate::causes;
 use crate::config::file::to_yaml;
 use crate::table::Table;
@@ -22,6 +23,11 @@ pub(crate) enum Format {
     Json,
     /// The same as YAML.
     Yaml,
+}
+
+/// The text on one line.
+pub(crate) fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// What a command has to say of one servo.
@@ -56,8 +62,8 @@ impl Output {
 
     /// How wide a line may be: unlimited where nobody looks at it.
     pub(crate) fn columns(&self) -> usize {
-        let size = self.terminal.then(|| rustix::termios::tcgetwinsize(io::stdout()).ok()).flatten();
-        size.filter(|size| size.ws_col > 0).map_or(usize::MAX, |size| size.ws_col.into())
+        let size = if self.terminal { Size::of(io::stdout()) } else { None };
+        size.map_or(usize::MAX, |size| size.columns)
     }
 
     /// Whether colour codes may be printed.

@@ -6,6 +6,8 @@
 use std::collections::HashMap;
 
 use crate::checks::{Check, CheckStatus, ConnectorChecks};
+use crate::cli::output::one_line;
+use crate::cli::terminal::Size;
 use crate::connector::ConnectorName;
 
 /// What follows the beginning of a text is indented by so much more.
@@ -19,13 +21,6 @@ const COMMAND: &str = "kubectl ";
 
 /// What remedies did in a pass, by connector and id of the check.
 pub(super) type Remedies = HashMap<(ConnectorName, String), Result<(), String>>;
-
-/// How much a screen shows at once, in characters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Size {
-    pub(super) rows: usize,
-    pub(super) columns: usize,
-}
 
 /// What is shown.
 pub(super) struct Layout<'a> {
@@ -146,11 +141,6 @@ fn wrapped(text: &str, indent: usize, columns: usize) -> Vec<String> {
         }
     }
     lines
-}
-
-/// The text on one line.
-pub(super) fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

@@ -8,10 +8,11 @@ use std::io::Write;
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use rustix::termios::tcgetwinsize;
 
-use self::layout::{Layout, Remedies, Size, one_line};
+use self::layout::{Layout, Remedies};
 use crate::checks::{Check, ConnectorChecks, FlowObserver};
+use crate::cli::output::one_line;
+use crate::cli::terminal::Size;
 use crate::connector::ConnectorName;
 use crate::types;
 
@@ -70,7 +71,7 @@ impl Checklist {
 
     fn layout(&self) -> Layout<'_> {
         let heading = usize::from(self.heading.is_some());
-        let Size { rows, columns } = screen_size();
+        let Size { rows, columns } = Size::of(std::io::stderr()).unwrap_or(Size::USUAL);
         let size = Size { rows: rows.saturating_sub(OTHER_ROWS + heading), columns };
         Layout { results: &self.results, remedies: &self.remedies, colour: self.colour, size }
     }
@@ -82,17 +83,6 @@ impl Checklist {
     /// How many checks keep the servo from being ready, for the status.
     fn failing(&self) -> String {
         failing(self.results.iter().flat_map(|result| &result.checks).filter(|check| check.failed()).count())
-    }
-}
-
-/// The size of the terminal that standard error is, now; the usual one when it does not say.
-fn screen_size() -> Size {
-    let usual = Size { rows: 24, columns: 80 };
-    match tcgetwinsize(std::io::stderr()) {
-        Ok(size) if size.ws_row > 0 && size.ws_col > 0 => {
-            Size { rows: size.ws_row.into(), columns: size.ws_col.into() }
-        }
-        _ => usual,
     }
 }
 

@@ -10,6 +10,7 @@ use crate::cli::context::Context;
 use crate::cli::exit::{CliError, ExitCode};
 use crate::cli::interrupt::listen;
 use crate::cli::output::Format;
+use crate::cli::terminal::Size;
 use crate::cli::watched::{Seen, Watched};
 use crate::config::file::to_yaml;
 use crate::decode::HttpUrl;
@@ -29,11 +30,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// The shortest wait, so that a server that hangs up is not flooded.
 const SHORTEST_WAIT: Duration = Duration::from_millis(200);
 
-/// The rows of a terminal whose size is not known, less some for the rest.
+/// The rows of a terminal that is too low for them.
 const ROWS: usize = 20;
-
-/// Its columns.
-const COLUMNS: usize = 80;
 
 /// Show live what the connectors of a run publish
 ///
@@ -207,10 +205,8 @@ impl<'a> View<'a> {
         let Some(seen) = Seen::read(&data) else { return Ok(()) };
         let Some((table, status)) = &self.live else { return self.cx.output.line(seen.line()) };
         self.watched.add(&seen);
-        let size = rustix::termios::tcgetwinsize(std::io::stderr()).ok();
-        let rows = size.map(|size| usize::from(size.ws_row)).filter(|rows| *rows > 6).map_or(ROWS, |rows| rows - 4);
-        let columns = size.map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0).unwrap_or(COLUMNS);
-        table.set_message(self.watched.table(rows, columns));
+        let Size { rows, columns } = Size::of(std::io::stderr()).unwrap_or(Size::USUAL);
+        table.set_message(self.watched.table(if rows > 6 { rows - 4 } else { ROWS }, columns));
         table.tick();
         let lost = if self.lost > 0 { format!(", {} events lost", self.lost) } else { String::new() };
         status.set_message(format!("last event at {}{lost}; Ctrl-C ends it", seen.time));

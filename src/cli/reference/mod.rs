@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value as Json};
 
+use crate::cli::output::one_line;
 use crate::config::file::to_yaml;
 use crate::decode::INHERITED;
 use words::{Words, phrase};
@@ -197,10 +198,6 @@ fn definition_of(schema: &Json) -> Option<&str> {
 
 fn text_of<'s>(schema: &'s Json, keyword: &str) -> &'s str {
     schema.get(keyword).and_then(Json::as_str).unwrap_or_default()
-}
-
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn default_of(property: &Json) -> Option<String> {

@@ -7,14 +7,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde_json::Value;
-
+use super::problem::{decimal, problem};
 use super::record::{End, Entry, Forecast, Header, Left, Outcome, Plan, Purpose, Stop, Trial, Winner};
-use super::search::{self, Algorithm, Constraint, Mode, Objective, Observation, Point, Problem, Scale};
+use super::search::{self, Observation, Point, Problem};
 use super::statistics::Difference;
 use super::tunable::{self, Settings};
 use super::{cost, values};
-use crate::config::{CampaignConfig, CampaignMode, Objective as Goal, SearchAlgorithm};
+use crate::config::{CampaignConfig, Objective as Goal};
 use crate::decode::{Decode, Decoder, NoVariables, Node, Origin};
 use crate::types::{SloCondition, SloKeep};
 
@@ -390,7 +389,7 @@ impl Campaign {
         Some(Observation { point: self.point(&trial.plan.settings)?, outcome })
     }
 
-    /// The readings of the conditions, in the form of [`constraint`].
+    /// The readings of the conditions, in the form of the problem's constraints.
     fn constraints(&self, metrics: &BTreeMap<String, f64>) -> Vec<Option<f64>> {
         let reading = |condition: &SloCondition| {
             let (value, threshold) = Self::condition(condition, metrics)?;
@@ -413,103 +412,4 @@ fn readings(trials: &[&Trial], metric: &str) -> Vec<f64> {
         Outcome::Infeasible { .. } => None,
     };
     trials.iter().filter_map(value).collect()
-}
-
-fn decimal(number: &bigdecimal::BigDecimal) -> f64 {
-    crate::types::decimal_text(number).parse().unwrap_or(f64::NAN)
-}
-
-fn problem(header: &Header, config: &CampaignConfig, baseline: Point) -> Problem {
-    Problem {
-        space: tunable::space(&header.settings),
-        baseline,
-        objective: objective(header, config),
-        constraints: config.slo.iter().map(|condition| constraint(condition, header)).collect(),
-        mode: match config.mode {
-            CampaignMode::Explore => Mode::Explore,
-            CampaignMode::Safe => Mode::Safe,
-        },
-        algorithm: match config.algorithm {
-            SearchAlgorithm::GaussianProcess => Algorithm::GaussianProcess,
-            SearchAlgorithm::Random => Algorithm::Random,
-            SearchAlgorithm::Sobol => Algorithm::Sobol,
-        },
-        seed: config.seed.cast_unsigned(),
-        trials: usize::try_from(config.trials).unwrap_or(usize::MAX),
-    }
-}
-
-fn objective(header: &Header, config: &CampaignConfig) -> Objective {
-    match &config.objective {
-        Goal::Cost => {
-            let (tunables, prices) = (header.settings.clone(), config.prices);
-            Objective::Computed(Arc::new(move |point: &[f64]| {
-                cost::of(&tunables, &tunable::settings(&tunables, point), &prices)
-            }))
-        }
-        Goal::Minimize(metric) => Objective::Measured { scale: scale(header, metric) },
-        Goal::Maximize(_) => Objective::Measured { scale: Scale::Linear },
-    }
-}
-
-/// At most a threshold; what is kept above one is negated, and what is compared with another metric is the quotient.
-fn constraint(condition: &SloCondition, header: &Header) -> Constraint {
-    let threshold = match &condition.threshold {
-        Some(threshold) => decimal(threshold) * decimal(&condition.threshold_multiplier),
-        None => 1.0,
-    };
-    let name = condition.to_string();
-    match condition.keep {
-        SloKeep::Above => Constraint { name, threshold: -threshold, scale: Scale::Linear },
-        SloKeep::Below => Constraint { name, threshold, scale: scale(header, &condition.metric) },
-    }
-}
-
-/// Latencies differ by factors, everything else by amounts.
-fn scale(header: &Header, metric: &str) -> Scale {
-    let unit = header.metrics.get(metric).map(String::as_str);
-    if unit == Some(crate::types::Unit::Milliseconds.as_str()) { Scale::Log } else { Scale::Linear }
-}
-
-/// What differs between the campaign of a journal and the one that is asked for, as a sentence; `None` when nothing
-/// does.
-pub(super) fn difference(journal: &Header, asked: &Header) -> Option<String> {
-    let mut differing = Vec::new();
-    if journal.id != asked.id {
-        differing.push(format!("the optimizer ('{}' there, '{}' here)", journal.id, asked.id));
-    }
-    for (key, value) in asked.campaign.as_object().into_iter().flatten() {
-        let there = journal.campaign.get(key).unwrap_or(&Value::Null);
-        if there != value {
-            differing.push(format!("{key} ({there} there, {value} here)"));
-        }
-    }
-    differing.extend(differing_settings(journal, asked));
-    (!differing.is_empty()).then(|| differing.join(", "))
-}
-
-/// Values do not count: an interrupted campaign has changed them.
-fn differing_settings(journal: &Header, asked: &Header) -> Vec<String> {
-    let mut differing = Vec::new();
-    for tunable in &asked.settings {
-        let name = tunable.name();
-        match journal.settings.iter().find(|there| there.name() == name) {
-            None => differing.push(format!("setting '{name}' (only here)")),
-            Some(there) if there.domain != tunable.domain => {
-                differing.push(format!(
-                    "the range of setting '{name}' ({:?} there, {:?} here)",
-                    there.domain, tunable.domain
-                ));
-            }
-            Some(there) if tunable.is_pinned() && there.value != tunable.value => {
-                differing.push(format!("the pinned setting '{name}' ({} there, {} here)", there.value, tunable.value));
-            }
-            Some(_) => {}
-        }
-    }
-    let is_gone = |there: &&tunable::Tunable| asked.settings.iter().all(|here| here.name() != there.name());
-    differing.extend(
-        journal.settings.iter().filter(is_gone).map(|there| format!("setting '{}' (only there)", there.name())),
-    );
-    differing
 }

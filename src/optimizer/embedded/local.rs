@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use tokio::sync::watch;
 
-use super::conversation::{CampaignError, Conversation, Report, Snapshot};
+use super::conversation::{Conversation, Report, Snapshot};
+use super::error::CampaignError;
 use super::values;
 use crate::config::EmbeddedOptimizer;
 use crate::optimizer::{

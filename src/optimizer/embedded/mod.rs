@@ -7,16 +7,20 @@
 mod campaign;
 mod conversation;
 mod cost;
+mod error;
 mod journal;
 mod local;
+mod problem;
 mod record;
 pub mod search;
 mod statistics;
+mod tell;
 mod tunable;
 mod values;
 
 pub use campaign::{Campaign, Next, ReplayError};
-pub use conversation::{CampaignError, Conversation, Report, Snapshot};
+pub use conversation::{Conversation, Report, Snapshot};
+pub use error::CampaignError;
 pub use journal::{Journal, JournalError, read as read_journal};
 pub use local::LocalOptimizer;
 pub use record::{End, Entry, Forecast, Header, Left, Outcome, Plan, Prediction, Purpose, Stop, Trial, Winner};

@@ -58,6 +58,52 @@ pub struct Header {
     pub campaign: Value,
 }
 
+impl Header {
+    /// What differs between the campaign of a journal, which this is of, and the one that is asked for, as a sentence;
+    /// `None` when nothing does.
+    pub(super) fn difference(&self, asked: &Self) -> Option<String> {
+        let mut differing = Vec::new();
+        if self.id != asked.id {
+            differing.push(format!("the optimizer ('{}' there, '{}' here)", self.id, asked.id));
+        }
+        for (key, value) in asked.campaign.as_object().into_iter().flatten() {
+            let there = self.campaign.get(key).unwrap_or(&Value::Null);
+            if there != value {
+                differing.push(format!("{key} ({there} there, {value} here)"));
+            }
+        }
+        differing.extend(self.differing_settings(asked));
+        (!differing.is_empty()).then(|| differing.join(", "))
+    }
+
+    /// Values do not count: an interrupted campaign has changed them.
+    fn differing_settings(&self, asked: &Self) -> Vec<String> {
+        let mut differing = Vec::new();
+        for tunable in &asked.settings {
+            let name = tunable.name();
+            match self.settings.iter().find(|there| there.name() == name) {
+                None => differing.push(format!("setting '{name}' (only here)")),
+                Some(there) if there.domain != tunable.domain => {
+                    differing.push(format!(
+                        "the range of setting '{name}' ({:?} there, {:?} here)",
+                        there.domain, tunable.domain
+                    ));
+                }
+                Some(there) if tunable.is_pinned() && there.value != tunable.value => {
+                    differing
+                        .push(format!("the pinned setting '{name}' ({} there, {} here)", there.value, tunable.value));
+                }
+                Some(_) => {}
+            }
+        }
+        let is_gone = |there: &&Tunable| asked.settings.iter().all(|here| here.name() != there.name());
+        differing.extend(
+            self.settings.iter().filter(is_gone).map(|there| format!("setting '{}' (only there)", there.name())),
+        );
+        differing
+    }
+}
+
 /// Why a trial was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -1,0 +1,80 @@
+//! Why a campaign cannot go on.
+
+use std::path::PathBuf;
+
+use super::campaign::ReplayError;
+use super::journal::JournalError;
+use super::tunable::TunableError;
+
+/// Why a campaign cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum CampaignError {
+    /// The journal.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// Its entries make no campaign.
+    #[error("the journal '{}' cannot be used", path.display())]
+    Replay {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: ReplayError,
+    },
+    /// It belongs to another campaign.
+    #[error(
+        "the journal '{}' is of another optimization, and differs in {difference}: name another journal, or remove it",
+        path.display()
+    )]
+    Other {
+        /// Which file.
+        path: PathBuf,
+        /// In what.
+        difference: String,
+    },
+    /// It is not finished, and the search that goes on is not the one that began it.
+    #[error(
+        "the journal '{}' was begun by servo {version}, whose search would go on in another way: finish it with that \
+         version, or name another journal",
+        path.display()
+    )]
+    Search {
+        /// Which file.
+        path: PathBuf,
+        /// Who began it.
+        version: String,
+    },
+    /// What the agent describes cannot be optimized.
+    #[error(transparent)]
+    Settings(#[from] TunableError),
+    /// A metric that is asked for is not measured.
+    #[error("the metric '{metric}' is not measured: {}", known(.measured))]
+    Metric {
+        /// Which one.
+        metric: String,
+        /// Those that are.
+        measured: Vec<String>,
+    },
+    /// Without a baseline there is nothing to compare with.
+    #[error("the settings of before cannot be measured: {0}")]
+    Baseline(String),
+}
+
+fn known(metrics: &[String]) -> String {
+    if metrics.is_empty() { "there are none".to_owned() } else { format!("there are {}", metrics.join(", ")) }
+}
+
+impl CampaignError {
+    /// Whether the configuration, or the journal that it names, has to change.
+    pub fn is_of_configuration(&self) -> bool {
+        match self {
+            Self::Journal(error) => !matches!(error, JournalError::File { .. }),
+            Self::Replay { .. }
+            | Self::Other { .. }
+            | Self::Search { .. }
+            | Self::Settings(_)
+            | Self::Metric { .. } => true,
+            Self::Baseline(_) => false,
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! What is logged of a campaign: trials as they begin and end, the result.
+
+use std::path::Path;
+
+use super::record::{Entry, Outcome, Plan};
+
+pub(super) fn plan(plan: &Plan, of: usize) {
+    let (trial, purpose, settings) = (plan.number, plan.purpose.as_str(), pairs(&plan.settings));
+    tracing::info!(trial, of, purpose, settings, why = plan.why, "the next trial");
+}
+
+pub(super) fn outcome(trial: usize, outcome: &Outcome) {
+    match outcome {
+        Outcome::Measured { metrics } => tracing::info!(trial, metrics = pairs(metrics), "the trial was measured"),
+        Outcome::Infeasible { during, word, reason, message } => {
+            tracing::info!(trial, during, word, reason, message, "the trial counts as infeasible");
+        }
+    }
+}
+
+pub(super) fn entry(entry: &Entry, journal: &Path) {
+    let journal = journal.display();
+    match entry {
+        Entry::End(end) => match &end.winner {
+            Some(winner) if !winner.is_baseline && !winner.confirmed => tracing::warn!(
+                settings = pairs(&winner.settings),
+                "settings were found that look better, and were NOT confirmed: 'servo optimizer report {journal}' says why"
+            ),
+            Some(winner) if !winner.is_baseline => tracing::info!(
+                settings = pairs(&winner.settings),
+                "better settings were found: 'servo optimizer report {journal}' says how much better, \
+                 'servo optimizer recommend {journal}' writes a patch"
+            ),
+            _ => tracing::info!("nothing better was found: 'servo optimizer report {journal}' says what was tried"),
+        },
+        Entry::Left(left) => tracing::info!(settings = pairs(&left.settings), "the application is left with these"),
+        Entry::Header(_) | Entry::Trial(_) => {}
+    }
+}
+
+/// As `cpu=2.0 mem=1.5`.
+fn pairs<'a, V: std::fmt::Display + 'a>(values: impl IntoIterator<Item = (&'a String, V)>) -> String {
+    values.into_iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
+}

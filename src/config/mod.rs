@@ -12,6 +12,7 @@ pub mod variables;
 
 mod appdynamics;
 mod backoff;
+mod campaign;
 mod checks;
 mod common;
 mod connection_file;
@@ -31,13 +32,12 @@ mod yaml_writer;
 
 pub use appdynamics::{AppDynamicsOptimizer, ResolvedAppDynamics};
 pub use backoff::{BackoffSettings, CONNECT_BACKOFF, DEFAULT_BACKOFF};
+pub use campaign::{CampaignConfig, CampaignMode, MeasureConfig, Objective, Prices, SearchAlgorithm};
 pub use checks::{ChecksConfig, Delay, Wait};
 pub use common::{CommonConfig, Proxies, SslVerify, Timeouts};
 pub use connection_file::ConnectionFile;
 pub use dump::{Detail, Dump, Secrets};
-pub use embedded::{
-    CampaignConfig, CampaignMode, EmbeddedOptimizer, MeasureConfig, Objective, Prices, SearchAlgorithm,
-};
+pub use embedded::EmbeddedOptimizer;
 pub use environment::{DotenvFile, Environment};
 pub use opsani::OpsaniOptimizer;
 pub use optimizer::OptimizerConfig;

@@ -1,6 +1,6 @@
 //! The file of `servo optimizer serve`: which applications are optimized, and who may ask.
 
-use super::embedded::CampaignConfig;
+use super::campaign::CampaignConfig;
 use super::variables::{OPSANI_TOKEN, OPSANI_TOKEN_FILE};
 use crate::decode::{Decode, Decoder, Fields, Map, Node, Secret, Value};
 

@@ -7,6 +7,7 @@ mod checks;
 mod client;
 mod config;
 mod connector;
+mod headers_and_params;
 mod http_config;
 mod json;
 mod known_target;
@@ -27,7 +28,8 @@ use schemars::{Schema, SchemaGenerator};
 use serde_json::json;
 
 pub use config::{AbsentPolicy, BaseUrl, DEFAULT_BASE_URL, MetricConfig, PrometheusConfig};
-pub use http_config::{Authorization, BasicAuth, Credential, Headers, HttpConfig, Params, TlsConfig};
+pub use headers_and_params::{Headers, Params};
+pub use http_config::{Authorization, BasicAuth, Credential, HttpConfig, TlsConfig};
 pub use probe::{Probe, ProbeError};
 pub use query::{ApiRequest, QueryError, Window, check_name};
 pub use streaming::CHANNEL;

@@ -12,7 +12,8 @@ use base64::engine::general_purpose::STANDARD;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use tokio::sync::Mutex;
 
-use super::http_config::{Authorization, BasicAuth, Credential, Headers, HttpConfig, TlsConfig, fits_a_header};
+use super::headers_and_params::Headers;
+use super::http_config::{Authorization, BasicAuth, Credential, HttpConfig, TlsConfig, fits_a_header};
 use crate::http::{Authorities, AuthoritiesError, Identity, IdentityError, ServerName, Tls, Verification};
 use crate::network::{Network, NetworkError};
 

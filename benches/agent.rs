@@ -35,13 +35,13 @@ use std::time::{Duration, Instant};
 
 use http_server::{HttpServer, Reply};
 use serde_json::json;
-use servox::connector::{
+use servox::internals::connector::{
     BuildContext, Connector, ConnectorName, DescribeRequest, ErasedFactory, Event, EventContext, EventContextText,
     MeasureRequest, Phase, ProgressSender, Section, Services,
 };
-use servox::connectors::external::Found;
-use servox::decode::{Decoder, NoVariables, Node, Origin};
-use servox::types::Duration as Span;
+use servox::internals::connectors::external::Found;
+use servox::internals::decode::{Decoder, NoVariables, Node, Origin};
+use servox::internals::types::Duration as Span;
 
 const SERVO: &str = env!("CARGO_BIN_EXE_servo");
 
@@ -70,7 +70,7 @@ fn main() {
 }
 
 fn client() -> reqwest::Client {
-    servox::network::Network::default().client_builder().unwrap().build().unwrap()
+    servox::internals::network::Network::default().client_builder().unwrap().build().unwrap()
 }
 
 fn start_up() {
@@ -279,13 +279,14 @@ async fn parsing() {
 
 /// One measurement of one metric through the connector's public edge; the number of its readings.
 async fn measure_once(url: &str) -> usize {
-    let factory = servox::connectors::CONNECTORS.iter().find(|f| f.metadata().default_name == "prometheus").unwrap();
+    let factory =
+        servox::internals::connectors::CONNECTORS.iter().find(|f| f.metadata().default_name == "prometheus").unwrap();
     let config = json!({"base_url": url, "metrics": [{"name": "m", "query": "m", "step": "1s"}]});
     let node = Node::from_json(&config, &Origin::whole("bench"));
     let name = ConnectorName::new("prometheus");
     let section = Section { name: &name, node: &node, prefix: "" };
     let prepared = Decoder::run(&NoVariables, |cx| factory.parse(section, cx)).unwrap();
-    let build = BuildContext { optimizer: None, network: servox::network::Network::default() };
+    let build = BuildContext { optimizer: None, network: servox::internals::network::Network::default() };
     let connector = prepared.build(name.clone(), &build).ok().unwrap();
     let context = EventContext::new(
         name,
@@ -326,7 +327,7 @@ async fn external_connector() {
     assert!(compiled.unwrap().success());
     let factory: &'static dyn ErasedFactory = Box::leak(Box::new(Found::at(&program).ask().await.unwrap()));
     let external = build(factory, &json!({}));
-    let wait = servox::connectors::CONNECTORS.iter().find(|f| f.metadata().default_name == "wait").unwrap();
+    let wait = servox::internals::connectors::CONNECTORS.iter().find(|f| f.metadata().default_name == "wait").unwrap();
     let inside = build(*wait, &json!({"measure_enabled": false}));
     external.as_lifecycle().unwrap().attach(&context(external.as_ref(), Event::Attach)).await.unwrap();
     let (mut outer, mut inner) = (Vec::new(), Vec::new());
@@ -351,7 +352,7 @@ fn build(factory: &'static dyn ErasedFactory, section: &serde_json::Value) -> Bo
     let node = Node::from_json(section, &Origin::whole("bench"));
     let section = Section { name: &name, node: &node, prefix: "" };
     let prepared = Decoder::run(&NoVariables, |cx| factory.parse(section, cx)).unwrap();
-    let build = BuildContext { optimizer: None, network: servox::network::Network::default() };
+    let build = BuildContext { optimizer: None, network: servox::internals::network::Network::default() };
     prepared.build(name.clone(), &build).ok().unwrap()
 }
 

@@ -3,7 +3,7 @@
 use std::error::Error;
 
 /// The error's message followed by those of the errors beneath it, joined by `: `.
-pub fn chain(error: &dyn Error) -> String {
+pub(crate) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

@@ -37,7 +37,6 @@ impl ChannelName {
         Self(Cow::Borrowed(name))
     }
 
-    /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -84,7 +83,6 @@ const fn is_channel_name(name: &str) -> bool {
 /// Selects channels by their whole names; letter case counts.
 #[derive(Debug, Clone)]
 pub enum Selector {
-    /// One channel.
     Channel(ChannelName),
     /// Every channel whose whole name matches.
     Pattern(Regex),
@@ -175,16 +173,12 @@ fn set_to_regex(set: &str) -> String {
 /// What the bytes of a message are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ContentType {
-    /// Plain text.
     Text,
-    /// JSON.
     Json,
-    /// YAML.
     Yaml,
 }
 
 impl ContentType {
-    /// The media type.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Text => "text/plain",
@@ -213,12 +207,10 @@ impl Message {
         Self::new(value.to_string().into_bytes(), ContentType::Json)
     }
 
-    /// The bytes.
     pub fn content(&self) -> &[u8] {
         &self.content
     }
 
-    /// What the bytes are.
     pub fn content_type(&self) -> ContentType {
         self.content_type
     }
@@ -229,7 +221,6 @@ impl Message {
     }
 }
 
-/// What a subscriber receives.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Delivery {
     /// A message, with the channel that it was published to.

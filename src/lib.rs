@@ -37,27 +37,34 @@
 //! - Secrets are of type [`decode::Secret`]; nothing prints them.
 //! - The order of connectors is data: that of the configuration, else that of the registry.
 
-pub mod assembly;
-pub mod causes;
-pub mod checks;
-pub mod cli;
-pub mod config;
-pub mod connector;
-pub mod connectors;
-pub mod decode;
-pub mod endpoints;
-pub mod exchange;
-pub mod fast_fail;
-pub mod http;
-pub mod k8s;
-pub mod logging;
-pub mod network;
-pub mod optimizer;
-pub mod progress;
-pub mod retry;
-pub mod runner;
-pub mod servo;
-pub mod subprocess;
-pub mod table;
-pub mod telemetry;
-pub mod types;
+mod assembly;
+mod causes;
+mod checks;
+mod cli;
+mod config;
+mod connector;
+mod connectors;
+mod decode;
+mod endpoints;
+mod exchange;
+mod fast_fail;
+mod http;
+#[doc(hidden)]
+pub mod internals;
+mod k8s;
+mod logging;
+mod network;
+mod optimizer;
+mod progress;
+mod retry;
+mod runner;
+mod servo;
+mod subprocess;
+mod table;
+mod telemetry;
+mod types;
+
+/// Runs the program with the connectors that are built in.
+pub fn main() -> std::process::ExitCode {
+    cli::main(connectors::CONNECTORS)
+}

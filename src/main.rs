@@ -1,5 +1,5 @@
 //! The `servo` program: the command line with the built-in connectors.
 
 fn main() -> std::process::ExitCode {
-    servox::cli::main(servox::connectors::CONNECTORS)
+    servox::main()
 }

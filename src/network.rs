@@ -23,10 +23,7 @@ pub enum NetworkError {
     Tls(#[from] rustls::Error),
     /// A variable holds no proxy address. It may hold a password, so that it is not repeated.
     #[error("the environment variable {variable} is not the address of a proxy, such as http://proxy.example:3128")]
-    Proxy {
-        /// Which one.
-        variable: &'static str,
-    },
+    Proxy { variable: &'static str },
 }
 
 /// The variables of the network.

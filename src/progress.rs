@@ -12,38 +12,35 @@ use crate::connector::{EventContext, EventError};
 use crate::types;
 
 /// How often to report on something that may end at any time.
-pub const EVENT_INTERVAL: Duration = Duration::from_mins(1);
+pub(crate) const EVENT_INTERVAL: Duration = Duration::from_mins(1);
 
 /// Progress towards the end of a time span.
 #[derive(Debug, Clone)]
-pub struct DurationProgress {
+pub(crate) struct DurationProgress {
     duration: Duration,
     started_at: Instant,
 }
 
 impl DurationProgress {
-    /// Begins now.
-    pub fn start(duration: Duration) -> Self {
+    pub(crate) fn start(duration: Duration) -> Self {
         Self { duration, started_at: Instant::now() }
     }
 
-    /// Time since the beginning.
-    pub fn elapsed(&self) -> Duration {
+    pub(crate) fn elapsed(&self) -> Duration {
         self.started_at.elapsed()
     }
 
     /// 0 to 100; no time at all is complete at once.
-    pub fn percent(&self) -> f64 {
+    pub(crate) fn percent(&self) -> f64 {
         percent_of(self.elapsed(), self.duration)
     }
 
     /// Whether the time is over.
-    pub fn is_finished(&self) -> bool {
+    pub(crate) fn is_finished(&self) -> bool {
         self.elapsed() >= self.duration
     }
 
-    /// As [`describe`].
-    pub fn describe(&self, text: impl Display) -> String {
+    pub(crate) fn describe(&self, text: impl Display) -> String {
         describe(text, self.percent(), self.elapsed())
     }
 }
@@ -53,12 +50,12 @@ fn percent_of(elapsed: Duration, total: Duration) -> f64 {
 }
 
 /// `text (12.50% complete, 1m2.5s elapsed)`.
-pub fn describe(text: impl Display, percent: f64, elapsed: Duration) -> String {
+pub(crate) fn describe(text: impl Display, percent: f64, elapsed: Duration) -> String {
     format!("{text} ({})", state(percent, elapsed))
 }
 
 /// `12.50% complete, 1m2.5s elapsed - text`.
-pub fn describe_first(percent: f64, elapsed: Duration, text: impl Display) -> String {
+pub(crate) fn describe_first(percent: f64, elapsed: Duration, text: impl Display) -> String {
     format!("{} - {text}", state(percent, elapsed))
 }
 
@@ -71,7 +68,7 @@ fn state(percent: f64, elapsed: Duration) -> String {
 ///
 /// # Errors
 /// [`EventError::cancelled`] as soon as the event is cancelled.
-pub async fn wait(
+pub(crate) async fn wait(
     cx: &EventContext,
     total: Duration,
     interval: Duration,
@@ -91,7 +88,7 @@ pub async fn wait(
 ///
 /// # Errors
 /// The event is to end early.
-pub async fn wait_reporting(cx: &EventContext, total: Duration, text: &str) -> Result<(), EventError> {
+pub(crate) async fn wait_reporting(cx: &EventContext, total: Duration, text: &str) -> Result<(), EventError> {
     let report = |progress: &DurationProgress| cx.progress(progress.percent(), &progress.describe(text));
     wait(cx, total, EVENT_INTERVAL, report).await
 }

@@ -9,11 +9,12 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// An error that ends the loop ([`Attempt::Permanent`]) or lets it go on ([`Attempt::Transient`]).
-pub use backoff::Error as Attempt;
+pub(crate) use backoff::Error as Attempt;
 
 /// How long to go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
+#[expect(clippy::struct_field_names, reason = "each is an upper limit")]
+pub(crate) struct Limits {
     /// Time after which no further try begins; `None` is no limit, zero a single try.
     pub max_time: Option<Duration>,
     /// Number of tries; `None` is no limit.
@@ -23,8 +24,8 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// A single try.
-    pub const ONCE: Self = Self { max_time: None, max_tries: Some(1), max_wait: None };
+    #[cfg(test)]
+    pub(crate) const ONCE: Self = Self { max_time: None, max_tries: Some(1), max_wait: None };
 }
 
 /// Tries until success, a permanent error, or a limit; returns the last error then. `on_wait` is told of each failed
@@ -38,7 +39,7 @@ impl Limits {
 ///
 /// # Cancel safety
 /// Dropping the future drops the try in flight.
-pub async fn retry<T, E, Try: Future<Output = Result<T, Attempt<E>>>>(
+pub(crate) async fn retry<T, E, Try: Future<Output = Result<T, Attempt<E>>>>(
     limits: Limits,
     mut on_wait: impl FnMut(&E, Duration),
     mut attempt: impl FnMut() -> Try,
@@ -66,7 +67,7 @@ pub async fn retry<T, E, Try: Future<Output = Result<T, Attempt<E>>>>(
 }
 
 /// A wait that is uniform in 0 to 2^(n-1) seconds, for n from 1.
-pub fn jitter(n: u64) -> Duration {
+pub(crate) fn jitter(n: u64) -> Duration {
     // 2^30 seconds are 34 years: beyond any limit, and far from overflow.
     let exponent = i32::try_from(n.saturating_sub(1)).unwrap_or(i32::MAX).min(30);
     Duration::from_secs_f64(fastrand::f64() * 2f64.powi(exponent))

@@ -4,7 +4,6 @@
 
 use std::fmt;
 
-/// What separates two columns.
 const GAP: &str = "  ";
 
 /// How much wider than its header a column is at least, so that short columns stay apart.
@@ -12,24 +11,23 @@ const HEADER_PADDING: usize = 2;
 
 /// A table under construction; its text form has no line break at the end.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Table {
+pub(crate) struct Table {
     header: Vec<String>,
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
-    /// A table without rows.
-    pub fn new(header: impl IntoIterator<Item = impl Into<String>>) -> Self {
+    pub(crate) fn new(header: impl IntoIterator<Item = impl Into<String>>) -> Self {
         Self { header: header.into_iter().map(Into::into).collect(), rows: Vec::new() }
     }
 
     /// Adds a row. Cells that are missing at its end are empty; those beyond the header are left out.
-    pub fn row(&mut self, cells: impl IntoIterator<Item = impl Into<String>>) {
+    pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = impl Into<String>>) {
         self.rows.push(cells.into_iter().map(Into::into).take(self.header.len()).collect());
     }
 
     /// The characters of its widest line.
-    pub fn width(&self) -> usize {
+    pub(crate) fn width(&self) -> usize {
         self.to_string().lines().map(|line| line.chars().count()).max().unwrap_or(0)
     }
 

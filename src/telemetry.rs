@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The version of ServoX whose behaviour and protocol this agent speaks.
-pub const SERVOX_VERSION: &str = "2.2.5";
+pub(crate) const SERVOX_VERSION: &str = "2.2.5";
 
 /// How the agent names itself on the wire: `User-Agent`, and `agent` in HELLO.
-pub const USER_AGENT: &str = concat!("servox-rs/", env!("CARGO_PKG_VERSION"), " (compatible; servox 2.2.5)");
+pub(crate) const USER_AGENT: &str = concat!("servox-rs/", env!("CARGO_PKG_VERSION"), " (compatible; servox 2.2.5)");
 
 /// The facts of one servo; shared by its connectors, each of which sets and removes its own.
 #[derive(Debug, Default)]
@@ -25,12 +25,10 @@ impl Telemetry {
         telemetry
     }
 
-    /// Sets a fact.
     pub fn set(&self, key: impl Into<String>, value: impl Into<String>) {
         self.facts().insert(key.into(), value.into());
     }
 
-    /// Removes a fact.
     pub fn remove(&self, key: &str) {
         self.facts().remove(key);
     }

@@ -6,8 +6,8 @@
 
 use std::f64::consts::PI;
 
-use servox::connectors::simulation::model::{Service, Settings};
-use servox::optimizer::embedded::search::Dimension;
+use servox::internals::connectors::simulation::model::{Service, Settings};
+use servox::internals::optimizer::embedded::search::Dimension;
 
 /// The truth at a point: the value to be minimized and the values of the constraints; `None` where a trial fails.
 pub(crate) type Truth = Option<(f64, Vec<f64>)>;
@@ -148,7 +148,7 @@ fn service_case() -> Case {
     let fine = Dimension::Steps { min: 0.25, max: 4.0, step: 0.25 };
     let whole = |min, max, step| Dimension::Steps { min, max, step };
     let dimensions = vec![fine, fine, whole(2.0, 8.0, 2.0), whole(1.0, 16.0, 1.0)];
-    let space = servox::optimizer::embedded::search::Space { dimensions: dimensions.clone() };
+    let space = servox::internals::optimizer::embedded::search::Space { dimensions: dimensions.clone() };
     let all = space.enumerate(1 << 20);
     let feasible = all.iter().filter_map(|point| service(point)).filter(|(_, slo)| slo[0] <= P99);
     let optimum = feasible.map(|(cost, _)| cost).fold(f64::INFINITY, f64::min);

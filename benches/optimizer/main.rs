@@ -40,7 +40,7 @@ use std::time::Instant;
 
 use functions::Case;
 use oorandom::Rand64;
-use servox::optimizer::embedded::search::{
+use servox::internals::optimizer::embedded::search::{
     Algorithm, Constraint, Mode, Objective, Observation, Outcome, Point, Problem, Scale, Space, recommend, suggest,
 };
 use statistics::{mann_whitney, median, quantile};

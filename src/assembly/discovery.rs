@@ -15,10 +15,10 @@ use crate::connectors::external::{DiscoveryError, ExternalFactory, Found};
 use crate::decode::{Problem, Problems, Variables as _};
 use crate::subprocess::SearchPath;
 
-pub use crate::connectors::external::{PREFIX, conformance};
+pub(crate) use crate::connectors::external::conformance;
 
 /// Where connectors are looked for: the folders of `SERVO_CONNECTOR_PATH`, then those of `PATH`.
-pub fn search_path(environment: &Environment) -> SearchPath {
+pub(crate) fn search_path(environment: &Environment) -> SearchPath {
     SearchPath::new(environment.get("PATH")).after(environment.get(variables::SERVO_CONNECTOR_PATH))
 }
 
@@ -27,7 +27,7 @@ pub fn search_path(environment: &Environment) -> SearchPath {
 ///
 /// # Errors
 /// An executable that a document names is no connector that can be used.
-pub async fn with_named_in(
+pub(crate) async fn with_named_in(
     file: &ParsedFile,
     registry: Registry,
     environment: &Environment,
@@ -60,7 +60,7 @@ pub async fn with_named_in(
 ///
 /// # Errors
 /// An executable of such a name is no connector that can be used.
-pub async fn with_named(
+pub(crate) async fn with_named(
     identifiers: impl IntoIterator<Item = &str>,
     registry: Registry,
     environment: &Environment,
@@ -73,8 +73,7 @@ pub async fn with_named(
 }
 
 /// An executable that may be a connector, and what it says of itself.
-pub struct Listed {
-    /// What was found.
+pub(crate) struct Listed {
     pub found: Found,
     /// The built-in type that hides it.
     pub hidden_by: Option<&'static Metadata>,
@@ -83,7 +82,7 @@ pub struct Listed {
 }
 
 /// Every executable that may be a connector, whether or not anybody names it.
-pub async fn everything(registry: Registry, environment: &Environment) -> Vec<Listed> {
+pub(crate) async fn everything(registry: Registry, environment: &Environment) -> Vec<Listed> {
     let found = Found::list(&search_path(environment));
     join_all(found.into_iter().map(async |found| {
         let asked = found.ask().await.map(|factory| ErasedFactory::metadata(&factory).clone());

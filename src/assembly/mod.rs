@@ -4,8 +4,8 @@
 //! and reports all problems together. [`PreparedServo::build`] makes connectors and clients, and still talks to
 //! nobody.
 
-pub mod discovery;
-pub mod schema;
+pub(crate) mod discovery;
+pub(crate) mod schema;
 mod shown;
 
 use std::sync::Arc;
@@ -30,7 +30,7 @@ use crate::subprocess::SearchPath;
 use crate::telemetry::Telemetry;
 
 /// All connector types, in dispatch order.
-pub type Registry = &'static [&'static dyn ErasedFactory];
+pub(crate) type Registry = &'static [&'static dyn ErasedFactory];
 
 /// Why servos cannot be built from a valid configuration.
 #[derive(Debug, thiserror::Error)]
@@ -41,9 +41,7 @@ pub enum AssemblyError {
     /// The optimizer's client cannot be made.
     #[error("failed to make the client of optimizer '{id}'")]
     Optimizer {
-        /// The optimizer.
         id: String,
-        /// Why.
         #[source]
         source: remote::BuildError,
     },
@@ -51,7 +49,6 @@ pub enum AssemblyError {
 
 /// A servo whose configuration is valid.
 pub struct PreparedServo {
-    /// Its configuration.
     pub config: ServoConfig,
     /// Its active connectors, in dispatch order.
     pub routes: Vec<Route>,
@@ -59,11 +56,8 @@ pub struct PreparedServo {
 
 /// A connector under its name.
 pub struct Route {
-    /// The name.
     pub name: ConnectorName,
-    /// Its type.
     pub factory: &'static dyn ErasedFactory,
-    /// Its section, valid.
     pub section: Box<dyn Prepared>,
 }
 
@@ -93,7 +87,7 @@ pub fn load(
 ///
 /// # Errors
 /// All problems of the file.
-pub fn load_offering(
+pub(crate) fn load_offering(
     file: ParsedFile,
     registry: Registry,
     environment: &Environment,

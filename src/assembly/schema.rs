@@ -25,7 +25,6 @@ const ALIAS_PATTERN: &str = "^[0-9a-zA-Z_/.-]{3,128}$";
 pub struct Mount<'a> {
     /// The key of the section.
     pub name: &'a str,
-    /// The type.
     pub factory: &'a dyn ErasedFactory,
 }
 

@@ -32,23 +32,17 @@ pub struct Check {
     pub name: String,
     /// Its id, for programs and filters; unique within a connector.
     pub id: String,
-    /// What it is about.
     pub description: Option<String>,
     /// How bad it is when it fails.
     pub severity: Severity,
     /// Words to select it by: lower-case letters, digits, `.` and `-`, at most 32.
     pub tags: BTreeSet<String>,
-    /// Whether it succeeded.
     pub success: bool,
-    /// What was found.
     pub message: Option<String>,
-    /// What to do.
     pub hint: Option<String>,
     /// What can be done by program.
     pub remedy: Option<Arc<dyn Remedy>>,
-    /// When it began.
     pub run_at: Timestamp,
-    /// How long it took.
     pub runtime: Duration,
 }
 
@@ -138,19 +132,15 @@ fn computed_id(name: &str) -> String {
     format!("{:08x}", u32::from_be_bytes(digest))
 }
 
-/// How a check ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum CheckStatus {
-    /// It succeeded.
     Passed,
     /// It did not succeed, which is only a warning.
     Warning,
-    /// It did not succeed.
     Failed,
 }
 
 impl CheckStatus {
-    /// The text in tables.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Passed => "√ PASSED",
@@ -168,16 +158,14 @@ impl fmt::Display for CheckStatus {
 
 /// The checks of one connector that ran, in order.
 #[derive(Debug, Clone)]
-pub struct ConnectorChecks {
-    /// The connector.
+pub(crate) struct ConnectorChecks {
     pub connector: ConnectorName,
-    /// Its checks.
     pub checks: Vec<Check>,
 }
 
 impl ConnectorChecks {
     /// Whether none of them keeps the servo from being ready.
-    pub fn passed(&self) -> bool {
+    pub(crate) fn passed(&self) -> bool {
         self.checks.iter().all(Check::passed)
     }
 }

@@ -9,15 +9,13 @@ use crate::causes;
 use super::check::Remedy;
 
 /// What the body of a check found: nothing to say, a message, or a failure.
-pub type CheckOutcome = Result<Option<String>, CheckFailure>;
+pub(crate) type CheckOutcome = Result<Option<String>, CheckFailure>;
 
 /// The failure of a check. Every error becomes one with `?`: its message is the error's with those underneath.
 /// That is also why this is no error itself.
 #[derive(Clone)]
-pub struct CheckFailure {
-    /// What is wrong.
+pub(crate) struct CheckFailure {
     pub message: String,
-    /// What to do.
     pub hint: Option<String>,
     /// What can be done by program.
     pub remedy: Option<Arc<dyn Remedy>>,
@@ -25,20 +23,20 @@ pub struct CheckFailure {
 
 impl CheckFailure {
     /// A failure with this message.
-    pub fn new(message: impl Into<String>) -> Self {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
         Self { message: message.into(), hint: None, remedy: None }
     }
 
     /// With what to do about it.
     #[must_use]
-    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+    pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
     /// With what can be done about it by program.
     #[must_use]
-    pub fn with_remedy(mut self, remedy: impl Remedy + 'static) -> Self {
+    pub(crate) fn with_remedy(mut self, remedy: impl Remedy + 'static) -> Self {
         self.remedy = Some(Arc::new(remedy));
         self
     }

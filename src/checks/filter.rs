@@ -10,9 +10,7 @@ use crate::types::Severity;
 /// Selects checks. All constraints must hold; the default has none and selects every check.
 #[derive(Debug, Clone, Default)]
 pub struct CheckFilter {
-    /// On the name.
     pub name: TextFilter,
-    /// On the id.
     pub id: TextFilter,
     /// A check has at least one of these tags; empty is no constraint.
     pub tags: BTreeSet<String>,
@@ -23,10 +21,8 @@ pub struct CheckFilter {
 /// A constraint on a text. Upper and lower case differ.
 #[derive(Debug, Clone, Default)]
 pub enum TextFilter {
-    /// No constraint.
     #[default]
     Any,
-    /// One of these texts.
     OneOf(Vec<String>),
     /// The pattern is found anywhere in the text.
     Pattern(Regex),
@@ -36,7 +32,6 @@ pub enum TextFilter {
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("'/{pattern}/' in the {field} filter of checks is no valid regular expression")]
 pub struct FilterError {
-    /// `name` or `id`.
     pub field: &'static str,
     /// The text between the slashes.
     pub pattern: String,

@@ -25,9 +25,8 @@ const FIRST_EXPO_WAIT: Duration = Duration::from_secs(8);
 /// The name of the check that stands for a connector that could not check.
 const HANDLER_CHECK: &str = "Run checks";
 
-/// What a flow does.
 #[derive(Debug, Clone)]
-pub struct FlowOptions {
+pub(crate) struct FlowOptions {
     /// Which checks a pass is to run.
     pub request: CheckRequest,
     /// How long to repeat; `None` and no time are a single pass. A last pass begins at the end of it.
@@ -49,10 +48,9 @@ impl FlowOptions {
 
 /// How long to wait between passes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Delay {
+pub(crate) enum Delay {
     /// 8 s, then twice as long each time.
     Expo,
-    /// Always as long.
     Fixed(types::Duration),
 }
 
@@ -75,12 +73,11 @@ impl Delay {
 /// A text that is no delay.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("invalid delay '{text}': write expo, or a duration such as 10s")]
-pub struct DelayError {
+pub(crate) struct DelayError {
     text: String,
     source: types::DurationError,
 }
 
-/// `expo`, or a duration.
 impl FromStr for Delay {
     type Err = DelayError;
 
@@ -102,7 +99,7 @@ impl fmt::Display for Delay {
 }
 
 /// Sees a flow while it runs, such as to draw its progress. Each method does nothing unless it is written.
-pub trait FlowObserver: Send {
+pub(crate) trait FlowObserver: Send {
     /// A pass begins; the first is 1.
     fn pass_begun(&mut self, _number: usize) {}
 
@@ -118,22 +115,18 @@ pub trait FlowObserver: Send {
     /// The remedy of a failing check has been tried; an error goes on from "remedy attempt".
     fn remedied(&mut self, _connector: &ConnectorName, _check: &Check, _result: &Result<(), String>) {}
 
-    /// A pass has ended.
     fn pass_ended(&mut self, _results: &[ConnectorChecks]) {}
 
     /// The next pass begins after this time.
     fn waiting(&mut self, _time: Duration) {}
 }
 
-/// Nobody looks.
 impl FlowObserver for () {}
 
-/// How a flow ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Readiness {
+pub(crate) enum Readiness {
     /// No check keeps the servo from being ready.
     Ready,
-    /// At least one does.
     NotReady,
     /// Called off before that was known.
     Cancelled,
@@ -141,11 +134,10 @@ pub enum Readiness {
 
 /// What each connector answered in a pass, in order. An `Err` is its failure to check, which counts as a failing
 /// check of its own.
-pub type CheckAnswers = Vec<(ConnectorName, Result<Vec<Check>, String>)>;
+pub(crate) type CheckAnswers = Vec<(ConnectorName, Result<Vec<Check>, String>)>;
 
-/// What a flow found.
 #[derive(Debug, Clone)]
-pub struct FlowOutcome {
+pub(crate) struct FlowOutcome {
     /// Whether the servo is ready.
     pub readiness: Readiness,
     /// The results of the last pass.
@@ -155,7 +147,7 @@ pub struct FlowOutcome {
 /// Runs passes until no check keeps the servo from being ready, the time is up, or `cancellation` calls it off.
 ///
 /// `pass` dispatches the request of the options once; it is to end soon when cancelled.
-pub async fn run_flow<P>(
+pub(crate) async fn run_flow<P>(
     options: &FlowOptions,
     cancellation: &CancellationToken,
     observer: &mut dyn FlowObserver,

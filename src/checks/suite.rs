@@ -32,13 +32,13 @@ use crate::types::Severity;
 ///
 /// All plain checks run before all items of multichecks, each kind in the order in which it was added.
 #[derive(Default)]
-pub struct CheckSuite<'a> {
+pub(crate) struct CheckSuite<'a> {
     plain: Vec<Entry<'a>>,
     items: Vec<Entry<'a>>,
 }
 
 /// The check that was just added, or all items of the multicheck: for saying more about it.
-pub struct Definition<'s, 'a> {
+pub(crate) struct Definition<'s, 'a> {
     entries: &'s mut [Entry<'a>],
 }
 
@@ -56,13 +56,12 @@ enum OnCancel {
 }
 
 impl<'a> CheckSuite<'a> {
-    /// A suite without checks.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::default()
     }
 
     /// Adds a check. Its body is dropped at an await when the event is cancelled.
-    pub fn check(
+    pub(crate) fn check(
         &mut self,
         id: &str,
         name: impl Into<String>,
@@ -75,7 +74,7 @@ impl<'a> CheckSuite<'a> {
     }
 
     /// Adds a check per item, each a name with a body; their ids are `<id>_item_<index>`.
-    pub fn multi<N, B>(
+    pub(crate) fn multi<N, B>(
         &mut self,
         id: &str,
         severity: Severity,
@@ -97,7 +96,7 @@ impl<'a> CheckSuite<'a> {
     ///
     /// # Errors
     /// The event was cancelled. A failing check is a result, not an error.
-    pub async fn run(self, cx: &EventContext, request: &CheckRequest) -> Result<Vec<Check>, EventError> {
+    pub(crate) async fn run(self, cx: &EventContext, request: &CheckRequest) -> Result<Vec<Check>, EventError> {
         let mut ran = Vec::new();
         for entry in self.selected(&request.filter) {
             let droppable = entry.on_cancel == OnCancel::Drop;
@@ -127,19 +126,20 @@ impl<'a> CheckSuite<'a> {
 }
 
 impl Definition<'_, '_> {
-    /// What it is about.
-    pub fn description(&mut self, text: &str) -> &mut Self {
+    #[cfg(test)]
+    pub(crate) fn description(&mut self, text: &str) -> &mut Self {
         self.each(|entry| entry.check.description = Some(text.to_owned()))
     }
 
     /// Words to select it by.
-    pub fn tags<const N: usize>(&mut self, tags: [&str; N]) -> &mut Self {
+    #[cfg(test)]
+    pub(crate) fn tags<const N: usize>(&mut self, tags: [&str; N]) -> &mut Self {
         self.each(|entry| entry.check.tags.extend(tags.map(str::to_owned)))
     }
 
     /// When the event is cancelled, waits for the body, which is to watch the [`EventContext`] itself: for bodies
     /// that have something to clean up.
-    pub fn awaited_on_cancel(&mut self) -> &mut Self {
+    pub(crate) fn awaited_on_cancel(&mut self) -> &mut Self {
         self.each(|entry| entry.on_cancel = OnCancel::Await)
     }
 
@@ -188,7 +188,6 @@ pub enum RunOneError {
     Prerequisite {
         /// The check that was asked for.
         id: String,
-        /// The check that failed.
         failed: Box<Check>,
     },
     /// The connector could not check.

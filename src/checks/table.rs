@@ -13,7 +13,7 @@ const CUT: &str = " [...]";
 
 /// A row per connector that has checks, with its unsuccessful ones, numbered; failing warnings are among them and
 /// do not make the connector fail.
-pub fn plain(results: &[ConnectorChecks]) -> String {
+pub(crate) fn plain(results: &[ConnectorChecks]) -> String {
     let mut table = Table::new(["CONNECTOR", "STATUS", "ERRORS"]);
     for result in with_checks(results) {
         let status = if result.passed() { CheckStatus::Passed } else { CheckStatus::Failed };
@@ -23,7 +23,7 @@ pub fn plain(results: &[ConnectorChecks]) -> String {
 }
 
 /// A row per connector that has checks, with a line for each of them.
-pub fn verbose(results: &[ConnectorChecks]) -> String {
+pub(crate) fn verbose(results: &[ConnectorChecks]) -> String {
     let mut table = Table::new(["CONNECTOR", "CHECK", "ID", "TAGS", "STATUS", "MESSAGE"]);
     for result in with_checks(results) {
         let column = |cell: fn(&Check) -> String| result.checks.iter().map(cell).collect::<Vec<_>>().join("\n");

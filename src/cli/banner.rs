@@ -8,7 +8,6 @@ use figlet_rs::FIGlet;
 use crate::config::variables::{SERVO_BANNER_COLOR, SERVO_BANNER_FONT};
 use crate::decode::Variables;
 
-/// The large letters.
 const NAME: &str = "ServoX";
 
 const RESET: &str = "\x1b[0m";
@@ -23,11 +22,9 @@ const COLOURS: [(&str, &str); 6] = [
     ("CYAN", "\x1b[36m"),
 ];
 
-/// What a banner tells.
 pub(crate) struct Facts<'a> {
     /// Names and versions of all known connectors.
     pub(crate) connectors: Vec<(&'a str, &'a str)>,
-    /// The configuration.
     pub(crate) config_file: PathBuf,
     /// One entry for each servo.
     pub(crate) servos: Vec<ServoFacts>,
@@ -37,16 +34,13 @@ pub(crate) struct Facts<'a> {
 pub(crate) struct ServoFacts {
     /// The id of its optimizer.
     pub(crate) optimizer: String,
-    /// Where the optimizer is.
     pub(crate) base_url: Option<String>,
-    /// Which proxies are between.
     pub(crate) proxies: Option<String>,
 }
 
 /// How the large letters look. What is not asked for, or not known, is left to chance.
 pub(crate) struct Look {
     font: &'static str,
-    /// `None` without colours.
     paint: Option<Paint>,
 }
 

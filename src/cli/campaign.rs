@@ -167,7 +167,6 @@ fn objective_name(campaign: &Campaign) -> &str {
     }
 }
 
-/// The campaign for programs.
 pub(crate) fn to_json(campaign: &Campaign) -> Map<String, Value> {
     let header = campaign.header();
     Map::from_iter([

@@ -25,7 +25,6 @@ const CLEAN_UP: Duration = Duration::from_millis(200);
 
 /// What to find out about a servo.
 pub(crate) struct Plan {
-    /// What the flow does.
     pub(crate) flow: FlowOptions,
     /// The connectors to ask; `None` is all.
     pub(crate) targets: Option<Vec<ConnectorName>>,
@@ -138,7 +137,6 @@ pub(crate) fn heading<'a>(servo: &'a Servo, servos: &[Servo]) -> Option<&'a str>
 
 /// Prints a table after each pass, where the log does not tell it all.
 pub(crate) struct Tables<'a> {
-    /// `None` prints nothing.
     pub(crate) output: Option<&'a Output>,
     /// What stands above each table.
     pub(crate) heading: Option<&'a str>,

@@ -21,15 +21,12 @@ use crate::servo::{Dispatch, Servo};
 
 /// The surroundings of a command.
 pub(crate) struct Context {
-    /// The connectors that exist.
     pub(crate) registry: Registry,
     /// Variables, those of a `.env` file included.
     pub(crate) environment: Environment,
     /// The options that every command takes.
     pub(crate) globals: Globals,
-    /// Where results go.
     pub(crate) output: Output,
-    /// The recent log.
     pub(crate) log: LogBuffer,
     /// What is drawn below the log; hidden unless standard error is a terminal.
     pub(crate) screen: MultiProgress,

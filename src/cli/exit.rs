@@ -10,7 +10,6 @@ use crate::k8s::{ClientError, SidecarError};
 /// The exit codes of the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ExitCode {
-    /// Done.
     Success = 0,
     /// The operation failed: a check did not pass, a measurement or an adjustment failed.
     Failure = 1,
@@ -60,7 +59,6 @@ pub(crate) enum CliError {
     /// The sidecar cannot be injected or ejected.
     #[error(transparent)]
     Sidecar(#[from] SidecarError),
-    /// The operation failed.
     #[error("{0}")]
     Failed(String),
     /// Somebody said no to a question, or said nothing.

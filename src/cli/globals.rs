@@ -27,7 +27,6 @@ const HELP: &str = "global-help";
 /// What the options say, after flags, variables and defaults.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Globals {
-    /// The configuration, as named.
     pub(crate) config_file: PathBuf,
     /// The servo to act on; all when there is none.
     pub(crate) name: Option<String>,

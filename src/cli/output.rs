@@ -32,9 +32,7 @@ pub(crate) fn one_line(text: &str) -> String {
 
 /// What a command has to say of one servo.
 pub(crate) struct Report {
-    /// The servo's name.
     pub(crate) servo: String,
-    /// For people.
     pub(crate) table: Table,
     /// For programs; the servo's name is added.
     pub(crate) value: Map<String, Value>,
@@ -71,7 +69,6 @@ impl Output {
         self.colour
     }
 
-    /// Prints a line.
     pub(crate) fn line(&self, line: impl Display) -> Result<(), CliError> {
         self.write(&format!("{line}\n"))
     }

@@ -7,10 +7,8 @@ use std::path::Path;
 
 use super::exit::CliError;
 
-/// For everybody to read.
 pub(crate) const PUBLIC: u32 = 0o644;
 
-/// For the owner alone.
 pub(crate) const PRIVATE: u32 = 0o600;
 
 /// Puts this text into a file, which is created with these permissions or replaced. Whoever opens the file sees the old

@@ -88,7 +88,6 @@ struct Row {
 }
 
 impl Watched {
-    /// Adds what was seen.
     pub(crate) fn add(&mut self, seen: &Seen) {
         for (name, value) in &seen.numbers {
             let key = (seen.servo.clone(), seen.channel.clone(), name.clone());

@@ -12,10 +12,10 @@ use crate::decode::{Decode, Decoder, Node, TextForm, Value};
 use crate::types::Duration;
 
 /// The entry for everything that has none of its own.
-pub const DEFAULT_BACKOFF: &str = "__default__";
+pub(crate) const DEFAULT_BACKOFF: &str = "__default__";
 
 /// The entry for the first contact with the optimizer.
-pub const CONNECT_BACKOFF: &str = "connect";
+pub(crate) const CONNECT_BACKOFF: &str = "connect";
 
 /// Long enough to sit out the restart of an optimizer.
 const DEFAULT_MAX_TIME: Duration = Duration::from_secs(10 * 60);
@@ -58,7 +58,6 @@ enum Limit {
 }
 
 impl BackoffTable {
-    /// The built-in table.
     pub(super) const BUILT_IN: Self = Self(None);
 
     /// The limits for requests of this kind: its entry, else the default one, else the built-in entries. An entry

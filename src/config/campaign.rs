@@ -246,14 +246,11 @@ pub enum CampaignMode {
     Safe,
 }
 
-/// Who chooses the settings.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SearchAlgorithm {
-    /// The model.
     #[default]
     GaussianProcess,
-    /// Chance.
     Random,
     /// A sequence that covers the range evenly.
     Sobol,

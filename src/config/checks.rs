@@ -225,7 +225,6 @@ impl JsonSchema for Delay {
     }
 }
 
-/// A duration, or `expo`.
 impl Decode for Delay {
     fn decode(node: &Node, cx: &mut Decoder<'_>) -> Option<Self> {
         let text = String::decode(node, cx)?;

@@ -62,7 +62,6 @@ pub enum SslVerify<'a> {
     Default,
     /// Those of the authorities in this file.
     Bundle(&'a Path),
-    /// All.
     Off,
 }
 
@@ -91,7 +90,6 @@ impl CommonConfig {
         self.timeouts.unwrap_or_default()
     }
 
-    /// Which certificates are accepted.
     pub fn ssl_verify(&self) -> SslVerify<'_> {
         match &self.verify {
             Verify::Unset | Verify::On => SslVerify::Default,
@@ -370,7 +368,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::config::{CONNECT_BACKOFF, DEFAULT_BACKOFF, Detail, Environment};
+    use crate::config::backoff::{CONNECT_BACKOFF, DEFAULT_BACKOFF};
+    use crate::config::{Detail, Environment};
     use crate::decode::Origin;
 
     const SHOWN: Dump = Dump { secrets: Secrets::Redacted, detail: Detail::Set };

@@ -13,7 +13,6 @@ pub struct ConnectionFile {
     pub authorization: Secret,
     /// The base address, without trailing slashes.
     pub endpoint: HttpUrl,
-    /// The tenant.
     pub tenant_id: String,
 }
 

@@ -3,7 +3,6 @@
 //! Written here because the reader at hand expands `$NAME` and reads backslashes in unquoted values, which breaks
 //! tokens that existing files hold, and looks into the process environment on its own.
 
-/// What a file says.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Parsed {
     /// Names and values in order, references not yet expanded.
@@ -12,7 +11,6 @@ pub(super) struct Parsed {
     pub(super) warnings: Vec<String>,
 }
 
-/// Reads a file's text.
 pub(super) fn parse(text: &str, source: &str) -> Parsed {
     let mut reader = Reader { rest: text.strip_prefix('\u{feff}').unwrap_or(text) };
     let mut parsed = Parsed::default();

@@ -8,27 +8,21 @@ use crate::decode::{HttpUrl, Secret};
 /// What becomes of secrets when configuration is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Secrets {
-    /// They read `REDACTED`.
     Redacted,
     /// They are shown, so that the output loads back equal. Never for logs, telemetry or diagnostics.
     Raw,
 }
 
-/// Which keys are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Detail {
     /// Those whose value is not the default; this is what loads back.
     Set,
-    /// All of them.
     Full,
 }
 
-/// How to show configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Dump {
-    /// What becomes of secrets.
     pub secrets: Secrets,
-    /// Which keys.
     pub detail: Detail,
 }
 

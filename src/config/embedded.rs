@@ -46,7 +46,6 @@ impl EmbeddedOptimizer {
         &self.id
     }
 
-    /// The short name.
     pub fn name(&self) -> &str {
         &self.name
     }

@@ -17,7 +17,6 @@ pub struct Environment {
 /// A `.env` file that was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DotenvFile {
-    /// Where it was found.
     pub path: PathBuf,
     /// Complete sentences with positions, about lines that could not be read.
     pub warnings: Vec<String>,
@@ -44,7 +43,6 @@ impl Environment {
         self.get(name).filter(|value| !value.is_empty())
     }
 
-    /// All variables, by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.variables.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }

@@ -28,7 +28,7 @@ pub struct ParsedFile {
 ///
 /// # Errors
 /// The file cannot be read, or as [`parse_bytes`].
-pub async fn read_file(path: &Path) -> Result<ParsedFile, Problems> {
+pub(crate) async fn read_file(path: &Path) -> Result<ParsedFile, Problems> {
     let source = path.display().to_string();
     let bytes = read_at_most(path, LONGEST + 1)
         .await

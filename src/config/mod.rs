@@ -7,8 +7,8 @@
 //! A file becomes value trees ([`mod@file`]), these become typed values, with all problems reported at once. Nothing
 //! here knows a connector: their sections are kept as trees, for the connectors' own factories.
 
-pub mod file;
-pub mod variables;
+pub(crate) mod file;
+pub(crate) mod variables;
 
 mod appdynamics;
 mod backoff;
@@ -30,17 +30,19 @@ mod yaml_scalar;
 mod yaml_tree;
 mod yaml_writer;
 
-pub use appdynamics::{AppDynamicsOptimizer, ResolvedAppDynamics};
-pub use backoff::{BackoffSettings, CONNECT_BACKOFF, DEFAULT_BACKOFF};
-pub use campaign::{CampaignConfig, CampaignMode, MeasureConfig, Objective, Prices, SearchAlgorithm};
-pub use checks::{ChecksConfig, Delay, Wait};
-pub use common::{CommonConfig, Proxies, SslVerify, Timeouts};
+pub(crate) use appdynamics::{AppDynamicsOptimizer, ResolvedAppDynamics};
+
+pub(crate) use campaign::{CampaignConfig, CampaignMode, Objective, Prices, SearchAlgorithm};
+pub(crate) use checks::ChecksConfig;
+pub(crate) use common::{CommonConfig, Proxies, SslVerify};
 pub use connection_file::ConnectionFile;
 pub use dump::{Detail, Dump, Secrets};
-pub use embedded::EmbeddedOptimizer;
-pub use environment::{DotenvFile, Environment};
-pub use opsani::OpsaniOptimizer;
+pub(crate) use embedded::EmbeddedOptimizer;
+pub(crate) use environment::DotenvFile;
+pub use environment::Environment;
+pub(crate) use opsani::OpsaniOptimizer;
 pub use optimizer::OptimizerConfig;
-pub use routes::{KnownConnector, NamedType, named_types};
-pub use served::{ServedApplication, ServedConfig};
-pub use servo::{LoadOptions, LoadedFile, OptimizerRequirement, SectionConfig, ServoConfig, load};
+pub(crate) use routes::{KnownConnector, named_types};
+pub(crate) use served::{ServedApplication, ServedConfig};
+pub use servo::OptimizerRequirement;
+pub(crate) use servo::{LoadOptions, SectionConfig, ServoConfig, load};

@@ -48,7 +48,6 @@ impl OpsaniOptimizer {
         self.id.parts().1
     }
 
-    /// The credential; never empty.
     pub fn token(&self) -> &Secret {
         &self.token
     }
@@ -142,7 +141,6 @@ fn token(fields: &mut Fields<'_, '_, '_>) -> Option<Secret> {
     None
 }
 
-/// `organization/name`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct OpsaniId {
     text: String,

@@ -39,7 +39,6 @@ impl OptimizerConfig {
         }
     }
 
-    /// The short name.
     pub fn name(&self) -> &str {
         match self {
             Self::Opsani(config) => config.name(),

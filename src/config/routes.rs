@@ -13,7 +13,7 @@ use crate::decode::{Decoder, KeyPath, Node, Origin, Problem, Value, Variables as
 
 /// A connector type as far as the configuration needs to know it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct KnownConnector<'a> {
+pub(crate) struct KnownConnector<'a> {
     /// The name of its section unless another is chosen, such as `kube_metrics`.
     pub default_name: &'a str,
     /// Its other identifier, such as `KubeMetricsConnector`.
@@ -24,18 +24,16 @@ pub struct KnownConnector<'a> {
 
 /// What a document says that may be the type of a connector.
 #[derive(Debug, Clone, PartialEq)]
-pub struct NamedType {
+pub(crate) struct NamedType {
     /// The identifier, or the key of a section.
     pub identifier: String,
-    /// Where it was written.
     pub origin: Origin,
-    /// The key path.
     pub path: KeyPath,
 }
 
 /// Everything in a document that may be the type of a connector: the identifiers that `connectors` lists, or without
 /// it the keys of sections. What is wrong with the key is left to [`load`](super::load).
-pub fn named_types(document: &Node, environment: &Environment) -> Vec<NamedType> {
+pub(crate) fn named_types(document: &Node, environment: &Environment) -> Vec<NamedType> {
     let Value::Map(keys) = &document.value else { return Vec::new() };
     let variable = format!("{SERVO_PREFIX}CONNECTORS");
     let written = keys.get("connectors").map(|entry| entry.value.clone());

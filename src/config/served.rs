@@ -4,16 +4,15 @@ use super::campaign::CampaignConfig;
 use super::variables::{OPSANI_TOKEN, OPSANI_TOKEN_FILE};
 use crate::decode::{Decode, Decoder, Fields, Map, Node, Secret, Value};
 
-/// Everything that is served.
 #[derive(Debug, Clone, PartialEq)]
-pub struct ServedConfig {
+pub(crate) struct ServedConfig {
     /// One for each application, in the order of the file; at least one.
     pub applications: Vec<ServedApplication>,
 }
 
 /// An application whose agent asks for commands.
 #[derive(Debug, Clone, PartialEq)]
-pub struct ServedApplication {
+pub(crate) struct ServedApplication {
     /// Its identifier, organization, slash and name, as agents have it in `optimizer.id`.
     pub id: String,
     /// What agents prove themselves by.

@@ -79,7 +79,6 @@ struct Written {
 /// Whether a configuration must have an optimizer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OptimizerRequirement {
-    /// It must.
     Required,
     /// It need not: when neither file nor environment say anything of one, there is none.
     Optional,
@@ -87,13 +86,12 @@ pub enum OptimizerRequirement {
 
 /// What loading needs besides the documents.
 #[derive(Clone, Copy)]
-pub struct LoadOptions<'a> {
+pub(crate) struct LoadOptions<'a> {
     /// The connector types, in dispatch order.
     pub known: &'a [KnownConnector<'a>],
     /// The names and types that a document without `connectors` may have; none is every type under its default
     /// name.
     pub offered: &'a [(&'a str, &'a str)],
-    /// The environment.
     pub environment: &'a Environment,
     /// Whether every servo must have an optimizer.
     pub optimizer: OptimizerRequirement,
@@ -103,8 +101,7 @@ pub struct LoadOptions<'a> {
 
 /// The configuration of a file.
 #[derive(Debug, Clone)]
-pub struct LoadedFile {
-    /// One for each document.
+pub(crate) struct LoadedFile {
     pub servos: Vec<ServoConfig>,
     /// Complete sentences with positions, about what is legal but hardly meant.
     pub warnings: Vec<String>,
@@ -114,7 +111,7 @@ pub struct LoadedFile {
 ///
 /// # Errors
 /// All problems of all documents.
-pub fn load(parsed: file::ParsedFile, options: &LoadOptions<'_>) -> Result<LoadedFile, Problems> {
+pub(crate) fn load(parsed: file::ParsedFile, options: &LoadOptions<'_>) -> Result<LoadedFile, Problems> {
     let position = if parsed.documents.len() > 1 { Position::OneOfSeveral } else { Position::Only };
     let mut servos = Vec::new();
     let mut problems = Problems::default();

@@ -30,13 +30,10 @@ pub struct OptimizerIdentity {
 pub struct Services {
     /// The optimizer, when one is configured.
     pub optimizer: Option<OptimizerIdentity>,
-    /// Facts sent with HELLO.
     pub telemetry: Telemetry,
-    /// In-process channels.
     pub exchange: Exchange,
     /// Proxies and certificate authorities of the surroundings.
     pub network: Network,
-    /// Where programs are.
     pub programs: SearchPath,
     /// What the surroundings say about Kubernetes.
     pub kubernetes: Surroundings,
@@ -45,11 +42,9 @@ pub struct Services {
 /// One progress report of a running operation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ProgressReport {
-    /// What is running.
     pub operation: Operation,
     /// Percent: finite, not 0, and not from 100 to below 101, which the end of the command says.
     pub progress: f64,
-    /// When the handler began.
     pub started_at: Instant,
     /// The log line that carried it.
     pub message: String,
@@ -103,12 +98,10 @@ impl EventContext {
         &self.connector
     }
 
-    /// The event.
     pub fn event(&self) -> Event {
         self.event
     }
 
-    /// The phase.
     pub fn phase(&self) -> Phase {
         self.phase
     }

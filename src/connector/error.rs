@@ -11,9 +11,7 @@ pub enum ErrorKind {
     Cancelled,
     /// Any failure without a kind of its own.
     Failed,
-    /// A measurement failed.
     MeasurementFailed,
-    /// An adjustment failed.
     AdjustmentFailed,
     /// The application refused the adjustment: it would not start, or was not stable.
     Rejected,
@@ -47,12 +45,10 @@ impl EventError {
         Self::new(ErrorKind::Cancelled, message)
     }
 
-    /// A measurement failed.
     pub fn measurement_failed(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::MeasurementFailed, message)
     }
 
-    /// An adjustment failed.
     pub fn adjustment_failed(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::AdjustmentFailed, message)
     }
@@ -86,7 +82,6 @@ impl EventError {
         self.kind
     }
 
-    /// The word for programs.
     pub fn reason(&self) -> Option<&str> {
         self.reason.as_deref()
     }

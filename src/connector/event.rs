@@ -16,19 +16,12 @@ pub enum Event {
     Detach,
     /// The servo begins to run.
     Startup,
-    /// The servo stops running.
     Shutdown,
-    /// List metrics.
     Metrics,
-    /// List components.
     Components,
-    /// Measure.
     Measure,
-    /// Check readiness.
     Check,
-    /// Describe the present state.
     Describe,
-    /// Adjust settings.
     Adjust,
     /// Promote a tested state; nothing dispatches it, scripts may name it.
     Promote,
@@ -109,7 +102,6 @@ pub enum Phase {
 }
 
 impl Phase {
-    /// All phases, in order.
     pub const ALL: [Self; 3] = [Self::Before, Self::On, Self::After];
 
     /// Its name in configuration and logs.
@@ -155,15 +147,10 @@ impl FromStr for EventContextText {
 pub enum Outcome<'a> {
     /// The event has no results.
     Nothing,
-    /// Of `metrics`.
     Metrics(&'a [Vec<Arc<Metric>>]),
-    /// Of `components`.
     Components(&'a [Vec<Component>]),
-    /// Of `check`.
     Checks(&'a [Vec<Check>]),
-    /// Of `describe` and `adjust`.
     Descriptions(&'a [Description]),
-    /// Of `measure`.
     Measurements(&'a [Measurement]),
 }
 

@@ -21,7 +21,6 @@ use crate::network::Network;
 pub struct Section<'a> {
     /// The name under which the connector is mounted.
     pub name: &'a ConnectorName,
-    /// What was written.
     pub node: &'a Node,
     /// Prefix of the environment variables that fill absent keys, such as `SERVO_PROMETHEUS_`.
     pub prefix: &'a str,
@@ -47,7 +46,6 @@ pub struct BuildContext {
 #[derive(Debug, thiserror::Error)]
 #[error("failed to build connector '{connector}': {message}")]
 pub struct BuildError {
-    /// The connector's name.
     pub connector: ConnectorName,
     /// What is wrong, and what to do.
     pub message: String,
@@ -60,18 +58,14 @@ pub struct CommandContext {
     pub connector: ConnectorName,
     /// What the connectors of the servo share.
     pub services: Arc<Services>,
-    /// Cancelled on interrupt.
     pub cancellation: CancellationToken,
-    /// Takes progress.
     pub progress: ProgressSender,
 }
 
 /// What a connector's own command prints.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CommandOutput {
-    /// For people.
     pub text: String,
-    /// For programs.
     pub json: serde_json::Value,
 }
 
@@ -82,7 +76,6 @@ pub trait ConnectorFactory: Send + Sync + 'static {
     /// secrets in it are of type [`Secret`](crate::decode::Secret).
     type Config: Serialize + Send + Sync + 'static;
 
-    /// What the type is.
     fn metadata(&self) -> &Metadata;
 
     /// Reads and validates a section. Pure: no network, no processes, no credentials.
@@ -157,7 +150,6 @@ pub trait Prepared: Send + Sync {
 
 /// The object-safe twin of [`ConnectorFactory`].
 pub trait ErasedFactory: Send + Sync {
-    /// What the type is.
     fn metadata(&self) -> &Metadata;
 
     /// Reads and validates a section.
@@ -172,7 +164,6 @@ pub trait ErasedFactory: Send + Sync {
     /// The JSON Schema of a section.
     fn schema(&self, generator: &mut SchemaGenerator) -> Schema;
 
-    /// Sub-commands of its own.
     fn command(&self) -> Option<clap::Command>;
 }
 

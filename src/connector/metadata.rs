@@ -14,7 +14,6 @@ impl ConnectorName {
         Self(name.into())
     }
 
-    /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -29,16 +28,12 @@ impl fmt::Display for ConnectorName {
 /// The licence of a connector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum License {
-    /// MIT.
     Mit,
-    /// Apache 2.0.
     Apache2,
-    /// Not open.
     Proprietary,
 }
 
 impl License {
-    /// Its name.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Mit => "MIT",
@@ -53,14 +48,11 @@ impl License {
 pub enum Maturity {
     /// May change at any time.
     Experimental,
-    /// Works and keeps working.
     Stable,
-    /// Proven in production.
     Robust,
 }
 
 impl Maturity {
-    /// Its name.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Experimental => "Experimental",
@@ -80,15 +72,10 @@ pub struct Metadata {
     pub class_name: Cow<'static, str>,
     /// The name for people, such as `KubeMetrics Connector`.
     pub full_name: Cow<'static, str>,
-    /// Its version.
     pub version: Cow<'static, str>,
-    /// One sentence.
     pub description: Option<Cow<'static, str>>,
-    /// A web address.
     pub homepage: Option<Cow<'static, str>>,
-    /// Its licence.
     pub license: Option<License>,
-    /// Its maturity.
     pub maturity: Option<Maturity>,
 }
 

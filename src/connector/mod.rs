@@ -24,13 +24,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-pub use context::{EventContext, OptimizerIdentity, ProgressReport, ProgressSender, Services};
+pub(crate) use context::ProgressReport;
+pub use context::{EventContext, OptimizerIdentity, ProgressSender, Services};
 pub use error::{ErrorKind, EventError};
-pub use event::{Event, EventContextText, Outcome, Phase, UnknownEvent};
-pub use factory::{
-    BuildContext, BuildError, CommandContext, CommandOutput, ConnectorFactory, ErasedFactory, Prepared, Section,
-};
-pub use metadata::{ConnectorName, License, Maturity, Metadata};
+pub use event::{Event, EventContextText, Outcome, Phase};
+pub use factory::{BuildContext, BuildError, ConnectorFactory, ErasedFactory, Section};
+pub(crate) use factory::{CommandContext, CommandOutput, Prepared};
+pub use metadata::{ConnectorName, Metadata};
+pub(crate) use metadata::{License, Maturity};
 
 use crate::checks::{Check, CheckRequest};
 use crate::types::{Adjustment, Component, Control, Description, Measurement, Metric};
@@ -43,32 +44,26 @@ pub trait Connector: Send + Sync {
     /// What kind of connector it is.
     fn metadata(&self) -> &Metadata;
 
-    /// Its view on `describe`.
     fn as_describe(&self) -> Option<&dyn Describe> {
         None
     }
 
-    /// Its view on `metrics`.
     fn as_metrics(&self) -> Option<&dyn Metrics> {
         None
     }
 
-    /// Its view on `components`.
     fn as_components(&self) -> Option<&dyn Components> {
         None
     }
 
-    /// Its view on `measure`.
     fn as_measure(&self) -> Option<&dyn Measure> {
         None
     }
 
-    /// Its view on `adjust`.
     fn as_adjust(&self) -> Option<&dyn Adjust> {
         None
     }
 
-    /// Its view on `check`.
     fn as_check(&self) -> Option<&dyn Checkable> {
         None
     }
@@ -87,7 +82,6 @@ pub trait Connector: Send + Sync {
 /// What a DESCRIBE asks for.
 #[derive(Debug, Clone, Default)]
 pub struct DescribeRequest {
-    /// The optimizer's control object.
     pub control: Control,
 }
 
@@ -112,7 +106,6 @@ impl MeasureRequest {
 pub struct AdjustRequest {
     /// All adjustments of the command, in its order; also those for other connectors.
     pub adjustments: Vec<Adjustment>,
-    /// The optimizer's control object.
     pub control: Control,
 }
 
@@ -130,21 +123,18 @@ pub trait Metrics: Send + Sync {
     async fn metrics(&self, cx: &EventContext) -> Result<Vec<Arc<Metric>>, EventError>;
 }
 
-/// Lists components.
 #[async_trait]
 pub trait Components: Send + Sync {
     /// The components that can be adjusted, with their present settings.
     async fn components(&self, cx: &EventContext) -> Result<Vec<Component>, EventError>;
 }
 
-/// Measures.
 #[async_trait]
 pub trait Measure: Send + Sync {
     /// Readings of the wanted metrics over `control.duration`, after `control.warmup`.
     async fn measure(&self, cx: &EventContext, request: &MeasureRequest) -> Result<Measurement, EventError>;
 }
 
-/// Adjusts.
 #[async_trait]
 pub trait Adjust: Send + Sync {
     /// Applies those adjustments that are its own and describes the result.
@@ -156,7 +146,6 @@ pub trait Adjust: Send + Sync {
     }
 }
 
-/// Checks its own readiness.
 #[async_trait]
 pub trait Checkable: Send + Sync {
     /// Runs the checks that the request selects and returns those that ran, in order.
@@ -176,7 +165,6 @@ pub trait Lifecycle: Send + Sync {
         Ok(())
     }
 
-    /// The servo stops running.
     async fn shutdown(&self, _cx: &EventContext) -> Result<(), EventError> {
         Ok(())
     }
@@ -210,7 +198,7 @@ pub trait Hooks: Send + Sync {
 }
 
 /// Whether a connector takes part in an event in this phase.
-pub fn responds(connector: &dyn Connector, phase: Phase, event: Event) -> bool {
+pub(crate) fn responds(connector: &dyn Connector, phase: Phase, event: Event) -> bool {
     let hooked = connector.as_hooks().is_some_and(|hooks| hooks.hooks().contains(&(phase, event)));
     let handled = phase == Phase::On
         && match event {

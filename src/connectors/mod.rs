@@ -5,14 +5,14 @@
 //! but for the composite `opsani_dev`, which knows the configurations that it makes. Those of `external` are found at run
 //! time and are in no registry.
 
-pub mod external;
-pub mod kube_metrics;
-pub mod kubernetes;
-pub mod opsani_dev;
-pub mod prometheus;
+pub(crate) mod external;
+pub(crate) mod kube_metrics;
+pub(crate) mod kubernetes;
+pub(crate) mod opsani_dev;
+pub(crate) mod prometheus;
 mod scripts;
-pub mod simulation;
-pub mod vegeta;
+pub(crate) mod simulation;
+pub(crate) mod vegeta;
 mod wait;
 
 use crate::connector::ErasedFactory;

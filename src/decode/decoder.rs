@@ -8,7 +8,6 @@ pub trait Variables {
     fn get(&self, name: &str) -> Option<&str>;
 }
 
-/// An environment without variables.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoVariables;
 
@@ -21,7 +20,6 @@ impl Variables for NoVariables {
 /// How the text of an environment variable becomes a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TextForm {
-    /// The text itself.
     Text,
     /// JSON; anything else is a problem.
     Json,
@@ -87,7 +85,6 @@ impl Decode for serde_json::Value {
     }
 }
 
-/// State of one decoding.
 pub struct Decoder<'v> {
     path: KeyPath,
     problems: Problems,
@@ -132,7 +129,6 @@ impl<'v> Decoder<'v> {
         std::mem::take(&mut self.warnings)
     }
 
-    /// The environment.
     pub fn variables(&self) -> &'v dyn Variables {
         self.variables
     }

@@ -64,11 +64,13 @@ impl<'n, 'c, 'v> Fields<'n, 'c, 'v> {
     }
 
     /// The value of a key: `None` after a problem, `Some(None)` when the key is absent.
+    #[expect(clippy::option_option, reason = "a problem and an absent key are two outcomes")]
     pub fn get<T: Decode>(&mut self, key: &str) -> Option<Option<T>> {
         self.get_from(key, self.variable(key).as_deref())
     }
 
     /// As [`Self::get`], with the variable that fills the key when absent named outright.
+    #[expect(clippy::option_option, reason = "a problem and an absent key are two outcomes")]
     pub fn get_from<T: Decode>(&mut self, key: &str, variable: Option<&str>) -> Option<Option<T>> {
         match self.node(key, variable, T::TEXT_FORM)? {
             Some(node) => self.cx.within(key, |cx| T::decode(&node, cx)).map(Some),
@@ -77,6 +79,7 @@ impl<'n, 'c, 'v> Fields<'n, 'c, 'v> {
     }
 
     /// The raw node of a key, merged with the environment; `None` after a problem.
+    #[expect(clippy::option_option, reason = "a problem and an absent key are two outcomes")]
     pub fn node(&mut self, key: &str, variable: Option<&str>, form: TextForm) -> Option<Option<Cow<'n, Node>>> {
         self.known.push(key.to_owned());
         let written = self.map.get(key).map(|entry| &entry.value);
@@ -145,6 +148,7 @@ impl<'n, 'c, 'v> Fields<'n, 'c, 'v> {
     }
 
     /// Leaves keys that were never asked for alone.
+    #[expect(clippy::unused_self, reason = "consumes the fields, as `finish` does")]
     pub fn ignore_unknown(self) {}
 
     fn variable(&self, key: &str) -> Option<String> {
@@ -157,7 +161,7 @@ impl<'n, 'c, 'v> Fields<'n, 'c, 'v> {
 }
 
 /// The known word that is closest to `word`, when one is close enough to be meant.
-pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     // A third of the letters may differ, as rustc and cargo allow.
     let limit = word.chars().count().max(3) / 3;
     known

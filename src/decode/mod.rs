@@ -14,9 +14,12 @@ mod problem;
 mod scalar;
 mod schema;
 
-pub use decoder::{Decode, Decoder, NoVariables, TextForm, Variables};
-pub use fields::{Fields, nearest};
-pub use node::{Entry, Map, Node, Origin, Value};
+pub use decoder::{Decode, Decoder, NoVariables};
+pub(crate) use decoder::{TextForm, Variables};
+pub(crate) use fields::{Fields, nearest};
+pub(crate) use node::{Entry, Map, Value};
+pub use node::{Node, Origin};
 pub use problem::{KeyPath, Problem, Problems};
-pub use scalar::{FilePath, HttpUrl, Secret, StrictInteger, exposing_secrets, plain_float, secrets_are_exposed};
-pub use schema::{DEFAULT_FROM, INHERITED, INTEGER_TEXT, NUMBER_TEXT, schema_generator, words};
+pub(crate) use scalar::{FilePath, HttpUrl, Secret, StrictInteger, secrets_are_exposed};
+pub use scalar::{exposing_secrets, plain_float};
+pub(crate) use schema::{DEFAULT_FROM, INHERITED, INTEGER_TEXT, NUMBER_TEXT, schema_generator, words};

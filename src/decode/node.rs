@@ -50,9 +50,7 @@ impl fmt::Display for Origin {
 /// One value and its origin. Two nodes are equal when their values are, wherever they were written.
 #[derive(Debug, Clone)]
 pub struct Node {
-    /// The value.
     pub value: Value,
-    /// Where it was written.
     pub origin: Origin,
 }
 
@@ -65,21 +63,16 @@ impl PartialEq for Node {
 /// The kinds of values that YAML and JSON share, integers and floats kept apart.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
-    /// `null`, `~` or nothing.
     Null,
-    /// A boolean.
     Bool(bool),
     /// An integer; wide enough for every unsigned 64-bit number.
     Integer(i128),
     /// A number with a fraction or an exponent.
     Float(f64),
-    /// Text.
     Text(String),
     /// A YAML 1.1 date or time, as written. No key takes one; kept apart so that the error can say so.
     Timestamp(String),
-    /// A sequence.
     List(Vec<Node>),
-    /// A mapping.
     Map(Map),
 }
 
@@ -102,11 +95,9 @@ impl Value {
 /// One key of a mapping with its value.
 #[derive(Debug, Clone)]
 pub struct Entry {
-    /// The key, as text.
     pub key: String,
     /// Where the key was written.
     pub key_origin: Origin,
-    /// The value.
     pub value: Node,
 }
 
@@ -151,7 +142,6 @@ impl Map {
         self.0.iter()
     }
 
-    /// The number of entries.
     pub fn len(&self) -> usize {
         self.0.len()
     }
@@ -250,7 +240,6 @@ impl Node {
         }
     }
 
-    /// Whether this is null.
     pub fn is_null(&self) -> bool {
         matches!(self.value, Value::Null)
     }

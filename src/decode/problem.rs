@@ -37,7 +37,6 @@ impl fmt::Display for KeyPath {
 /// One problem of an input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// Where it was written.
     pub origin: Origin,
     /// The key path; empty for the document as a whole.
     pub path: KeyPath,
@@ -71,7 +70,6 @@ impl fmt::Display for Problem {
 pub struct Problems(Vec<Problem>);
 
 impl Problems {
-    /// Adds one.
     pub fn push(&mut self, problem: Problem) {
         self.0.push(problem);
     }
@@ -81,17 +79,14 @@ impl Problems {
         self.0.append(&mut other.0);
     }
 
-    /// All of them.
     pub fn iter(&self) -> std::slice::Iter<'_, Problem> {
         self.0.iter()
     }
 
-    /// How many.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -107,7 +107,7 @@ fn truncate(x: f64) -> Option<i64> {
 
 /// An integer that is written as one: no text, no boolean, no fraction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct StrictInteger(pub i64);
+pub(crate) struct StrictInteger(pub i64);
 
 impl Decode for StrictInteger {
     fn decode(node: &Node, cx: &mut Decoder<'_>) -> Option<Self> {
@@ -130,7 +130,6 @@ impl Decode for StrictInteger {
 pub struct Secret(String);
 
 impl Secret {
-    /// Wraps a credential.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
@@ -181,7 +180,7 @@ pub fn exposing_secrets<T>(serialize: impl FnOnce() -> T) -> T {
 }
 
 /// Whether what is being serialized is to hold its secrets.
-pub fn secrets_are_exposed() -> bool {
+pub(crate) fn secrets_are_exposed() -> bool {
     EXPOSING.get() > 0
 }
 
@@ -258,12 +257,10 @@ impl HttpUrl {
         }
     }
 
-    /// The address as text.
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// The parsed address.
     pub fn url(&self) -> &url::Url {
         &self.parsed
     }

@@ -15,23 +15,23 @@ use serde_json::{Value as Json, json};
 use super::{FilePath, HttpUrl, Secret, StrictInteger};
 
 /// The keyword of a key whose default is the value of the key beside it that this names.
-pub const DEFAULT_FROM: &str = "x-default-from";
+pub(crate) const DEFAULT_FROM: &str = "x-default-from";
 
 /// The keyword of a key whose default is the value of the same key in the section around it.
-pub const INHERITED: &str = "x-inherited";
+pub(crate) const INHERITED: &str = "x-inherited";
 
 /// Any spelling of the words that [`bool`] is decoded from.
 const BOOLEAN_WORD: &str =
     "^([Tt]([Rr][Uu][Ee])?|[Yy]([Ee][Ss])?|[Oo][Nn]|[Ff]([Aa][Ll][Ss][Ee])?|[Nn][Oo]?|[Oo][Ff][Ff]|[01])$";
 
 /// The pattern of text that is a whole number, wherever one is taken.
-pub const INTEGER_TEXT: &str = r"^\s*[+-]?[0-9][0-9_]*\s*$";
+pub(crate) const INTEGER_TEXT: &str = r"^\s*[+-]?[0-9][0-9_]*\s*$";
 
 /// The pattern of text that is a number, wherever one is taken.
-pub const NUMBER_TEXT: &str = r"^\s*[+-]?([0-9][0-9_]*\.?[0-9_]*|\.[0-9][0-9_]*)([eE][+-]?[0-9]+)?\s*$";
+pub(crate) const NUMBER_TEXT: &str = r"^\s*[+-]?([0-9][0-9_]*\.?[0-9_]*|\.[0-9][0-9_]*)([eE][+-]?[0-9]+)?\s*$";
 
 /// The generator of all schemas: draft 2020-12, with the coercions of the decoder.
-pub fn schema_generator() -> SchemaGenerator {
+pub(crate) fn schema_generator() -> SchemaGenerator {
     let settings = SchemaSettings::draft2020_12();
     settings.with_transform(RecursiveTransform(coerce)).with_transform(RecursiveTransform(tidy)).into_generator()
 }
@@ -103,7 +103,7 @@ fn tidy(schema: &mut Schema) {
 }
 
 /// The schema of one of several words.
-pub fn words(words: impl IntoIterator<Item = &'static str>) -> Schema {
+pub(crate) fn words(words: impl IntoIterator<Item = &'static str>) -> Schema {
     let words: Vec<&str> = words.into_iter().collect();
     json_schema!({ "type": "string", "enum": words })
 }

@@ -16,7 +16,6 @@ pub(super) const BUCKETS: [f64; 12] = [0.1, 1.0, 5.0, 15.0, 60.0, 120.0, 300.0, 
 /// How many reasons of failures of a servo are told apart; connectors of other people may invent any number.
 const MOST_REASONS: usize = 32;
 
-/// Every reason beyond them.
 const OTHER_REASON: &str = "other";
 
 /// What stands for a failure without a reason.
@@ -34,16 +33,13 @@ pub(super) struct Servo {
     state: Mutex<State>,
 }
 
-/// How a servo is.
 #[derive(Debug, Default)]
 pub(super) struct State {
     pub(super) phase: Phase,
     /// Whether the last thing that was said to the optimizer was not answered.
     unanswered: bool,
     pub(super) last_contact: Option<UnixTime>,
-    /// By command.
     pub(super) received: BTreeMap<&'static str, u64>,
-    /// By command and ending.
     pub(super) durations: BTreeMap<(&'static str, Ending), Durations>,
     /// By command, ending and reason.
     pub(super) failures: BTreeMap<(&'static str, Ending, String), u64>,
@@ -62,13 +58,11 @@ pub(super) enum Phase {
     Ended,
 }
 
-/// Durations of commands.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(super) struct Durations {
     /// How many were up to each of [`BUCKETS`], but above the one before.
     pub(super) buckets: [u64; BUCKETS.len()],
     pub(super) count: u64,
-    /// In seconds.
     pub(super) sum: f64,
 }
 

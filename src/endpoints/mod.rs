@@ -7,7 +7,7 @@
 mod board;
 mod page;
 mod process;
-pub mod sse;
+pub(crate) mod sse;
 mod stream;
 
 use std::convert::Infallible;
@@ -55,24 +55,21 @@ type Body = UnsyncBoxBody<Bytes, Infallible>;
 /// Why there are no endpoints.
 #[derive(Debug, thiserror::Error)]
 #[error("failed to listen on '{address}': {source}")]
-pub struct ListenError {
+pub(crate) struct ListenError {
     address: String,
     source: io::Error,
 }
 
 /// A servo that is shown.
 #[derive(Clone)]
-pub struct Source {
-    /// Its name.
+pub(crate) struct Source {
     pub name: String,
-    /// Where its connectors publish.
     pub exchange: Exchange,
-    /// Its optimizer.
     pub optimizer: Option<Arc<dyn Optimizer>>,
 }
 
 /// The endpoints of a run, being served.
-pub struct Endpoints {
+pub(crate) struct Endpoints {
     board: Arc<Board>,
     stop: CancellationToken,
     task: JoinHandle<()>,
@@ -82,7 +79,7 @@ pub struct Endpoints {
 ///
 /// # Errors
 /// It is no address, not one of this machine, or somebody else has it.
-pub async fn bind(address: &str) -> Result<TcpListener, ListenError> {
+pub(crate) async fn bind(address: &str) -> Result<TcpListener, ListenError> {
     let bound = match address.strip_prefix(':') {
         // Without IPv6 there is only IPv4; elsewhere the first serves both.
         Some(port) => match TcpListener::bind(format!("[::]:{port}")).await {
@@ -98,7 +95,7 @@ pub async fn bind(address: &str) -> Result<TcpListener, ListenError> {
 
 impl Endpoints {
     /// Begins to answer. The servos count as being prepared.
-    pub fn serve(listener: TcpListener, servos: Vec<Source>) -> Self {
+    pub(crate) fn serve(listener: TcpListener, servos: Vec<Source>) -> Self {
         let stop = CancellationToken::new();
         let shown =
             Arc::new(Shown { streams: Streams::new(&servos, stop.clone()), board: Arc::new(Board::new(servos)) });
@@ -120,17 +117,16 @@ impl Endpoints {
     }
 
     /// Says that what comes before the run has succeeded: connectors are attached, checks have passed.
-    pub fn prepared(&self) {
+    pub(crate) fn prepared(&self) {
         self.board.prepared();
     }
 
-    /// Hears of the run.
-    pub fn observer(&self) -> Arc<dyn Observer> {
+    pub(crate) fn observer(&self) -> Arc<dyn Observer> {
         Arc::<Board>::clone(&self.board)
     }
 
     /// Ends all streams and stops answering.
-    pub async fn finish(mut self) {
+    pub(crate) async fn finish(mut self) {
         self.stop.cancel();
         if tokio::time::timeout(GRACE, &mut self.task).await.is_err() {
             // A reader that does not read.
@@ -139,7 +135,6 @@ impl Endpoints {
     }
 }
 
-/// What is answered from.
 struct Shown {
     board: Arc<Board>,
     streams: Streams,

@@ -43,7 +43,6 @@ pub const FAMILIES: &[(&str, &str, &str)] = &[
     ("process_open_fds", "gauge", "Open file descriptors of the process."),
 ];
 
-/// The whole page.
 pub(super) fn render(board: &Board, figures: Figures) -> String {
     let mut page = Page::default();
     let process = Process::now();

@@ -14,7 +14,6 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// As it is now.
     pub(super) fn now() -> Option<Self> {
         let stat = fs::read_to_string("/proc/self/stat").ok()?;
         let system = fs::read_to_string("/proc/stat").ok()?;

@@ -1,12 +1,10 @@
 //! Server-sent events, as far as they are written and read here: name and data, each event in lines of its own.
 
-/// The media type.
-pub const CONTENT_TYPE: &str = "text/event-stream";
+pub(crate) const CONTENT_TYPE: &str = "text/event-stream";
 
 /// The longest line that is read, in bytes.
 const LONGEST_LINE: usize = 4 << 20;
 
-/// An event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
     /// Its name; `message` when it has none.

@@ -128,7 +128,6 @@ fn selector(query: &str) -> Result<Selector, Refused> {
     Ok(Selector::Any(selectors))
 }
 
-/// One reader's side.
 struct Reader<Deliveries> {
     deliveries: Deliveries,
     lost: Arc<AtomicU64>,

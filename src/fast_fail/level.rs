@@ -17,11 +17,9 @@ const PRECISION: NonZeroU64 = match NonZeroU64::new(28) {
 /// The value of a metric at a check, or what it is compared with.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Level {
-    /// An exact decimal.
     Finite(BigDecimal),
     /// Beyond all numbers; below them when negative.
     Infinite {
-        /// Which side.
         negative: bool,
     },
 }
@@ -69,7 +67,6 @@ impl Level {
         }
     }
 
-    /// The nearest double.
     fn as_f64(&self) -> f64 {
         match self {
             // The standard library's parser is the one that rounds correctly.
@@ -134,7 +131,7 @@ fn rounded(number: &BigDecimal) -> BigDecimal {
 
 /// The value of a metric: the mean over its readings, each series counting as the mean of its points. `None` when
 /// there is no reading with a value, or when the values have no mean.
-pub fn level(readings: &[Reading], metric: &str) -> Option<Level> {
+pub(crate) fn level(readings: &[Reading], metric: &str) -> Option<Level> {
     let mut levels = Vec::new();
     for reading in readings.iter().filter(|reading| reading.metric().name == metric) {
         match reading {

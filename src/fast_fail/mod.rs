@@ -14,22 +14,20 @@ use std::fmt;
 use jiff::civil::DateTime;
 
 pub use config::{FastFailConfig, Schedule};
-pub use level::{Level, level};
-pub use watch::Watch;
+pub(crate) use level::{Level, level};
+pub(crate) use watch::Watch;
 
 use crate::types::{Reading, SloCondition, SloInput};
 
 /// The reason that an optimizer gets for a measurement that was ended.
-pub const SLO_VIOLATION: &str = "slo-violation";
+pub(crate) const SLO_VIOLATION: &str = "slo-violation";
 
 /// What a check found of one condition.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Verdict {
     /// The metric kept to its threshold.
     Passed,
-    /// It did not.
     Failed {
-        /// What the metric was.
         metric: Level,
         /// What it was compared with.
         threshold: Level,
@@ -45,7 +43,6 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// Its name in logs.
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Passed => "passed",
@@ -108,7 +105,6 @@ pub struct Observed {
 }
 
 impl Observed {
-    /// The condition.
     pub fn condition(&self) -> &SloCondition {
         &self.condition
     }

@@ -7,7 +7,7 @@ use crate::connector::{EventContext, EventError};
 use crate::types::{Control, Duration, Reading};
 
 /// The objectives of one measurement of a connector, which offers what it has read whenever it has read something.
-pub struct Watch {
+pub(crate) struct Watch {
     observer: Option<SloObserver>,
     schedule: Schedule,
     checked: Duration,
@@ -16,7 +16,7 @@ pub struct Watch {
 impl Watch {
     /// Watches a measurement that takes `total`. A remote optimizer does not expect that these connectors end a
     /// measurement, so that nothing is judged for it.
-    pub fn begin(cx: &EventContext, control: &Control, config: &FastFailConfig, total: Duration) -> Self {
+    pub(crate) fn begin(cx: &EventContext, control: &Control, config: &FastFailConfig, total: Duration) -> Self {
         let is_embedded = cx.services().optimizer.as_ref().is_some_and(|optimizer| optimizer.embedded);
         let slo = control.userdata.as_ref().and_then(|userdata| userdata.slo.as_ref());
         let slo = slo.filter(|_| is_embedded && !config.disabled);
@@ -31,7 +31,11 @@ impl Watch {
     ///
     /// # Errors
     /// [`ErrorKind::Aborted`](crate::connector::ErrorKind::Aborted) when an objective is violated.
-    pub fn offer(&mut self, elapsed: Duration, readings: impl FnOnce() -> Vec<Reading>) -> Result<(), EventError> {
+    pub(crate) fn offer(
+        &mut self,
+        elapsed: Duration,
+        readings: impl FnOnce() -> Vec<Reading>,
+    ) -> Result<(), EventError> {
         let Some(observer) = &mut self.observer else { return Ok(()) };
         if self.schedule.next_after(self.checked).is_none_or(|due| due > elapsed) {
             return Ok(());

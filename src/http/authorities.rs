@@ -15,20 +15,10 @@ use rustls::pki_types::pem::{Error as PemError, PemObject};
 pub enum AuthoritiesError {
     /// A file or folder cannot be read.
     #[error("failed to read certificate authorities from '{path}'", path = .path.display())]
-    Read {
-        /// Which one.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    Read { path: PathBuf, source: io::Error },
     /// A file is no PEM text.
     #[error("'{path}' is not a valid PEM file", path = .path.display())]
-    Pem {
-        /// Which one.
-        path: PathBuf,
-        /// Why.
-        source: PemError,
-    },
+    Pem { path: PathBuf, source: PemError },
     /// There is no certificate in what was named.
     #[error("no usable certificate in {0}: name a PEM file or a folder of them, or remove the setting")]
     Empty(String),

@@ -8,24 +8,13 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 /// Why a certificate and its key cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum IdentityError {
-    /// There is no certificate.
     #[error("'{path}' holds no certificate in PEM form", path = .path.display())]
-    NoCertificate {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The certificates are broken.
+    NoCertificate { path: PathBuf },
     #[error("'{path}' is not a valid PEM file", path = .path.display())]
-    Certificate {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: PemError,
-    },
+    Certificate { path: PathBuf, source: PemError },
     /// There is no key that could be read.
     #[error("'{path}' holds no private key in PEM form, or one with a passphrase: store it without", path = .path.display())]
     Key {
-        /// The file.
         path: PathBuf,
         /// Why; it quotes nothing of the file.
         source: PemError,

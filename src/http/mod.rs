@@ -6,16 +6,16 @@
 
 mod authorities;
 mod identity;
-pub mod server;
+pub(crate) mod server;
 mod verifier;
 
 use std::sync::Arc;
 
 use rustls::ClientConfig;
-pub use rustls::pki_types::ServerName;
+pub(crate) use rustls::pki_types::ServerName;
 
-pub use authorities::{Authorities, AuthoritiesError};
-pub use identity::{Identity, IdentityError};
+pub(crate) use authorities::{Authorities, AuthoritiesError};
+pub(crate) use identity::{Identity, IdentityError};
 
 use crate::telemetry::USER_AGENT;
 use verifier::Verifier;
@@ -31,7 +31,6 @@ pub enum Verification {
     Off,
 }
 
-/// How connections are secured.
 #[derive(Debug, Clone)]
 pub struct Tls {
     /// What is asked of the server.
@@ -50,7 +49,7 @@ impl From<Verification> for Tls {
 ///
 /// # Errors
 /// The TLS library refuses its own defaults, or a key that does not belong to its certificate.
-pub fn client_builder(tls: Tls) -> Result<reqwest::ClientBuilder, rustls::Error> {
+pub(crate) fn client_builder(tls: Tls) -> Result<reqwest::ClientBuilder, rustls::Error> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
     let config = match tls.verification {

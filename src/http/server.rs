@@ -20,10 +20,8 @@ use tokio_util::sync::CancellationToken;
 /// How long to wait when the process has no file descriptor left for a connection.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
 
-/// What a server allows.
 #[derive(Debug, Clone, Copy)]
-pub struct Limits {
-    /// Connections at a time.
+pub(crate) struct Limits {
     pub connections: usize,
     /// How long the next request of a connection may take to say what it wants.
     pub header_time: Duration,
@@ -36,7 +34,7 @@ pub struct Limits {
 ///
 /// # Errors
 /// The listener is broken.
-pub async fn serve<Respond, Answer, Answered>(
+pub(crate) async fn serve<Respond, Answer, Answered>(
     listener: TcpListener,
     limits: Limits,
     stop: CancellationToken,

@@ -26,7 +26,6 @@ pub(super) struct Verifier {
 }
 
 impl Verifier {
-    /// Accepts every certificate.
     pub(super) fn none(provider: &CryptoProvider) -> Self {
         Self { expected: Expected::Nothing, algorithms: provider.signature_verification_algorithms }
     }

@@ -66,7 +66,6 @@ pub(super) fn about(verb: &str, collection: Collection, namespace: &str, name: &
     format!("{verb} {} \"{name}\" in namespace \"{namespace}\"", collection.plural)
 }
 
-/// The API server.
 #[derive(Clone)]
 pub(super) struct Api(Client);
 

@@ -26,8 +26,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Why there is no cluster to talk to.
 #[derive(Debug, thiserror::Error)]
-pub enum ClientError {
-    /// Nothing names a cluster.
+pub(crate) enum ClientError {
     #[error(
         "found no Kubernetes cluster: there is no kubeconfig file ('kubeconfig' of the configuration, $KUBECONFIG or \
          ~/.kube/config), and this is no pod with a service account ($KUBERNETES_SERVICE_HOST)"
@@ -38,20 +37,10 @@ pub enum ClientError {
     Kubeconfig(#[from] InvalidKubeconfig),
     /// The pod's own access is incomplete.
     #[error("cannot read '{path}' of the pod's service account: is automountServiceAccountToken off?", path = .path.display())]
-    ServiceAccount {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    ServiceAccount { path: PathBuf, source: io::Error },
     /// The pod's variables name no server.
     #[error("KUBERNETES_SERVICE_HOST '{host}' and KUBERNETES_SERVICE_PORT '{port}' are no address")]
-    Address {
-        /// The host.
-        host: String,
-        /// The port.
-        port: String,
-    },
+    Address { host: String, port: String },
     /// The proxy variables cannot be used.
     #[error(transparent)]
     Network(#[from] NetworkError),
@@ -63,14 +52,13 @@ pub enum ClientError {
     Setup {
         /// Where the credentials are from.
         origin: String,
-        /// Why.
         source: TransportError,
     },
 }
 
 /// What a configuration says about the access.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ClientSettings {
+pub(crate) struct ClientSettings {
     /// A kubeconfig file; `~/` is the home directory.
     pub kubeconfig: Option<PathBuf>,
     /// A context of it; by default its current one.
@@ -97,9 +85,7 @@ struct Service {
 /// The pod that this program runs in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PodIdentity {
-    /// Its namespace.
     pub namespace: String,
-    /// Its name.
     pub name: String,
 }
 
@@ -162,7 +148,7 @@ enum Access {
 ///
 /// # Errors
 /// There is none, or the access cannot be used.
-pub async fn connect(
+pub(crate) async fn connect(
     settings: &ClientSettings,
     surroundings: &Surroundings,
     network: &Network,
@@ -175,7 +161,10 @@ pub async fn connect(
 ///
 /// # Errors
 /// As [`connect`].
-pub async fn connect_without_settings(surroundings: &Surroundings, network: &Network) -> Result<Cluster, ClientError> {
+pub(crate) async fn connect_without_settings(
+    surroundings: &Surroundings,
+    network: &Network,
+) -> Result<Cluster, ClientError> {
     connect_preferring(Preference::ServiceAccount, &ClientSettings::default(), surroundings, network).await
 }
 

@@ -23,25 +23,23 @@ use super::workload::{Workload, WorkloadProgress};
 
 /// A cluster that answers. Cheap to clone; all clones share connections.
 #[derive(Debug, Clone)]
-pub struct Cluster {
+pub(crate) struct Cluster {
     pub(super) api: Api,
 }
 
 /// What the API server says about itself.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct Version {
-    /// Such as `1`.
+pub(crate) struct Version {
     pub major: String,
     /// Such as `34`, or `24+` from some vendors.
     pub minor: String,
-    /// Such as `linux/amd64`.
     #[serde(default)]
     pub platform: String,
 }
 
 impl Version {
     /// Major and minor version as numbers. Vendors add letters and signs to the minor one.
-    pub fn number(&self) -> Option<(u32, u32)> {
+    pub(crate) fn number(&self) -> Option<(u32, u32)> {
         let digits: String = self.minor.chars().filter(char::is_ascii_digit).collect();
         Some((self.major.parse().ok()?, digits.parse().ok()?))
     }
@@ -49,19 +47,16 @@ impl Version {
 
 /// Something that a user may or may not do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Permission<'a> {
+pub(crate) struct Permission<'a> {
     /// The API group; empty is the core.
     pub group: &'a str,
     /// The resource in the plural, such as `pods`; with a subresource, `pods/log`.
     pub resource: &'a str,
-    /// Such as `get`.
     pub verb: &'a str,
 }
 
-/// Which log to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LogRequest<'a> {
-    /// The container.
+pub(crate) struct LogRequest<'a> {
     pub container: &'a str,
     /// The run before the last restart, rather than the present one.
     pub previous: bool,
@@ -75,20 +70,20 @@ impl Cluster {
     }
 
     /// The version of the API server.
-    pub async fn version(&self) -> Result<Version, ApiError> {
+    pub(crate) async fn version(&self) -> Result<Version, ApiError> {
         let request = http::Request::get("/version/").body(Vec::new()).map_err(RequestError::BuildRequest);
         self.api.read("get the version of the API server", request).await
     }
 
     /// Whether a namespace exists and may be read.
-    pub async fn namespace(&self, name: &str) -> Result<(), ApiError> {
+    pub(crate) async fn namespace(&self, name: &str) -> Result<(), ApiError> {
         let request = Request::new("/api/v1/namespaces").get(name, &GetParams::default());
         self.api.send(&format!("get namespaces \"{name}\""), request).await?;
         Ok(())
     }
 
     /// Whether the user of this access may do something in a namespace.
-    pub async fn allowed(&self, namespace: &str, permission: Permission<'_>) -> Result<bool, ApiError> {
+    pub(crate) async fn allowed(&self, namespace: &str, permission: Permission<'_>) -> Result<bool, ApiError> {
         let Permission { group, resource, verb } = permission;
         let (resource, subresource) = resource.split_once('/').unwrap_or((resource, ""));
         let review = json!({
@@ -104,21 +99,20 @@ impl Cluster {
         Ok(review.status.is_some_and(|status| status.allowed))
     }
 
-    /// A workload.
-    pub async fn workload(&self, kind: WorkloadKind, namespace: &str, name: &str) -> Result<Workload, ApiError> {
+    pub(crate) async fn workload(&self, kind: WorkloadKind, namespace: &str, name: &str) -> Result<Workload, ApiError> {
         let (what, request) = get(Collection::of(kind), namespace, name);
         let object = self.api.read(&what, request).await?;
         Ok(Workload::from_object(kind, object))
     }
 
     /// A workload as the API has it, for [`Self::replace_workload`].
-    pub async fn raw_workload(&self, kind: WorkloadKind, namespace: &str, name: &str) -> Result<Json, ApiError> {
+    pub(crate) async fn raw_workload(&self, kind: WorkloadKind, namespace: &str, name: &str) -> Result<Json, ApiError> {
         let (what, request) = get(Collection::of(kind), namespace, name);
         self.api.read(&what, request).await
     }
 
     /// Changes a workload by a strategic merge patch; returns it as it is then.
-    pub async fn patch_workload(
+    pub(crate) async fn patch_workload(
         &self,
         kind: WorkloadKind,
         namespace: &str,
@@ -132,7 +126,7 @@ impl Cluster {
     }
 
     /// Replaces a workload. With the `resourceVersion` of the one that was read, a change in between is a conflict.
-    pub async fn replace_workload(
+    pub(crate) async fn replace_workload(
         &self,
         kind: WorkloadKind,
         namespace: &str,
@@ -146,27 +140,27 @@ impl Cluster {
     }
 
     /// The replica sets that a selector in the form of text selects.
-    pub async fn replica_sets(&self, namespace: &str, selector: &str) -> Result<Vec<ReplicaSet>, ApiError> {
+    pub(crate) async fn replica_sets(&self, namespace: &str, selector: &str) -> Result<Vec<ReplicaSet>, ApiError> {
         self.list(Collection::REPLICA_SETS, namespace, selector).await
     }
 
     /// The pods that a selector in the form of text selects.
-    pub async fn pods(&self, namespace: &str, selector: &str) -> Result<Vec<Pod>, ApiError> {
+    pub(crate) async fn pods(&self, namespace: &str, selector: &str) -> Result<Vec<Pod>, ApiError> {
         self.list(Collection::PODS, namespace, selector).await
     }
 
     /// A pod, when it exists.
-    pub async fn pod(&self, namespace: &str, name: &str) -> Result<Option<Pod>, ApiError> {
+    pub(crate) async fn pod(&self, namespace: &str, name: &str) -> Result<Option<Pod>, ApiError> {
         self.object(Collection::PODS, namespace, name).await
     }
 
     /// A pod as the API has it, when it exists.
-    pub async fn raw_pod(&self, namespace: &str, name: &str) -> Result<Option<Json>, ApiError> {
+    pub(crate) async fn raw_pod(&self, namespace: &str, name: &str) -> Result<Option<Json>, ApiError> {
         self.object(Collection::PODS, namespace, name).await
     }
 
     /// Creates a pod. One of its name is a conflict.
-    pub async fn create_pod(&self, namespace: &str, pod: &Json) -> Result<(), ApiError> {
+    pub(crate) async fn create_pod(&self, namespace: &str, pod: &Json) -> Result<(), ApiError> {
         let name = pod["metadata"]["name"].as_str().unwrap_or_default();
         let created = Collection::PODS.within(namespace).create(&PostParams::default(), body(pod));
         self.api.send(&about("create", Collection::PODS, namespace, name), created).await?;
@@ -175,7 +169,7 @@ impl Cluster {
 
     /// Has a pod deleted, which takes its grace period; false when there is none. With `uid`, another pod of that
     /// name is a conflict.
-    pub async fn delete_pod(&self, namespace: &str, name: &str, uid: Option<&str>) -> Result<bool, ApiError> {
+    pub(crate) async fn delete_pod(&self, namespace: &str, name: &str, uid: Option<&str>) -> Result<bool, ApiError> {
         let preconditions = uid.map(|uid| Preconditions { uid: Some(uid.to_owned()), resource_version: None });
         let params = DeleteParams { preconditions, ..DeleteParams::default() };
         let deleted = Collection::PODS.within(namespace).delete(name, &params);
@@ -187,7 +181,12 @@ impl Cluster {
     }
 
     /// The log of a container; `None` when there is none.
-    pub async fn log(&self, namespace: &str, pod: &str, wanted: LogRequest<'_>) -> Result<Option<String>, ApiError> {
+    pub(crate) async fn log(
+        &self,
+        namespace: &str,
+        pod: &str,
+        wanted: LogRequest<'_>,
+    ) -> Result<Option<String>, ApiError> {
         let LogRequest { container, previous, limit_bytes } = wanted;
         let query = url::form_urlencoded::Serializer::new(String::new())
             .append_pair("container", container)
@@ -206,12 +205,12 @@ impl Cluster {
     }
 
     /// A service, when it exists.
-    pub async fn service(&self, namespace: &str, name: &str) -> Result<Option<Service>, ApiError> {
+    pub(crate) async fn service(&self, namespace: &str, name: &str) -> Result<Option<Service>, ApiError> {
         self.object(Collection::SERVICES, namespace, name).await
     }
 
     /// Changes a service by a strategic merge patch.
-    pub async fn patch_service(&self, namespace: &str, name: &str, patch: &Json) -> Result<(), ApiError> {
+    pub(crate) async fn patch_service(&self, namespace: &str, name: &str, patch: &Json) -> Result<(), ApiError> {
         let services = Collection::SERVICES;
         let patched = services.within(namespace).patch(name, &PatchParams::default(), &Patch::Strategic(patch));
         self.api.send(&about("patch", services, namespace, name), patched).await?;
@@ -219,23 +218,23 @@ impl Cluster {
     }
 
     /// Connects to a port of a pod.
-    pub async fn forward(&self, namespace: &str, pod: &str, port: u16) -> Result<Forward, ApiError> {
+    pub(crate) async fn forward(&self, namespace: &str, pod: &str, port: u16) -> Result<Forward, ApiError> {
         Forward::open(self.api.client(), namespace, pod, port).await
     }
 
     /// A config map, when it exists.
-    pub async fn config_map(&self, namespace: &str, name: &str) -> Result<Option<ConfigMap>, ApiError> {
+    pub(crate) async fn config_map(&self, namespace: &str, name: &str) -> Result<Option<ConfigMap>, ApiError> {
         self.object(Collection::CONFIG_MAPS, namespace, name).await
     }
 
     /// A replica set, when it exists.
-    pub async fn replica_set(&self, namespace: &str, name: &str) -> Result<Option<ReplicaSet>, ApiError> {
+    pub(crate) async fn replica_set(&self, namespace: &str, name: &str) -> Result<Option<ReplicaSet>, ApiError> {
         self.object(Collection::REPLICA_SETS, namespace, name).await
     }
 
     /// Follows a workload: what it is now, then each change; `None` while it does not exist. What has not changed may
     /// come again. Interruptions are bridged for ever: the caller has a limit of time. An error is the last item.
-    pub fn watch_workload(
+    pub(crate) fn watch_workload(
         &self,
         kind: WorkloadKind,
         namespace: &str,
@@ -245,7 +244,7 @@ impl Cluster {
     }
 
     /// Follows a pod, as [`Self::watch_workload`] does a workload. The pod comes without its `spec`.
-    pub fn watch_pod(
+    pub(crate) fn watch_pod(
         &self,
         namespace: &str,
         name: &str,
@@ -255,7 +254,7 @@ impl Cluster {
 
     /// Follows the pods that a selector in the form of text selects: a list of them, then each change, and another
     /// list after each interruption. The pods come without their `spec`. An error is the last item.
-    pub fn watch_pods(
+    pub(crate) fn watch_pods(
         &self,
         namespace: &str,
         selector: &str,

@@ -6,11 +6,11 @@ use super::Resources;
 
 /// A view on a container of a pod or pod template.
 #[derive(Debug, Clone, Copy)]
-pub struct Container<'a>(&'a Json);
+pub(crate) struct Container<'a>(&'a Json);
 
 /// What a variable in the environment of a container has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Variable<'a> {
+pub(crate) enum Variable<'a> {
     /// A text, which may be empty.
     Text(&'a str),
     /// A reference to a value that is elsewhere, such as in a secret.
@@ -19,27 +19,27 @@ pub enum Variable<'a> {
 
 impl<'a> Container<'a> {
     /// The containers of a pod's `spec`, in its order; init containers are none of them.
-    pub fn all(spec: &'a Json) -> impl Iterator<Item = Self> {
+    pub(crate) fn all(spec: &'a Json) -> impl Iterator<Item = Self> {
         spec["containers"].as_array().into_iter().flatten().map(Self)
     }
 
     /// The container of this name in a pod's `spec`.
-    pub fn find(spec: &'a Json, name: &str) -> Option<Self> {
+    pub(crate) fn find(spec: &'a Json, name: &str) -> Option<Self> {
         Self::all(spec).find(|container| container.name() == name)
     }
 
     /// Its name; empty when it has none, which the API server does not allow.
-    pub fn name(self) -> &'a str {
+    pub(crate) fn name(self) -> &'a str {
         self.0["name"].as_str().unwrap_or_default()
     }
 
     /// What it is given of a node.
-    pub fn resources(self) -> Resources<'a> {
+    pub(crate) fn resources(self) -> Resources<'a> {
         Resources::new(&self.0["resources"])
     }
 
     /// A variable in its environment; of several of one name the last counts, as for the container itself.
-    pub fn variable(self, name: &str) -> Option<Variable<'a>> {
+    pub(crate) fn variable(self, name: &str) -> Option<Variable<'a>> {
         let entry = self.entry(name)?;
         let is_reference = entry.get("valueFrom").is_some_and(|source| !source.is_null());
         Some(if is_reference {
@@ -50,12 +50,12 @@ impl<'a> Container<'a> {
     }
 
     /// The entry of a variable as it is.
-    pub fn entry(self, name: &str) -> Option<&'a Json> {
+    pub(crate) fn entry(self, name: &str) -> Option<&'a Json> {
         self.0["env"].as_array()?.iter().rev().find(|entry| entry["name"] == *name)
     }
 
     /// The container as it is.
-    pub fn raw(self) -> &'a Json {
+    pub(crate) fn raw(self) -> &'a Json {
         self.0
     }
 }

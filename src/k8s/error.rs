@@ -12,35 +12,21 @@ const LONGEST_TEXT: usize = 500;
 
 /// Why a request to the API server has no result.
 #[derive(Debug, thiserror::Error)]
-pub enum ApiError {
-    /// It was refused.
+pub(crate) enum ApiError {
     #[error("failed to {request}: {message} ({code} {reason})")]
     Status {
-        /// The HTTP status.
         code: u16,
         /// The API's word for it, such as `NotFound`; that of HTTP when there is none.
         reason: String,
-        /// The API server's sentence.
         message: String,
         /// What was asked for, such as `get deployments "web" in namespace "default"`.
         request: String,
     },
-    /// There was no answer.
     #[error("failed to {request}: no answer from the Kubernetes API server")]
-    Unreachable {
-        /// What was asked for.
-        request: String,
-        /// Why.
-        source: TransportError,
-    },
+    Unreachable { request: String, source: TransportError },
     /// The answer is not what the API promises.
     #[error("failed to {request}: the answer is not one of the Kubernetes API")]
-    Unintelligible {
-        /// What was asked for.
-        request: String,
-        /// Why.
-        source: serde_json::Error,
-    },
+    Unintelligible { request: String, source: serde_json::Error },
     /// It cannot be asked for: a name has characters that no name can have.
     #[error("cannot {request}: that is no valid name")]
     Unaskable {
@@ -88,22 +74,22 @@ impl ApiError {
     }
 
     /// The object does not exist.
-    pub fn is_not_found(&self) -> bool {
+    pub(crate) fn is_not_found(&self) -> bool {
         self.has_code(404)
     }
 
     /// The object has changed in between, or exists already.
-    pub fn is_conflict(&self) -> bool {
+    pub(crate) fn is_conflict(&self) -> bool {
         self.has_code(409)
     }
 
     /// An object of its name exists already. A quota that is changed at the same moment is a conflict as well.
-    pub fn is_taken_name(&self) -> bool {
+    pub(crate) fn is_taken_name(&self) -> bool {
         matches!(self, Self::Status { code: 409, reason, .. } if reason == "AlreadyExists")
     }
 
     /// The user may not do that.
-    pub fn is_forbidden(&self) -> bool {
+    pub(crate) fn is_forbidden(&self) -> bool {
         self.has_code(403)
     }
 
@@ -112,8 +98,7 @@ impl ApiError {
         self.has_code(410)
     }
 
-    /// Another try may succeed.
-    pub fn is_transient(&self) -> bool {
+    pub(crate) fn is_transient(&self) -> bool {
         match self {
             Self::Status { code, .. } => *code == 429 || *code >= 500,
             Self::Unreachable { .. } => true,
@@ -135,7 +120,7 @@ struct Status {
 /// What went wrong below the API: connections, TLS, credentials.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub struct TransportError(String);
+pub(crate) struct TransportError(String);
 
 impl TransportError {
     /// The texts of an error and of everything beneath it, each once.

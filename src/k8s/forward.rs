@@ -10,7 +10,7 @@ use super::api::SILENCE_LIMIT;
 use super::error::{ApiError, TransportError};
 
 /// A connection to a port of a pod. It ends with this value.
-pub struct Forward {
+pub(crate) struct Forward {
     stream: DuplexStream,
     forwarder: Portforwarder,
 }
@@ -31,7 +31,7 @@ impl Forward {
     }
 
     /// What goes to the port, and what comes from it. It ends when nothing listens there.
-    pub fn stream(&mut self) -> &mut DuplexStream {
+    pub(crate) fn stream(&mut self) -> &mut DuplexStream {
         &mut self.stream
     }
 }

@@ -10,14 +10,11 @@ use super::{Cluster, WorkloadKind};
 /// How often a change is tried when others change the Deployment meanwhile.
 const TRIES: u32 = 3;
 
-/// What to inject where.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Injection<'a> {
+pub(crate) struct Injection<'a> {
     /// The namespace of the Deployment and the Service.
     pub namespace: &'a str,
-    /// The Deployment.
     pub deployment: &'a str,
-    /// The sidecar's image.
     pub image: &'a str,
     /// The Service before the Deployment.
     pub service: Option<&'a str>,
@@ -30,7 +27,7 @@ impl Cluster {
     ///
     /// # Errors
     /// There is no such port, something is in the way, or the cluster refuses.
-    pub async fn inject_sidecar(&self, wanted: Injection<'_>) -> Result<u16, SidecarError> {
+    pub(crate) async fn inject_sidecar(&self, wanted: Injection<'_>) -> Result<u16, SidecarError> {
         insist(|| self.inject_once(wanted)).await
     }
 
@@ -45,7 +42,7 @@ impl Cluster {
     ///
     /// # Errors
     /// As [`Self::inject_sidecar`].
-    pub async fn plan_injection(&self, wanted: Injection<'_>) -> Result<(Json, u16), SidecarError> {
+    pub(crate) async fn plan_injection(&self, wanted: Injection<'_>) -> Result<(Json, u16), SidecarError> {
         let Injection { namespace, deployment, image, service, port } = wanted;
         let workload = self.workload(WorkloadKind::Deployment, namespace, deployment).await?;
         has_room(&workload)?;
@@ -64,7 +61,7 @@ impl Cluster {
     ///
     /// # Errors
     /// The cluster refuses.
-    pub async fn eject_sidecar(&self, namespace: &str, deployment: &str) -> Result<bool, SidecarError> {
+    pub(crate) async fn eject_sidecar(&self, namespace: &str, deployment: &str) -> Result<bool, SidecarError> {
         insist(|| self.eject_once(namespace, deployment)).await
     }
 

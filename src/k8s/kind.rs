@@ -5,12 +5,9 @@ use serde::Serialize;
 
 use crate::decode::{Decode, Decoder, Node};
 
-/// A kind of workload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum WorkloadKind {
-    /// Pods without an identity.
     Deployment,
-    /// Pods with stable names.
     StatefulSet,
 }
 
@@ -35,17 +32,14 @@ pub struct SpelledKind {
 }
 
 impl SpelledKind {
-    /// `Deployment`.
     pub fn deployment() -> Self {
         Self { text: "Deployment".to_owned(), kind: WorkloadKind::Deployment }
     }
 
-    /// The spelling.
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// What it means.
     pub fn kind(&self) -> WorkloadKind {
         self.kind
     }

@@ -16,7 +16,7 @@ use rustls::pki_types::pem::PemObject as _;
 /// A kubeconfig file that cannot be used. Its contents are not repeated, but for names and addresses.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot use kubeconfig '{path}': {problem}", path = .path.display())]
-pub struct InvalidKubeconfig {
+pub(crate) struct InvalidKubeconfig {
     path: PathBuf,
     problem: String,
 }

@@ -16,13 +16,12 @@ use super::resources::Resource;
 use super::workload::or_default;
 use crate::types::UnixTime;
 
-/// What [`Cluster::pod_metrics`] needs.
-pub const POD_METRICS: Permission<'static> = Permission { group: "metrics.k8s.io", resource: "pods", verb: "list" };
+pub(crate) const POD_METRICS: Permission<'static> =
+    Permission { group: "metrics.k8s.io", resource: "pods", verb: "list" };
 
 /// What the containers of a pod use.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct PodMetrics {
-    /// The pod's name.
+pub(crate) struct PodMetrics {
     #[serde(rename = "metadata", deserialize_with = "name_of")]
     pub name: String,
     /// The end of the span of time over which it was observed.
@@ -33,11 +32,9 @@ pub struct PodMetrics {
     pub containers: Vec<ContainerMetrics>,
 }
 
-/// What a container uses.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
-pub struct ContainerMetrics {
-    /// The container's name.
+pub(crate) struct ContainerMetrics {
     pub name: String,
     #[serde(deserialize_with = "or_default")]
     usage: BTreeMap<String, String>,
@@ -45,7 +42,7 @@ pub struct ContainerMetrics {
 
 impl ContainerMetrics {
     /// The quantity of a resource as text, when there is one.
-    pub fn usage(&self, resource: Resource) -> Option<&str> {
+    pub(crate) fn usage(&self, resource: Resource) -> Option<&str> {
         self.usage.get(resource.as_str()).map(String::as_str)
     }
 }
@@ -53,7 +50,7 @@ impl ContainerMetrics {
 impl Cluster {
     /// What the pods use that a selector in the form of text selects. A cluster without this API says "not found", one
     /// whose metrics server does not run 503.
-    pub async fn pod_metrics(&self, namespace: &str, selector: &str) -> Result<Vec<PodMetrics>, ApiError> {
+    pub(crate) async fn pod_metrics(&self, namespace: &str, selector: &str) -> Result<Vec<PodMetrics>, ApiError> {
         let request = Collection::POD_METRICS.within(namespace).list(&ListParams::default().labels(selector));
         let what = format!("list metrics of pods in namespace \"{namespace}\"");
         let list: ObjectList<PodMetrics> = self.api.read(&what, request).await?;

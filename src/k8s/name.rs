@@ -10,7 +10,6 @@ use crate::decode::{Decode, Decoder, Node};
 /// Why a text is no name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
-    /// Nothing but blanks.
     #[error("ensure this value has at least 1 characters")]
     Empty,
     /// More characters than there may be.
@@ -49,7 +48,6 @@ impl DnsSubdomain {
         if fits { Ok(Self(text.to_owned())) } else { Err(NameError::Subdomain) }
     }
 
-    /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -101,7 +99,6 @@ impl ContainerName {
         if fits { Ok(Self(text.to_owned())) } else { Err(NameError::Container) }
     }
 
-    /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }

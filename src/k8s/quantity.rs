@@ -7,7 +7,6 @@ use bigdecimal::{BigDecimal, RoundingMode, ToPrimitive};
 
 use crate::types::{ByteSize, Core, parse_decimal};
 
-/// Suffixes with their factors.
 const BINARY: [(&str, i64); 6] =
     [("Ki", 1 << 10), ("Mi", 1 << 20), ("Gi", 1 << 30), ("Ti", 1 << 40), ("Pi", 1 << 50), ("Ei", 1 << 60)];
 
@@ -27,7 +26,7 @@ pub fn parse_bytes(text: &str) -> Option<ByteSize> {
 
 /// The same amount of memory as a whole number of bytes, fractions cut off, in a form that a cluster reads: the text
 /// itself when it is one, else [`bytes_text`]; `None` when the text is no quantity.
-pub fn whole_bytes_text(text: &str) -> Option<String> {
+pub(crate) fn whole_bytes_text(text: &str) -> Option<String> {
     let number = parse(text)?;
     let suffix = text.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
     let is_plain = suffix.is_empty() || BINARY.iter().chain(&DECIMAL).any(|(known, _)| *known == suffix);
@@ -38,7 +37,7 @@ pub fn whole_bytes_text(text: &str) -> Option<String> {
 }
 
 /// A number of bytes as a cluster writes it: `1536Mi`, in the largest unit that leaves no fraction.
-pub fn bytes_text(size: ByteSize) -> String {
+pub(crate) fn bytes_text(size: ByteSize) -> String {
     let ByteSize(bytes) = size;
     let unit = BINARY.iter().rev().find(|(_, factor)| bytes != 0 && bytes % factor == 0);
     unit.map_or_else(|| bytes.to_string(), |(suffix, factor)| format!("{}{suffix}", bytes / factor))

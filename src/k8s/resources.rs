@@ -9,9 +9,7 @@ use crate::types::ResourceRequirement;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Resource {
-    /// Cores.
     Cpu,
-    /// Bytes.
     Memory,
 }
 

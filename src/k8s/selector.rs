@@ -6,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelecto
 ///
 /// An empty text in a request would select everything, so that an empty selector has none. An operator that is
 /// unknown selects nothing: it becomes a term that no label fulfils.
-pub fn selector_text(selector: &LabelSelector) -> Option<String> {
+pub(crate) fn selector_text(selector: &LabelSelector) -> Option<String> {
     let labels = selector.match_labels.iter().flatten().map(|(key, value)| format!("{key}={value}"));
     let expressions = selector.match_expressions.iter().flatten().map(expression_text);
     let terms: Vec<String> = labels.chain(expressions).collect();

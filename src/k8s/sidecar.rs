@@ -10,28 +10,23 @@ use serde_json::{Value as Json, json};
 use super::{ApiError, Container, Workload};
 
 /// The name of the sidecar's container.
-pub const SIDECAR_NAME: &str = "opsani-envoy";
+pub(crate) const SIDECAR_NAME: &str = "opsani-envoy";
 
 /// The port that the sidecar listens on for the application.
-pub const SIDECAR_PORT: u16 = 9980;
+pub(crate) const SIDECAR_PORT: u16 = 9980;
 
 /// The port that the sidecar tells its metrics on.
-pub const SIDECAR_METRICS_PORT: u16 = 9901;
+pub(crate) const SIDECAR_METRICS_PORT: u16 = 9901;
 
 /// Why there is no sidecar now, or still is one.
 #[derive(Debug, thiserror::Error)]
-pub enum SidecarError {
+pub(crate) enum SidecarError {
     /// Nothing says where requests are to go.
     #[error("a service or port must be given")]
     Nowhere,
     /// Something listens there already, most likely a sidecar.
     #[error("Port conflict: Deployment '{deployment}' already exposes port {port} through an existing container")]
-    PortConflict {
-        /// The Deployment.
-        deployment: String,
-        /// The port.
-        port: u16,
-    },
+    PortConflict { deployment: String, port: u16 },
     /// There is a container of that name that listens elsewhere.
     #[error("Deployment '{0}' already has a container named '{SIDECAR_NAME}': eject it first")]
     Present(String),
@@ -43,20 +38,10 @@ pub enum SidecarError {
     NoPorts(String),
     /// The Service has more than one port.
     #[error("Target Service '{service}' exposes multiple ports -- target port must be specified: one of {ports}")]
-    SeveralPorts {
-        /// The Service.
-        service: String,
-        /// Its ports.
-        ports: String,
-    },
+    SeveralPorts { service: String, ports: String },
     /// The Service has other ports.
     #[error("Port '{port}' does not exist in the Service '{service}'")]
-    NoSuchPort {
-        /// The port.
-        port: String,
-        /// The Service.
-        service: String,
-    },
+    NoSuchPort { port: String, service: String },
     /// No container has that port.
     #[error("Port '{0}' could not be resolved to a destination container port")]
     Unresolved(String),
@@ -73,16 +58,14 @@ pub enum SidecarError {
 
 /// A port of a Service or a container, as a user names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PortName {
-    /// By its number.
+pub(crate) enum PortName {
     Number(u16),
-    /// By its name.
     Name(String),
 }
 
 impl PortName {
     /// Reads digits as a number, and everything else as a name; `None` when no port has that number.
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         if text.is_empty() || text.bytes().any(|byte| !byte.is_ascii_digit()) {
             return (!text.is_empty()).then(|| Self::Name(text.to_owned()));
         }
@@ -151,7 +134,7 @@ pub(super) fn proxied_port(
 }
 
 /// The name of the sidecar's port for the application's requests.
-pub const PROXY_PORT_NAME: &str = "opsani-proxy";
+pub(crate) const PROXY_PORT_NAME: &str = "opsani-proxy";
 
 struct ContainerPort<'a> {
     number: i64,

@@ -25,17 +25,15 @@ const WATCH_SECONDS: u32 = 55;
 /// The wait before the first retry; it doubles.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 
-/// No wait is longer.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
 /// Something about the pods of a selector.
 #[derive(Debug, Clone, PartialEq)]
-pub enum PodEvent {
+pub(crate) enum PodEvent {
     /// These are all; what was known before is out of date.
     Listed(Vec<Pod>),
     /// This one is new or has changed.
     Applied(Box<Pod>),
-    /// This one is gone.
     Deleted(Box<Pod>),
 }
 
@@ -109,7 +107,6 @@ fn single<T>(event: Event<T>) -> Option<T> {
     }
 }
 
-/// What to follow.
 struct Selection {
     api: Api,
     what: String,
@@ -126,13 +123,10 @@ enum Event<T> {
 
 type Events<T> = Pin<Box<dyn Stream<Item = Result<WatchEvent<T>, ApiError>> + Send>>;
 
-/// Where a watch stands.
 enum State<T> {
     /// Nothing is known, or it is out of date.
     Unlisted,
-    /// This version is known.
     Listed(String),
-    /// Changes since then arrive.
     Following(Events<T>),
     /// An error was told that no retry can help.
     Ended,
@@ -141,7 +135,6 @@ enum State<T> {
 struct Watch<T> {
     selection: Selection,
     state: State<T>,
-    /// Interruptions in a row.
     failures: u32,
     /// When the last list or watch began.
     begun: Instant,
@@ -214,7 +207,6 @@ impl<T: DeserializeOwned + Clone + Send + 'static> Watch<T> {
 enum Interruption {
     /// The server ended it, or is silent.
     Over,
-    /// Something failed.
     Failed(ApiError),
 }
 

@@ -13,7 +13,7 @@ use super::{Container, WorkloadKind};
 /// The `spec` of a workload, as far as it is used.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub struct WorkloadSpec {
+pub(crate) struct WorkloadSpec {
     /// How many pods there should be; absent means 1.
     pub replicas: Option<i32>,
     /// Which pods belong to it.
@@ -26,7 +26,7 @@ pub struct WorkloadSpec {
 /// The `spec` of a workload without its template, for those who only watch.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
-pub struct ProgressSpec {
+pub(crate) struct ProgressSpec {
     /// How many pods there should be; absent means 1.
     pub replicas: Option<i32>,
 }
@@ -34,7 +34,7 @@ pub struct ProgressSpec {
 /// The `status` of a workload; the API server leaves out counts of zero.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub struct WorkloadStatus {
+pub(crate) struct WorkloadStatus {
     /// The generation that its controller has seen.
     pub observed_generation: Option<i64>,
     /// How many pods there are.
@@ -45,7 +45,6 @@ pub struct WorkloadStatus {
     pub ready_replicas: Option<i32>,
     /// How many of them have been ready for long enough; older stateful sets do not say.
     pub available_replicas: Option<i32>,
-    /// How many are missing.
     pub unavailable_replicas: Option<i32>,
     /// The revision of a stateful set's present template.
     pub update_revision: Option<String>,
@@ -57,32 +56,26 @@ pub struct WorkloadStatus {
 /// A condition of a workload.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
-pub struct Condition {
+pub(crate) struct Condition {
     /// What it is about, such as `Progressing`.
     #[serde(rename = "type")]
     pub type_: String,
-    /// `True`, `False` or `Unknown`.
     pub status: String,
-    /// A word on why.
     pub reason: Option<String>,
-    /// A sentence on why.
     pub message: Option<String>,
 }
 
 /// A deployment or stateful set.
 #[derive(Debug, Clone)]
-pub struct Workload {
+pub(crate) struct Workload {
     /// Which of the two it is.
     pub kind: WorkloadKind,
-    /// Its namespace.
     pub namespace: String,
-    /// Its name.
     pub name: String,
     /// What tells it from an older one of its name.
     pub uid: String,
     /// Grows with each change of its `spec`.
     pub generation: i64,
-    /// Its annotations.
     pub annotations: BTreeMap<String, String>,
     /// How many pods there should be.
     pub replicas: i32,
@@ -90,24 +83,22 @@ pub struct Workload {
     pub selector: LabelSelector,
     /// What its pods are made from.
     pub template: Json,
-    /// What its controller says.
     pub status: WorkloadStatus,
 }
 
 /// How far a workload has come with its present `spec`.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct WorkloadProgress {
+pub(crate) struct WorkloadProgress {
     /// Grows with each change of its `spec`.
     pub generation: i64,
     /// How many pods there should be.
     pub replicas: i32,
-    /// What its controller says.
     pub status: WorkloadStatus,
 }
 
 impl Workload {
     /// The workload in an object of the API.
-    pub fn from_object(kind: WorkloadKind, object: Object<WorkloadSpec, WorkloadStatus>) -> Self {
+    pub(crate) fn from_object(kind: WorkloadKind, object: Object<WorkloadSpec, WorkloadStatus>) -> Self {
         let ObjectMeta { namespace, name, uid, generation, annotations, .. } = object.metadata;
         Self {
             kind,
@@ -127,22 +118,23 @@ impl Workload {
     ///
     /// # Errors
     /// A field has another type than in the API.
-    pub fn from_json(kind: WorkloadKind, object: Json) -> Result<Self, serde_json::Error> {
+    #[cfg(test)]
+    pub(crate) fn from_json(kind: WorkloadKind, object: Json) -> Result<Self, serde_json::Error> {
         Ok(Self::from_object(kind, serde_json::from_value(object)?))
     }
 
     /// The containers of its template, in its order; init containers are none of them.
-    pub fn containers(&self) -> impl Iterator<Item = Container<'_>> {
+    pub(crate) fn containers(&self) -> impl Iterator<Item = Container<'_>> {
         Container::all(&self.template["spec"])
     }
 
     /// The container of this name in its template.
-    pub fn container(&self, name: &str) -> Option<Container<'_>> {
+    pub(crate) fn container(&self, name: &str) -> Option<Container<'_>> {
         Container::find(&self.template["spec"], name)
     }
 
     /// How far it has come.
-    pub fn progress(&self) -> WorkloadProgress {
+    pub(crate) fn progress(&self) -> WorkloadProgress {
         WorkloadProgress { generation: self.generation, replicas: self.replicas, status: self.status.clone() }
     }
 }

@@ -8,7 +8,7 @@ const CAPACITY: usize = 1_058_576;
 
 /// A shared handle on the lines of the recent past. Clones see the same lines.
 #[derive(Debug, Clone, Default)]
-pub struct LogBuffer(Arc<Mutex<Lines>>);
+pub(crate) struct LogBuffer(Arc<Mutex<Lines>>);
 
 #[derive(Debug, Default)]
 struct Lines {
@@ -19,7 +19,7 @@ struct Lines {
 impl LogBuffer {
     /// The last 1,058,576 characters of the log as whole entries, the oldest first, each ending with a newline.
     /// Characters beyond ASCII are left out.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let buffer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         buffer.lines.iter().map(String::as_str).collect()
     }

@@ -21,10 +21,8 @@ use super::{LogBuffer, LogFormat, LogLevel, line};
 /// Where people and collectors look.
 pub(super) struct Console {
     pub(super) format: LogFormat,
-    /// Whether to colour text.
     pub(super) colour: bool,
     pub(super) writer: Box<dyn Write + Send>,
-    /// Only on a terminal.
     pub(super) bars: Option<ProgressBars>,
 }
 

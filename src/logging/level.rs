@@ -7,10 +7,8 @@ use tracing::Level;
 
 /// How much a log line matters. Its names are read in any case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub enum LogLevel {
-    /// Payloads, redacted.
+pub(crate) enum LogLevel {
     Trace,
-    /// Decisions.
     Debug,
     /// The life of the servo; the default threshold.
     #[default]
@@ -19,7 +17,6 @@ pub enum LogLevel {
     Success,
     /// Something went wrong and was dealt with.
     Warning,
-    /// Somebody must act.
     Error,
     /// The servo cannot go on: an ERROR event with the field `critical`.
     Critical,
@@ -27,11 +24,11 @@ pub enum LogLevel {
 
 impl LogLevel {
     /// All levels, the lowest first.
-    pub const ALL: [Self; 7] =
+    pub(crate) const ALL: [Self; 7] =
         [Self::Trace, Self::Debug, Self::Info, Self::Success, Self::Warning, Self::Error, Self::Critical];
 
     /// Its name, in upper case.
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Trace => "TRACE",
             Self::Debug => "DEBUG",
@@ -76,7 +73,7 @@ impl fmt::Display for LogLevel {
 /// Text that names no level.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("unknown log level {0:?}: use one of {list}", list = LogLevel::ALL.map(LogLevel::as_str).join(", "))]
-pub struct UnknownLogLevel(String);
+pub(crate) struct UnknownLogLevel(String);
 
 impl FromStr for LogLevel {
     type Err = UnknownLogLevel;

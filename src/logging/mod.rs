@@ -30,15 +30,15 @@ use std::path::{Path, PathBuf};
 use indicatif::MultiProgress;
 use tracing_subscriber::layer::SubscriberExt;
 
-pub use buffer::LogBuffer;
-pub use level::{LogLevel, UnknownLogLevel};
+pub(crate) use buffer::LogBuffer;
+pub(crate) use level::{LogLevel, UnknownLogLevel};
 
 use bars::ProgressBars;
 use layer::{Console, LogLayer};
 
 /// How lines on stderr are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum LogFormat {
+pub(crate) enum LogFormat {
     /// For people: `YYYY-MM-DD HH:MM:SS.mmm | LEVEL    | component - message`, in local time.
     #[default]
     Text,
@@ -48,7 +48,7 @@ pub enum LogFormat {
 
 /// What to log, and where to.
 #[derive(Debug, Clone, Default)]
-pub struct LogOptions {
+pub(crate) struct LogOptions {
     /// The lowest level that is shown; applies to every sink.
     pub level: LogLevel,
     /// How lines on stderr are written; the file and the buffer hold text.
@@ -67,7 +67,7 @@ pub struct LogOptions {
 ///
 /// # Errors
 /// When the process already logs.
-pub fn init(options: &LogOptions) -> Result<LogBuffer, tracing::subscriber::SetGlobalDefaultError> {
+pub(crate) fn init(options: &LogOptions) -> Result<LogBuffer, tracing::subscriber::SetGlobalDefaultError> {
     let buffer = LogBuffer::default();
     let on_terminal = io::stderr().is_terminal();
     let console = Console {

@@ -16,7 +16,6 @@ use super::LogLevel;
 pub(super) struct Origin {
     /// The id of the servo's optimizer; only set when there are several.
     pub(super) servo: Option<String>,
-    /// The connector.
     pub(super) connector: Option<String>,
     /// The event, with its phase.
     pub(super) event: Option<String>,
@@ -74,21 +73,18 @@ impl Visit for Origin {
     }
 }
 
-/// One log entry.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Record {
     pub(super) time: Zoned,
     pub(super) level: LogLevel,
     pub(super) origin: Origin,
     pub(super) message: String,
-    /// Percent.
     pub(super) progress: Option<f64>,
     /// Everything else, in the order in which it was written.
     pub(super) fields: Vec<(&'static str, Value)>,
 }
 
 impl Record {
-    /// An entry without content.
     pub(super) fn new(time: Zoned, level: LogLevel) -> Self {
         Self { time, level, origin: Origin::default(), message: String::new(), progress: None, fields: Vec::new() }
     }

@@ -6,11 +6,11 @@
 //!
 //! This module knows no connector: it passes on names, values and texts.
 
-pub mod embedded;
-pub mod remote;
-pub mod report;
-pub mod server;
-pub mod wire;
+pub(crate) mod embedded;
+pub(crate) mod remote;
+pub(crate) mod report;
+pub(crate) mod server;
+pub(crate) mod wire;
 
 use std::collections::BTreeMap;
 
@@ -89,7 +89,6 @@ pub trait Optimizer: Send + Sync {
 /// How often requests to an optimizer were repeated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Retries {
-    /// Since the beginning.
     pub total: u64,
     /// For the request that is under way, when there is one.
     pub in_a_row: u64,
@@ -98,7 +97,6 @@ pub struct Retries {
 /// What an optimizer may ask for beside the commands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DiagnosticsRequest {
-    /// Nothing now.
     Withhold,
     /// The configuration and the recent log.
     Send,
@@ -122,25 +120,18 @@ pub trait Diagnostics: Send + Sync {
     async fn send(&self, output: &serde_json::Value) -> Result<(), OptimizerError>;
 }
 
-/// One command.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Command {
     /// Echoed in every report and completion, when the command carried it.
     pub uid: Option<serde_json::Value>,
-    /// What to do.
     pub instruction: Instruction,
 }
 
-/// What a command says.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Instruction {
-    /// Work for the connectors.
     Perform(Box<Task>),
-    /// Ask again later.
     Sleep {
-        /// How long to wait.
         duration: Duration,
-        /// Why, for the log.
         reason: String,
     },
     /// A command that cannot be understood; it is answered as failed.
@@ -152,26 +143,18 @@ pub enum Instruction {
     },
 }
 
-/// Work for the connectors.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Task {
-    /// Describe the application.
     Describe {
-        /// The optimizer's control object.
         control: Control,
     },
-    /// Measure it.
     Measure {
         /// Names of metrics; empty means all.
         metrics: Vec<String>,
-        /// The optimizer's control object.
         control: Control,
     },
-    /// Adjust it.
     Adjust {
-        /// In the optimizer's order.
         adjustments: Vec<Adjustment>,
-        /// The optimizer's control object.
         control: Control,
     },
 }
@@ -190,13 +173,9 @@ impl Task {
 /// Progress of the running command.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Report {
-    /// What is running.
     pub operation: Operation,
-    /// The command's `uid`.
     pub uid: Option<serde_json::Value>,
-    /// Percent.
     pub progress: f64,
-    /// Since the handler began.
     pub runtime: std::time::Duration,
     /// A line of the log.
     pub message: String,
@@ -205,26 +184,20 @@ pub struct Report {
 /// The result of a command.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Completion {
-    /// The command's `uid`.
     pub uid: Option<serde_json::Value>,
-    /// What came of it.
     pub result: CommandResult,
 }
 
 /// What came of a command.
 #[derive(Debug, Clone, PartialEq)]
 pub enum CommandResult {
-    /// Of DESCRIBE.
     Described(Description),
-    /// Of MEASURE.
     Measured(Measurement),
     /// Of ADJUST: the state after it.
     Adjusted(Description),
     /// It failed, in one of the ways that the protocol knows.
     Failed {
-        /// What was running.
         operation: Operation,
-        /// How it failed.
         status: Status,
     },
 }
@@ -234,9 +207,7 @@ pub enum CommandResult {
 pub struct Status {
     /// The word on the wire.
     pub word: StatusWord,
-    /// For people.
     pub message: String,
-    /// For programs.
     pub reason: Option<String>,
 }
 
@@ -249,7 +220,6 @@ pub enum StatusWord {
     Rejected,
     /// Ended because an objective was violated.
     Aborted,
-    /// Called off.
     Cancelled,
 }
 
@@ -268,16 +238,13 @@ impl StatusWord {
 /// An optimizer's answer to a report or a completion.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
-    /// Go on.
     Ok,
     /// The running command is called off.
     Cancel {
-        /// Why.
         reason: Option<String>,
     },
     /// The two sides have lost each other: drop the command and ask for the next one.
     UnexpectedEvent {
-        /// Why.
         reason: Option<String>,
     },
     /// The report belongs to a command that is no longer the current one.
@@ -295,20 +262,16 @@ pub enum OptimizerError {
     /// The request could not be sent, or no answer came.
     #[error("failed to reach the optimizer at {url}")]
     Transport {
-        /// The address, without credentials.
         url: String,
-        /// What happened.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// It answered with an HTTP status that is no success.
     #[error("the optimizer at {url} answered {event} with HTTP status {status}{}", detail(.body))]
     HttpStatus {
-        /// The address, without credentials.
         url: String,
         /// What was said to it.
         event: &'static str,
-        /// The status code.
         status: u16,
         /// The beginning of the body.
         body: String,
@@ -316,7 +279,6 @@ pub enum OptimizerError {
     /// It answered something that is no answer of the protocol.
     #[error("the optimizer at {url} answered {event} with something that cannot be understood: {problem}")]
     Unintelligible {
-        /// The address, without credentials.
         url: String,
         /// What was said to it.
         event: &'static str,
@@ -326,7 +288,6 @@ pub enum OptimizerError {
     /// The file with its address and credentials cannot be used.
     #[error("the connection file '{path}' cannot be used: {problem}")]
     ConnectionFile {
-        /// Which file.
         path: String,
         /// What is wrong with it.
         problem: String,
@@ -337,7 +298,6 @@ pub enum OptimizerError {
     /// The campaign of an optimizer in this process cannot go on. Asking again does not help.
     #[error("the embedded optimizer cannot go on")]
     Campaign(#[source] Box<embedded::CampaignError>),
-    /// The process is ending.
     #[error("the embedded optimizer was interrupted")]
     Interrupted,
 }

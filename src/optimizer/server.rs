@@ -38,7 +38,7 @@ const BODY_TIMEOUT: Duration = Duration::from_mins(1);
 const STUCK: u32 = 60;
 
 /// An optimizer for several applications.
-pub struct Server {
+pub(crate) struct Server {
     applications: HashMap<String, Application>,
 }
 
@@ -75,7 +75,7 @@ impl Server {
     ///
     /// # Errors
     /// A journal cannot be used, or belongs to another campaign.
-    pub fn open(applications: Vec<ServedApplication>, journals: &Path) -> Result<Self, CampaignError> {
+    pub(crate) fn open(applications: Vec<ServedApplication>, journals: &Path) -> Result<Self, CampaignError> {
         let opened = applications.into_iter().map(|application| {
             let journal = journal(journals, &application.id);
             let conversation = Conversation::open(&application.id, &application.campaign, &journal)?;
@@ -89,7 +89,7 @@ impl Server {
     ///
     /// # Errors
     /// The listener is broken.
-    pub async fn serve(self: Arc<Self>, listener: TcpListener, stop: CancellationToken) -> std::io::Result<()> {
+    pub(crate) async fn serve(self: Arc<Self>, listener: TcpListener, stop: CancellationToken) -> std::io::Result<()> {
         let respond = move |request| answer(Arc::clone(&self), request);
         server::serve(listener, LIMITS, stop, respond).await
     }
@@ -116,7 +116,7 @@ impl Server {
 }
 
 /// Where the journal of an application is.
-pub fn journal(folder: &Path, id: &str) -> PathBuf {
+pub(crate) fn journal(folder: &Path, id: &str) -> PathBuf {
     folder.join(format!("{}.jsonl", id.replace('/', "_")))
 }
 

@@ -17,7 +17,7 @@ use crate::types::{Adjustment, Control, Duration, Operation, Scalar, UnixTime, W
 const DEFAULT_SLEEP: Duration = Duration::from_secs(120);
 
 /// An event with its parameters, as it is posted.
-pub fn request(event: &str, param: &impl Serialize, servo_uid: Option<&str>) -> Bytes {
+pub(crate) fn request(event: &str, param: &impl Serialize, servo_uid: Option<&str>) -> Bytes {
     #[derive(Serialize)]
     struct Request<'a, P> {
         event: &'a str,
@@ -29,13 +29,12 @@ pub fn request(event: &str, param: &impl Serialize, servo_uid: Option<&str>) -> 
     serde_json::to_vec(&Request { event, param, servo_uid }).unwrap_or_default().into()
 }
 
-/// The parameters of HELLO.
-pub fn hello(telemetry: &BTreeMap<String, String>) -> Value {
+pub(crate) fn hello(telemetry: &BTreeMap<String, String>) -> Value {
     json!({"agent": USER_AGENT, "telemetry": telemetry})
 }
 
 /// The parameters of a progress report.
-pub fn report(report: &Report) -> Value {
+pub(crate) fn report(report: &Report) -> Value {
     let mut param = Map::new();
     param.insert("progress".to_owned(), report.progress.into());
     param.insert("runtime".to_owned(), report.runtime.as_secs_f64().into());
@@ -44,7 +43,7 @@ pub fn report(report: &Report) -> Value {
 }
 
 /// The name under which a completion is posted, and what is posted. `now` becomes the id of single series.
-pub fn completion(completion: &Completion, now: UnixTime, servo_uid: Option<&str>) -> (Operation, Bytes) {
+pub(crate) fn completion(completion: &Completion, now: UnixTime, servo_uid: Option<&str>) -> (Operation, Bytes) {
     let uid = completion.uid.as_ref();
     let (operation, param) = match &completion.result {
         CommandResult::Measured(measurement) => {
@@ -101,7 +100,7 @@ const STATUS_WORDS: [&str; 8] =
 ///
 /// # Errors
 /// Why it is none, as a sentence fragment.
-pub fn parse_command(body: &Value) -> Result<Command, String> {
+pub(crate) fn parse_command(body: &Value) -> Result<Command, String> {
     let instruction = match body.get("cmd").and_then(Value::as_str) {
         Some("DESCRIBE") => describe(body),
         Some("MEASURE") => measure(body),
@@ -142,7 +141,7 @@ fn status_word(body: &Value) -> Option<&str> {
 ///
 /// # Errors
 /// Why it is no answer of the protocol.
-pub fn parse_greeting(body: &Value) -> Result<(), String> {
+pub(crate) fn parse_greeting(body: &Value) -> Result<(), String> {
     parse_command(body).map(drop).or_else(|problem| status_word(body).map(drop).ok_or(problem))
 }
 
@@ -150,7 +149,7 @@ pub fn parse_greeting(body: &Value) -> Result<(), String> {
 ///
 /// # Errors
 /// Why it is no answer of the protocol.
-pub fn parse_answer(body: &Value) -> Result<Answer, String> {
+pub(crate) fn parse_answer(body: &Value) -> Result<Answer, String> {
     if parse_command(body).is_ok() {
         return Ok(Answer::Invalid { text: "a command where a status was expected".to_owned() });
     }

@@ -8,12 +8,10 @@ use serde_json::{Map, Value, json};
 use crate::optimizer::{Diagnostics, DiagnosticsRequest, Optimizer, OptimizerError};
 use crate::servo::Servo;
 
-/// Time between two questions.
 const INTERVAL: Duration = Duration::from_mins(1);
 
 /// Something that has the recent log: whole lines, oldest first, as they were written.
-pub trait LogSource: Send + Sync {
-    /// The lines.
+pub(crate) trait LogSource: Send + Sync {
     fn recent(&self) -> String;
 }
 

@@ -9,27 +9,24 @@ use crate::optimizer::{Answer, Command, Completion, Instruction, Optimizer, Opti
 use crate::types::Operation;
 
 /// Hears of what happens while servos run, as it happens. It must not wait: what it hears of waits for it.
-pub trait Observer: Send + Sync {
+pub(crate) trait Observer: Send + Sync {
     /// Something has happened to this servo.
     fn observe(&self, servo: &str, happening: &Happening<'_>);
 }
 
 /// What may happen to a servo.
 #[derive(Debug)]
-pub enum Happening<'a> {
+pub(crate) enum Happening<'a> {
     /// The optimizer has answered a request.
     Answered,
     /// It has not, or not as the protocol says, whatever was tried.
     Unanswered(&'a OptimizerError),
     /// It has answered the hello: commands are asked for from now on.
     Connected,
-    /// A command has come.
     Received(&'a Instruction),
     /// A command is over. A SLEEP is not told of.
     Finished {
-        /// What it was.
         operation: Operation,
-        /// How it ended.
         ending: Ending,
         /// The reason of a failure, for programs.
         reason: Option<&'a str>,
@@ -38,14 +35,11 @@ pub enum Happening<'a> {
     },
     /// The servo is about to say goodbye.
     Stopping,
-    /// The servo has ended.
     Ended,
 }
 
-/// How a command ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Ending {
-    /// Done.
+pub(crate) enum Ending {
     Ok,
     /// Failed without a word of its own.
     Failed,
@@ -62,8 +56,7 @@ pub enum Ending {
 }
 
 impl Ending {
-    /// The word for it.
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Ok => "ok",
             Self::Failed => "failed",
@@ -85,7 +78,6 @@ pub(super) struct Line<'a> {
 }
 
 impl Line<'_> {
-    /// Tells the observer.
     pub(super) fn tell(self, happening: &Happening<'_>) {
         tell(self.observer, self.servo, happening);
     }

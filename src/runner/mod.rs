@@ -20,9 +20,9 @@ use tokio::sync::{Mutex, OnceCell};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-pub use diagnostics::LogSource;
-pub use line::{Ending, Happening, Observer};
-pub use shutdown::Signals;
+pub(crate) use diagnostics::LogSource;
+pub(crate) use line::{Ending, Happening, Observer};
+pub(crate) use shutdown::Signals;
 
 use line::Line;
 
@@ -46,31 +46,26 @@ const LONGEST_PAUSE_DOUBLINGS: u64 = 7;
 /// How long to wait after a person has declined to ask for a command.
 const DECLINED_PAUSE: Duration = Duration::from_mins(1);
 
-/// Asks a person.
 #[async_trait]
-pub trait Confirm: Send + Sync {
-    /// Whether the person agrees.
+pub(crate) trait Confirm: Send + Sync {
     async fn confirm(&self, question: &str) -> bool;
 }
 
-/// How to run.
 #[derive(Clone, Default)]
-pub struct RunOptions {
+pub(crate) struct RunOptions {
     /// Say hello and wait, without asking for commands.
     pub no_poll: bool,
     /// Asked before each step that talks to the optimizer.
     pub confirm: Option<Arc<dyn Confirm>>,
     /// The recent log, for diagnostics.
     pub log: Option<Arc<dyn LogSource>>,
-    /// Hears of what happens.
     pub observer: Option<Arc<dyn Observer>>,
     /// Ends the run as a signal does, when it is cancelled.
     pub until: Option<CancellationToken>,
 }
 
-/// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RunOutcome {
+pub(crate) enum RunOutcome {
     /// Stopped by a signal, everything cleaned up.
     Stopped,
     /// No servo could go on.
@@ -126,7 +121,7 @@ impl Stop {
 }
 
 /// Runs servos until a signal stops them or none is left.
-pub async fn run(servos: &[Servo], options: &RunOptions, signals: &mut Signals) -> RunOutcome {
+pub(crate) async fn run(servos: &[Servo], options: &RunOptions, signals: &mut Signals) -> RunOutcome {
     let stop = Stop::default();
     let runs = join_all(servos.iter().map(|servo| {
         // Lines of a servo that is alone need not say whose they are.
@@ -256,7 +251,6 @@ async fn confirmed(options: &RunOptions, question: &str, stop: &Stop) -> bool {
     }
 }
 
-/// A connected servo.
 struct Session<'a> {
     servo: &'a Servo,
     line: Line<'a>,

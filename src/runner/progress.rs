@@ -12,10 +12,7 @@ use crate::optimizer::{Answer, OptimizerError, Report};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum LostSync {
     /// The optimizer called it off; a completion says so.
-    Cancelled {
-        /// The optimizer's reason.
-        reason: Option<String>,
-    },
+    Cancelled { reason: Option<String> },
     /// The two sides have lost each other; nothing is posted for the command.
     Dropped,
 }

@@ -42,7 +42,7 @@ impl Dispatch {
 }
 
 /// What each connector that answered said, in the order of the connectors.
-pub type Answers<T> = Vec<(ConnectorName, T)>;
+pub(crate) type Answers<T> = Vec<(ConnectorName, T)>;
 
 impl Servo {
     /// Asks for components with their settings, and metrics.

@@ -11,8 +11,9 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 
-pub use dispatch::{Answers, Dispatch};
-pub use own::METADATA;
+pub(crate) use dispatch::Answers;
+pub use dispatch::Dispatch;
+pub(crate) use own::METADATA;
 
 use crate::config::{Detail, Dump, Secrets, ServoConfig};
 use crate::connector::{Adjust, Connector, ConnectorName, Event, EventContext, EventError, Outcome, Services};
@@ -30,22 +31,18 @@ pub struct Servo {
 
 /// What a servo is made of.
 pub struct Parts {
-    /// Its name.
     pub name: String,
-    /// Its configuration.
     pub config: ServoConfig,
     /// The connectors' sections, every key with its value, secrets redacted.
     pub sections: Vec<(String, serde_json::Value)>,
     /// Its optimizer; none for ad hoc use.
     pub optimizer: Option<Arc<dyn Optimizer>>,
-    /// What its connectors share.
     pub services: Arc<Services>,
     /// The connectors of the configuration, in dispatch order.
     pub connectors: Vec<Box<dyn Connector>>,
 }
 
 impl Servo {
-    /// Puts the parts together.
     pub fn new(parts: Parts) -> Self {
         let Parts { name, config, sections, optimizer, services, connectors } = parts;
         let mut connectors: Vec<Arc<dyn Connector>> = connectors.into_iter().map(Arc::from).collect();
@@ -56,12 +53,10 @@ impl Servo {
         Self { name, config, sections, optimizer, services, connectors }
     }
 
-    /// Its name.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Its configuration.
     pub fn config(&self) -> &ServoConfig {
         &self.config
     }
@@ -77,12 +72,10 @@ impl Servo {
         self.config.to_json(dump, self.sections.iter().cloned())
     }
 
-    /// Its optimizer.
     pub fn optimizer(&self) -> Option<&Arc<dyn Optimizer>> {
         self.optimizer.as_ref()
     }
 
-    /// What its connectors share.
     pub fn services(&self) -> &Arc<Services> {
         &self.services
     }

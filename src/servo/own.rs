@@ -12,7 +12,7 @@ use crate::telemetry::SERVOX_VERSION;
 use crate::types::Severity;
 
 /// What the servo itself is, where connectors are listed.
-pub static METADATA: LazyLock<Metadata> = LazyLock::new(|| Metadata {
+pub(crate) static METADATA: LazyLock<Metadata> = LazyLock::new(|| Metadata {
     default_name: "servo".into(),
     class_name: "Servo".into(),
     full_name: "Servo".into(),

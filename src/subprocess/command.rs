@@ -6,7 +6,7 @@ use std::process::Stdio;
 
 /// A program with its arguments. It runs in the working directory and with the environment of this process.
 #[derive(Debug, Clone)]
-pub struct Command {
+pub(crate) struct Command {
     pub(super) program: OsString,
     pub(super) arguments: Vec<OsString>,
     pub(super) input: Input,
@@ -36,18 +36,18 @@ impl Input {
 
 impl Command {
     /// A program, looked up in `PATH` unless it is a path.
-    pub fn new(program: impl Into<OsString>) -> Self {
+    pub(crate) fn new(program: impl Into<OsString>) -> Self {
         Self { program: program.into(), arguments: Vec::new(), input: Input::Inherited }
     }
 
     /// A text for `/bin/sh`. Only for what a user wrote as one: nothing in it is quoted.
-    pub fn shell(text: impl AsRef<OsStr>) -> Self {
+    pub(crate) fn shell(text: impl AsRef<OsStr>) -> Self {
         Self::new("/bin/sh").arguments(["-c".as_ref(), text.as_ref()])
     }
 
     /// With these arguments after those that it has.
     #[must_use]
-    pub fn arguments(mut self, arguments: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
+    pub(crate) fn arguments(mut self, arguments: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
         self.arguments.extend(arguments.into_iter().map(Into::into));
         self
     }
@@ -55,28 +55,28 @@ impl Command {
     /// With these bytes to read, and no more. Without, it reads what this process does, or nothing where that is a
     /// terminal. Later programs of a pipeline read from the one before them.
     #[must_use]
-    pub fn input(mut self, bytes: impl Into<Vec<u8>>) -> Self {
+    pub(crate) fn input(mut self, bytes: impl Into<Vec<u8>>) -> Self {
         self.input = Input::Bytes(bytes.into());
         self
     }
 
     /// With an input that is kept open, for [`Process::send`](super::Process::send).
     #[must_use]
-    pub fn conversing(mut self) -> Self {
+    pub(crate) fn conversing(mut self) -> Self {
         self.input = Input::Kept;
         self
     }
 
     /// Joined to another by a pipe, which reads what this one writes.
     #[must_use]
-    pub fn pipe(self, next: Self) -> Pipeline {
+    pub(crate) fn pipe(self, next: Self) -> Pipeline {
         Pipeline::from(self).pipe(next)
     }
 }
 
 /// Programs of one process group, each reading what the one before it writes.
 #[derive(Debug, Clone)]
-pub struct Pipeline {
+pub(crate) struct Pipeline {
     pub(super) first: Command,
     pub(super) rest: Vec<Command>,
 }
@@ -84,7 +84,7 @@ pub struct Pipeline {
 impl Pipeline {
     /// With one more program at the end.
     #[must_use]
-    pub fn pipe(mut self, next: Command) -> Self {
+    pub(crate) fn pipe(mut self, next: Command) -> Self {
         self.rest.push(next);
         self
     }

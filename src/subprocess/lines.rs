@@ -7,11 +7,11 @@ use tokio::io::{AsyncBufRead, AsyncRead, BufReader};
 
 /// Longer than any line that means something: a report of a load test lists every error that it saw, one for each
 /// local port at worst. Short enough to be kept in memory.
-pub const LONGEST_LINE: usize = 16 * 1024 * 1024;
+pub(crate) const LONGEST_LINE: usize = 16 * 1024 * 1024;
 
 /// Where a line was written to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Source {
+pub(crate) enum Source {
     /// The standard output of the last program of a pipeline.
     Stdout,
     /// The standard error of any of its programs.
@@ -21,28 +21,25 @@ pub enum Source {
 /// A line of output: text without blanks at its end. Bytes that are not UTF-8 are replaced, and what is beyond
 /// 16 MiB is dropped.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Line {
+pub(crate) struct Line {
     /// Where it was written to.
     pub source: Source,
-    /// What it says.
     pub text: String,
 }
 
 /// The end of a text: as many bytes of its last lines as fit. For error messages.
 #[derive(Debug, Clone)]
-pub struct Tail {
+pub(crate) struct Tail {
     text: String,
     limit: usize,
 }
 
 impl Tail {
-    /// The last `limit` bytes.
-    pub fn new(limit: usize) -> Self {
+    pub(crate) fn new(limit: usize) -> Self {
         Self { text: String::new(), limit }
     }
 
-    /// Adds a line.
-    pub fn push(&mut self, line: &str) {
+    pub(crate) fn push(&mut self, line: &str) {
         if !self.text.is_empty() {
             self.text.push('\n');
         }
@@ -52,7 +49,7 @@ impl Tail {
     }
 
     /// The lines, without a line break at the end.
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.text
     }
 }
@@ -61,7 +58,6 @@ impl Tail {
 pub(super) struct Lines {
     source: Source,
     pipe: BufReader<Box<dyn AsyncRead + Send + Unpin>>,
-    /// The line so far.
     line: Vec<u8>,
     ended: bool,
 }

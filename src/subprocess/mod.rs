@@ -21,14 +21,15 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-pub use command::{Command, Pipeline};
-pub use lines::{LONGEST_LINE, Line, Source, Tail};
-pub use process::{Process, Status};
-pub use search_path::{ProgramNotFound, SearchPath};
+pub(crate) use command::{Command, Pipeline};
+pub(crate) use lines::{LONGEST_LINE, Line, Source, Tail};
+pub(crate) use process::{Process, Status};
+pub(crate) use search_path::ProgramNotFound;
+pub use search_path::SearchPath;
 
 /// Why a command has no exit status.
 #[derive(Debug, thiserror::Error)]
-pub enum SubprocessError {
+pub(crate) enum SubprocessError {
     /// A program could not be started.
     #[error("failed to start program {program:?}")]
     Start {
@@ -51,25 +52,23 @@ pub enum SubprocessError {
 
 /// When a command is ended early.
 #[derive(Debug, Clone, Copy)]
-pub struct Limits<'a> {
+pub(crate) struct Limits<'a> {
     /// The longest time that it may take; `None` is for ever.
     pub timeout: Option<Duration>,
-    /// Ends it when cancelled.
     pub cancellation: &'a CancellationToken,
 }
 
 /// A command that ran to its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finished {
+pub(crate) struct Finished {
     /// How its processes exited, in the order of the pipeline.
     pub statuses: Vec<Status>,
-    /// How long it took.
     pub duration: Duration,
 }
 
 impl Finished {
     /// The first status that is not a success; a success when there is none.
-    pub fn status(&self) -> Status {
+    pub(crate) fn status(&self) -> Status {
         self.statuses.iter().copied().find(|status| !status.is_success()).unwrap_or_default()
     }
 }
@@ -78,7 +77,7 @@ impl Finished {
 ///
 /// # Errors
 /// A program that cannot be started, the timeout, or cancellation; the process group is gone by then.
-pub async fn run(
+pub(crate) async fn run(
     pipeline: impl Into<Pipeline>,
     limits: Limits<'_>,
     mut on_line: impl FnMut(Line),

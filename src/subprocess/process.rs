@@ -29,16 +29,15 @@ const ASK_GROUP: Duration = Duration::from_millis(20);
 
 /// How a process exited: its code, or minus the number of the signal that ended it. The default is success.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Status(i32);
+pub(crate) struct Status(i32);
 
 impl Status {
     /// The code, or minus the number of the signal.
-    pub fn code(self) -> i32 {
+    pub(crate) fn code(self) -> i32 {
         self.0
     }
 
-    /// Whether it is 0.
-    pub fn is_success(self) -> bool {
+    pub(crate) fn is_success(self) -> bool {
         self.0 == 0
     }
 }
@@ -57,7 +56,7 @@ impl fmt::Display for Status {
 }
 
 /// The running processes of a pipeline. Dropping it kills their group.
-pub struct Process {
+pub(crate) struct Process {
     /// Before `children`: the group must be killed before its leader can be reaped and its number given away.
     group: Group,
     children: Vec<Child>,
@@ -75,7 +74,7 @@ impl Process {
     ///
     /// # Errors
     /// A program that cannot be started; those before it are killed.
-    pub fn start(pipeline: &Pipeline) -> Result<Self, SubprocessError> {
+    pub(crate) fn start(pipeline: &Pipeline) -> Result<Self, SubprocessError> {
         let mut process = Self { group: Group(None), children: Vec::new(), streams: Streams::default() };
         process.start_one(&pipeline.first, pipeline.first.input.stdio())?;
         let (bytes, kept) = match &pipeline.first.input {
@@ -122,7 +121,7 @@ impl Process {
     ///
     /// # Cancel safety
     /// Cancel safe: a dropped call loses nothing.
-    pub async fn next_line(&mut self) -> Option<Line> {
+    pub(crate) async fn next_line(&mut self) -> Option<Line> {
         self.streams.next_line().await
     }
 
@@ -131,7 +130,7 @@ impl Process {
     ///
     /// # Cancel safety
     /// Cancel safe: a dropped call loses nothing.
-    pub async fn next_line_while_running(&mut self) -> Option<Line> {
+    pub(crate) async fn next_line_while_running(&mut self) -> Option<Line> {
         let Self { children, streams, .. } = self;
         tokio::select! {
             // Lines first: what was written before the exit is read.
@@ -143,19 +142,19 @@ impl Process {
 
     /// Adds to the input of a [conversation](Command::conversing). It is written while lines are read, and dropped
     /// when nobody reads it any more.
-    pub fn send(&mut self, bytes: &[u8]) {
+    pub(crate) fn send(&mut self, bytes: &[u8]) {
         if let Some(feed) = &mut self.streams.input {
             feed.bytes.extend_from_slice(bytes);
         }
     }
 
     /// Closes the input of a conversation, written or not.
-    pub fn close_input(&mut self) {
+    pub(crate) fn close_input(&mut self) {
         self.streams.input = None;
     }
 
     /// How the first process exited, if it does so in this time. Hands over what is written meanwhile.
-    pub async fn exit_within(&mut self, limit: Duration, mut on_line: impl FnMut(Line)) -> Option<Status> {
+    pub(crate) async fn exit_within(&mut self, limit: Duration, mut on_line: impl FnMut(Line)) -> Option<Status> {
         let Self { children, streams, .. } = self;
         // Reads on, so that nobody is kept from exiting by a full pipe.
         let read = async {
@@ -181,7 +180,7 @@ impl Process {
     ///
     /// # Cancel safety
     /// Cancel safe, but for the lines.
-    pub async fn wait(&mut self) -> Result<Vec<Status>, SubprocessError> {
+    pub(crate) async fn wait(&mut self) -> Result<Vec<Status>, SubprocessError> {
         while self.next_line().await.is_some() {}
         let statuses = reap(&mut self.children).await.map_err(SubprocessError::Wait)?;
         // Whatever the command left in the background is meant to be there.
@@ -191,12 +190,12 @@ impl Process {
 
     /// Ends the group: SIGTERM, up to 10 s of grace, SIGKILL. Returns when nothing of it is left. Hands over what is
     /// written meanwhile.
-    pub async fn terminate(self, on_line: impl FnMut(Line)) {
+    pub(crate) async fn terminate(self, on_line: impl FnMut(Line)) {
         self.terminate_within(GRACE, on_line).await;
     }
 
     /// As [`Self::terminate`], with another time of grace.
-    pub async fn terminate_within(mut self, grace: Duration, mut on_line: impl FnMut(Line)) {
+    pub(crate) async fn terminate_within(mut self, grace: Duration, mut on_line: impl FnMut(Line)) {
         self.group.signal(Signal::TERM);
         if timeout(grace, self.gone(&mut on_line)).await.is_err() {
             self.group.signal(Signal::KILL);

@@ -15,7 +15,6 @@ pub struct SearchPath(Vec<PathBuf>);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("program '{program}' is in none of the folders of PATH: {}", .folders.join(", "))]
 pub struct ProgramNotFound {
-    /// The program.
     pub program: String,
     folders: Vec<String>,
 }

@@ -11,9 +11,7 @@ use super::{Core, QuantityError, Scalar};
 /// A new value for a setting.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Adjustment {
-    /// The component.
     pub component_name: String,
-    /// Its setting.
     pub setting_name: String,
     /// The new value, kept as given.
     pub value: Scalar,
@@ -39,7 +37,6 @@ impl Adjustment {
         Self { component_name: component_name.into(), setting_name: setting_name.into(), value }
     }
 
-    /// `component.setting`.
     pub fn selector(&self) -> String {
         format!("{}.{}", self.component_name, self.setting_name)
     }
@@ -102,7 +99,6 @@ fn replicas(value: &Scalar) -> Result<Scalar, AdjustmentError> {
     count.map(|count| Scalar::Integer(count as i64)).ok_or_else(|| AdjustmentError::Replicas(value.to_string()))
 }
 
-/// `web.cpu=1.25`.
 impl fmt::Display for Adjustment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}={}", self.component_name, self.setting_name, self.value)

@@ -9,7 +9,6 @@ use super::Setting;
 pub struct Component {
     /// The name, on the wire too.
     pub name: String,
-    /// What can be set.
     pub settings: Vec<Setting>,
 }
 

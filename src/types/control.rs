@@ -16,7 +16,6 @@ pub struct Control {
     pub warmup: Duration,
     /// How long to wait after an adjustment for it to show.
     pub settlement: Option<Duration>,
-    /// What load to make.
     pub load: Option<Map<String, Json>>,
     /// What the user of the optimizer said.
     pub userdata: Option<UserData>,
@@ -75,9 +74,7 @@ fn seconds(span: Duration) -> Json {
 /// What the user of an optimizer said.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct UserData {
-    /// The service level objectives.
     pub slo: Option<SloInput>,
-    /// Everything else, as given.
     pub other: Map<String, Json>,
 }
 
@@ -94,7 +91,6 @@ impl Decode for OrZero {
     }
 }
 
-/// A mapping, as given.
 struct Object(Map<String, Json>);
 
 impl Decode for Object {

@@ -28,7 +28,7 @@ pub(super) fn decimal_of(x: f64) -> Option<BigDecimal> {
 
 /// The text of an exact decimal: trailing zeros kept (`1.50`), in exponent form below 1e-6 and where an exponent
 /// was written (`1E-7`, `1E+3`).
-pub fn decimal_text(number: &BigDecimal) -> String {
+pub(crate) fn decimal_text(number: &BigDecimal) -> String {
     let (digits, scale) = number.as_bigint_and_exponent();
     let text = digits.to_string();
     let (sign, digits) = text.strip_prefix('-').map_or(("", text.as_str()), |digits| ("-", digits));

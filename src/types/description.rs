@@ -9,9 +9,7 @@ use super::{Component, Metric, Setting};
 /// Components with their settings, and metrics.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Description {
-    /// What can be set.
     pub components: Vec<Component>,
-    /// What can be measured.
     pub metrics: Vec<Arc<Metric>>,
 }
 

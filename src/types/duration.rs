@@ -50,30 +50,18 @@ pub enum DurationError {
     Invalid(String),
     /// A unit that does not exist.
     #[error("unknown unit '{unit}' in duration '{text}': use ns, us, ms, s, m, h, d, w, mm (months) or y")]
-    UnknownUnit {
-        /// The unit.
-        unit: String,
-        /// The whole text.
-        text: String,
-    },
+    UnknownUnit { unit: String, text: String },
     /// A number that is none.
     #[error("invalid value '{value}' in duration '{text}'")]
-    InvalidValue {
-        /// The number.
-        value: String,
-        /// The whole text.
-        text: String,
-    },
+    InvalidValue { value: String, text: String },
     /// Longer than 999999999 days, or not a finite number.
     #[error("duration '{0}' is out of range: at most 999999999 days either way")]
     OutOfRange(String),
 }
 
 impl Duration {
-    /// No time at all.
     pub const ZERO: Self = Self(0);
 
-    /// A span of microseconds.
     pub const fn from_micros(micros: i128) -> Self {
         Self(micros)
     }
@@ -128,12 +116,10 @@ impl Duration {
         to_integer(micros).and_then(Self::in_range).ok_or_else(|| DurationError::OutOfRange(text.to_owned()))
     }
 
-    /// The span in microseconds.
     pub const fn as_micros(self) -> i128 {
         self.0
     }
 
-    /// The span in seconds.
     #[expect(clippy::cast_precision_loss, reason = "a double is what is asked for")]
     pub fn as_secs_f64(self) -> f64 {
         self.0 as f64 / 1e6

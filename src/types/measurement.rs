@@ -11,7 +11,6 @@ use super::{Reading, TimeSeries, UnixTime, WireMetrics};
 pub struct Measurement {
     /// The readings, in the order they were made.
     pub readings: Vec<Reading>,
-    /// Notes, by name.
     pub annotations: BTreeMap<String, String>,
 }
 

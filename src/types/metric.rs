@@ -8,30 +8,21 @@ use serde_json::{Value as Json, json};
 
 use crate::decode::{Decode, Decoder, Node, words};
 
-/// What a value counts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Unit {
     /// A plain number: a count, a rate, anything without a unit.
     #[default]
     Float,
-    /// Hundredths.
     Percentage,
-    /// Milliseconds.
     Milliseconds,
-    /// Bytes.
     Bytes,
-    /// 2^30 bytes.
     Gibibytes,
-    /// Cores of a CPU.
     Cores,
-    /// Requests per minute.
     RequestsPerMinute,
-    /// Requests per second.
     RequestsPerSecond,
 }
 
 impl Unit {
-    /// All units.
     pub const ALL: [Self; 8] = [
         Self::Float,
         Self::Percentage,
@@ -100,12 +91,10 @@ impl Decode for Unit {
     }
 }
 
-/// Something that is measured.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub struct Metric {
     /// The name, on the wire too.
     pub name: String,
-    /// What its values count.
     pub unit: Unit,
 }
 

@@ -23,25 +23,31 @@ mod slo;
 mod text;
 mod time;
 
-pub use adjustment::{Adjustment, AdjustmentError};
+pub use adjustment::Adjustment;
+pub(crate) use adjustment::AdjustmentError;
 pub use component::Component;
-pub use control::{Control, UserData};
-pub use decimal::{decimal_text, parse_decimal};
-pub use description::{Description, SettingNameError};
-pub use duration::{Duration, DurationError};
-pub use measurement::{Measurement, MeasurementError};
-pub use measurement_wire::WireMetrics;
+pub use control::Control;
+pub(crate) use decimal::decimal_text;
+pub use decimal::parse_decimal;
+pub use description::Description;
+pub use duration::Duration;
+pub(crate) use duration::DurationError;
+pub use measurement::Measurement;
+pub(crate) use measurement_wire::WireMetrics;
 pub use metric::{Metric, Unit};
-pub use operation::Operation;
-pub use quantity::{ByteSize, Core, QuantityError};
+pub(crate) use operation::Operation;
+pub(crate) use quantity::QuantityError;
+pub use quantity::{ByteSize, Core};
 pub use reading::{DataPoint, Point, Reading, TimeSeries};
 pub use scalar::{Number, Scalar};
+pub(crate) use setting::ResourceRequirement;
 pub use setting::{
-    Bound, CpuSetting, EnumSetting, EnvironmentEnumSetting, EnvironmentRangeSetting, EnvironmentSetting,
-    InstanceTypeSetting, KubernetesCpuSetting, KubernetesMemorySetting, KubernetesSetting, MemorySetting, RangeKind,
-    RangeSetting, Ranged, ReplicasSetting, ResourceRequirement, Setting, step_aligned, step_suggestions,
+    CpuSetting, EnumSetting, EnvironmentEnumSetting, EnvironmentRangeSetting, EnvironmentSetting, InstanceTypeSetting,
+    KubernetesCpuSetting, KubernetesMemorySetting, MemorySetting, RangeSetting, ReplicasSetting, Setting, step_aligned,
+    step_suggestions,
 };
 pub use severity::Severity;
-pub use slo::{SloCondition, SloInput, SloKeep};
-pub use text::{quoted, series_text};
-pub use time::{TimeError, UnixTime};
+pub(crate) use slo::SloKeep;
+pub use slo::{SloCondition, SloInput};
+pub(crate) use text::{quoted, series_text};
+pub use time::UnixTime;

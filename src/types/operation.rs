@@ -3,16 +3,12 @@
 /// What a command works on, as progress reports and completions name it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Operation {
-    /// Of `describe`.
     Description,
-    /// Of `measure`.
     Measurement,
-    /// Of `adjust`.
     Adjustment,
 }
 
 impl Operation {
-    /// The wire text.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Description => "DESCRIPTION",

@@ -10,9 +10,7 @@ use crate::decode::plain_float;
 /// A value at a time.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Point {
-    /// When it was read.
     pub time: UnixTime,
-    /// What was read.
     pub value: f64,
 }
 
@@ -26,11 +24,8 @@ impl Point {
 /// One value of a metric.
 #[derive(Clone, PartialEq)]
 pub struct DataPoint {
-    /// The metric.
     pub metric: Arc<Metric>,
-    /// When it was read.
     pub time: UnixTime,
-    /// What was read.
     pub value: f64,
 }
 
@@ -85,7 +80,6 @@ impl TimeSeries {
         self
     }
 
-    /// The metric.
     pub fn metric(&self) -> &Arc<Metric> {
         &self.metric
     }
@@ -100,17 +94,14 @@ impl TimeSeries {
         &self.id
     }
 
-    /// A note for people.
     pub fn annotation(&self) -> Option<&str> {
         self.annotation.as_deref()
     }
 
-    /// Facts about the source.
     pub fn metadata(&self) -> &BTreeMap<String, String> {
         &self.metadata
     }
 
-    /// The number of points.
     pub fn len(&self) -> usize {
         self.points.len()
     }
@@ -144,9 +135,7 @@ impl TimeSeries {
 /// What a connector measured of one metric.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Reading {
-    /// A single value.
     DataPoint(DataPoint),
-    /// Values over time.
     TimeSeries(TimeSeries),
 }
 
@@ -159,7 +148,6 @@ impl Reading {
         }
     }
 
-    /// The metric.
     pub fn metric(&self) -> &Arc<Metric> {
         match self {
             Self::DataPoint(point) => &point.metric,

@@ -12,9 +12,7 @@ use crate::decode::{Decode, Decoder, Node, Value, plain_float};
 /// A number as written: integers and floats are kept apart, and compare by value.
 #[derive(Debug, Clone, Copy)]
 pub enum Number {
-    /// Without fraction or exponent.
     Integer(i64),
-    /// With one.
     Float(f64),
 }
 
@@ -89,11 +87,9 @@ impl Decode for Number {
 /// The value of a setting or an adjustment, kept as given.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Scalar {
-    /// An integer.
     Integer(i64),
     /// A number with a fraction or an exponent.
     Float(f64),
-    /// Text.
     Text(String),
 }
 

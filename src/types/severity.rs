@@ -11,7 +11,6 @@ use crate::decode::{Decode, Decoder, Node, Value, words};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
-    /// Worth knowing; blocks nothing.
     Warning,
     /// Must be mended before the servo is ready.
     #[default]

@@ -14,9 +14,7 @@ const DEFAULT_MINIMUM: f64 = 0.25;
 /// On which side of the threshold a metric is to stay.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum SloKeep {
-    /// At or above it.
     Above,
-    /// At or below it.
     #[default]
     Below,
 }
@@ -46,9 +44,7 @@ impl Decode for SloKeep {
 /// What a metric must keep to. Exactly one of `threshold` and `threshold_metric` is given.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SloCondition {
-    /// A note for people.
     pub description: Option<String>,
-    /// The metric.
     pub metric: String,
     /// Values of the metric below this are not judged.
     pub slo_metric_minimum: f64,
@@ -60,7 +56,6 @@ pub struct SloCondition {
     pub trigger_count: i64,
     /// How many of the latest judgements count; at least `trigger_count`.
     pub trigger_window: i64,
-    /// A fixed threshold.
     pub threshold: Option<BigDecimal>,
     /// The metric whose value is the threshold.
     pub threshold_metric: Option<String>,
@@ -195,7 +190,6 @@ fn check_thresholds(threshold: bool, threshold_metric: bool, fields: &mut Fields
     None
 }
 
-/// Conditions of different texts.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct SloInput {
     /// The conditions, in the order given.

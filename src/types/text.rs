@@ -1,7 +1,7 @@
 //! Small text forms that several commands share.
 
 /// Items as prose: `a`, `a and b`, `a, b, and c`; `conjunction` is the word before the last.
-pub fn series_text<T: AsRef<str>>(items: &[T], conjunction: &str) -> String {
+pub(crate) fn series_text<T: AsRef<str>>(items: &[T], conjunction: &str) -> String {
     match items {
         [] => String::new(),
         [only] => only.as_ref().to_owned(),
@@ -14,7 +14,7 @@ pub fn series_text<T: AsRef<str>>(items: &[T], conjunction: &str) -> String {
 }
 
 /// Text in quotes as messages show it: single ones, double ones around text that holds only single ones.
-pub fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
     let mut quoted = String::from(quote);
     for c in text.chars() {

@@ -11,7 +11,6 @@ use super::Duration;
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
 
-/// Microseconds since the epoch.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UnixTime(pub i64);
 
@@ -34,7 +33,6 @@ impl UnixTime {
         Self(seconds.saturating_mul(MICROS_PER_SECOND))
     }
 
-    /// Seconds since the epoch.
     #[expect(clippy::cast_precision_loss, reason = "a double is what is asked for")]
     pub fn as_seconds_f64(self) -> f64 {
         self.0 as f64 / 1e6

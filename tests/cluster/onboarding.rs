@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use servox::k8s::{parse_bytes, parse_cores};
-use servox::network::Network;
+use servox::internals::k8s::{parse_bytes, parse_cores};
+use servox::internals::network::Network;
 use tokio::time::Instant;
 
 use crate::session::Session;

@@ -4,13 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 use serde_json::{Value, json};
-use servox::assembly::schema::of_everything;
-use servox::assembly::{Loaded, PreparedServo, load};
-use servox::config::file::{parse_bytes, parse_documents, to_yaml};
-use servox::config::{ConnectionFile, Detail, Dump, Environment, OptimizerConfig, OptimizerRequirement, Secrets};
-use servox::connectors::CONNECTORS;
-use servox::decode::{KeyPath, Node, Problems};
-use servox::types::{ByteSize, Duration};
+use servox::internals::assembly::schema::of_everything;
+use servox::internals::assembly::{Loaded, PreparedServo, load};
+use servox::internals::config::file::{parse_bytes, parse_documents, to_yaml};
+use servox::internals::config::{
+    ConnectionFile, Detail, Dump, Environment, OptimizerConfig, OptimizerRequirement, Secrets,
+};
+use servox::internals::connectors::CONNECTORS;
+use servox::internals::decode::{KeyPath, Node, Problems};
+use servox::internals::types::{ByteSize, Duration};
 
 use crate::support::{expect_equal, text};
 

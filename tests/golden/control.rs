@@ -1,8 +1,8 @@
 //! The control object of a command.
 
 use serde_json::{Map, Value, json};
-use servox::decode::Problems;
-use servox::types::{Control, Duration, SloInput};
+use servox::internals::decode::Problems;
+use servox::internals::types::{Control, Duration, SloInput};
 
 use crate::support::{decode, decoded, expect_equal, expect_problems, is_marked, is_validation_error, text};
 

@@ -1,7 +1,7 @@
 //! Writing durations.
 
 use serde_json::Value;
-use servox::types::Duration;
+use servox::internals::types::Duration;
 
 use crate::support::{expect_equal, is_marked, text};
 

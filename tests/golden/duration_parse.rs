@@ -1,7 +1,7 @@
 //! Reading durations from text and numbers.
 
 use serde_json::Value;
-use servox::types::Duration;
+use servox::internals::types::Duration;
 
 use crate::support::{decode, expect_integer, is_marked};
 

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use jiff::civil::DateTime;
 use serde_json::{Value, json};
-use servox::fast_fail::{FastFailConfig, Observed, Schedule, SloObserver};
-use servox::types::{DataPoint, Duration, Metric, Point, Reading, SloCondition, SloInput, TimeSeries, Unit, UnixTime};
+use servox::internals::fast_fail::{FastFailConfig, Observed, Schedule, SloObserver};
+use servox::internals::types::{
+    DataPoint, Duration, Metric, Point, Reading, SloCondition, SloInput, TimeSeries, Unit, UnixTime,
+};
 
 use crate::support::{decode, decoded, expect_equal, text};
 

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::process::Stdio;
 
 use serde_json::Value;
-use servox::config::file::parse_documents;
-use servox::decode::Node;
+use servox::internals::config::file::parse_documents;
+use servox::internals::decode::Node;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 

@@ -1,7 +1,7 @@
 //! Cores of a container, as quantities.
 
 use serde_json::{Value, json};
-use servox::types::Core;
+use servox::internals::types::Core;
 
 use crate::support::{decoded, expect_equal, expect_quantity, text};
 

@@ -1,7 +1,7 @@
 //! Memory of a container, as quantities of a configuration.
 
 use serde_json::{Value, json};
-use servox::types::ByteSize;
+use servox::internals::types::ByteSize;
 
 use crate::support::{decoded, expect_equal, is_marked};
 

@@ -1,7 +1,7 @@
 //! Adjustments as Kubernetes has them.
 
 use serde_json::Value;
-use servox::types::{Adjustment, Scalar};
+use servox::internals::types::{Adjustment, Scalar};
 
 use crate::support::{decoded, expect_equal, expect_quantity, text};
 

@@ -1,10 +1,10 @@
 //! Settings of Kubernetes as they are reported: the bounds of a configuration with a value from the cluster.
 
 use serde_json::{Value, json};
-use servox::connectors::kubernetes::{Role, cpu, environment, memory, replicas};
-use servox::decode::Problems;
-use servox::k8s::Resources;
-use servox::types::{
+use servox::internals::connectors::kubernetes::{Role, cpu, environment, memory, replicas};
+use servox::internals::decode::Problems;
+use servox::internals::k8s::Resources;
+use servox::internals::types::{
     ByteSize, Core, EnvironmentEnumSetting, EnvironmentRangeSetting, EnvironmentSetting, KubernetesCpuSetting,
     KubernetesMemorySetting, ReplicasSetting, Scalar, Setting,
 };

@@ -4,14 +4,14 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
-use servox::connector::{
+use servox::internals::connector::{
     BuildContext, Connector, ConnectorName, ErrorKind, Event, EventContext, EventContextText, EventError,
     MeasureRequest, Phase, ProgressSender, Section,
 };
-use servox::connectors::CONNECTORS;
-use servox::decode::{Decoder, NoVariables, Node, Origin};
-use servox::network::Network;
-use servox::types::{Control, Duration, Reading, UnixTime};
+use servox::internals::connectors::CONNECTORS;
+use servox::internals::decode::{Decoder, NoVariables, Node, Origin};
+use servox::internals::network::Network;
+use servox::internals::types::{Control, Duration, Reading, UnixTime};
 use tokio_util::sync::CancellationToken;
 
 use crate::http_server::{HttpServer, Reply, Request};

@@ -2,8 +2,8 @@
 
 use bigdecimal::{BigDecimal, ToPrimitive};
 use serde_json::{Value, json};
-use servox::decode::plain_float;
-use servox::types::{
+use servox::internals::decode::plain_float;
+use servox::internals::types::{
     Adjustment, ByteSize, Core, DataPoint, Metric, Number, Scalar, UnixTime, step_aligned, step_suggestions,
 };
 

@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 use serde_json::{Value, json};
-use servox::connector::{ConnectorName, Section};
-use servox::connectors::opsani_dev::{OpsaniDevConfig, compose};
-use servox::decode::{Decoder, NoVariables, Node, Origin, Problems};
+use servox::internals::connector::{ConnectorName, Section};
+use servox::internals::connectors::opsani_dev::{OpsaniDevConfig, compose};
+use servox::internals::decode::{Decoder, NoVariables, Node, Origin, Problems};
 
 use crate::settings_validation::check_problems;
 use crate::support::{expect_equal, is_marked, is_validation_error, text};

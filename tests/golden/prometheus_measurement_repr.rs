@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use servox::types::{DataPoint, Measurement, Metric, Point, Reading, TimeSeries, Unit, UnixTime};
+use servox::internals::types::{DataPoint, Measurement, Metric, Point, Reading, TimeSeries, Unit, UnixTime};
 
 use crate::support::{decoded, expect_equal, text, texts};
 

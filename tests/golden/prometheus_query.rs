@@ -1,8 +1,8 @@
 //! The requests that a metric makes.
 
 use serde_json::Value;
-use servox::connectors::prometheus::{ApiRequest, MetricConfig, QueryError, Window, check_name};
-use servox::types::{Duration, UnixTime};
+use servox::internals::connectors::prometheus::{ApiRequest, MetricConfig, QueryError, Window, check_name};
+use servox::internals::types::{Duration, UnixTime};
 
 use crate::support::{decode, expect_equal, text};
 

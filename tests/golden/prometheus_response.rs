@@ -3,14 +3,14 @@
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
-use servox::connector::{
+use servox::internals::connector::{
     BuildContext, Connector, ConnectorName, ErrorKind, Event, EventContext, EventContextText, EventError,
     MeasureRequest, Phase, ProgressSender, Section,
 };
-use servox::connectors::CONNECTORS;
-use servox::decode::{Decoder, NoVariables, Node, Origin};
-use servox::network::Network;
-use servox::types::{Control, Duration, Measurement, Reading};
+use servox::internals::connectors::CONNECTORS;
+use servox::internals::decode::{Decoder, NoVariables, Node, Origin};
+use servox::internals::network::Network;
+use servox::internals::types::{Control, Duration, Measurement, Reading};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::layer::SubscriberExt;
 
@@ -71,7 +71,7 @@ fn single_value(case: &Value) -> Result<Value, String> {
         return Err("no number".to_owned());
     };
     let metric = &case["input"]["metric"];
-    let time = servox::types::UnixTime::from_seconds_f64(time).to_string();
+    let time = servox::internals::types::UnixTime::from_seconds_f64(time).to_string();
     Ok(json!([{
         "kind": "time_series", "metric": metric["name"], "unit": metric["unit"], "id": "{instance=None,job=None}",
         "annotation": "", "data_points": [[time, value]],

@@ -6,10 +6,10 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use servox::assembly::schema::{Mount, Sections, definitions, of_configuration, of_connector, of_servo};
-use servox::connector::ErasedFactory;
-use servox::connectors::CONNECTORS;
-use servox::types::{ByteSize, Duration};
+use servox::internals::assembly::schema::{Mount, Sections, definitions, of_configuration, of_connector, of_servo};
+use servox::internals::connector::ErasedFactory;
+use servox::internals::connectors::CONNECTORS;
+use servox::internals::types::{ByteSize, Duration};
 
 use crate::support::{expect_equal, text};
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use servox::types::{Component, Description, Metric, Setting};
+use servox::internals::types::{Component, Description, Metric, Setting};
 
 use crate::support::{decode, decoded, expect_equal, expect_problems, setting, text};
 

@@ -1,8 +1,8 @@
 //! The rules of settings: decoding them, changing fields, and reporting live values.
 
 use serde_json::{Value, json};
-use servox::decode::Problems;
-use servox::types::{ByteSize, Core, EnvironmentSetting, Scalar, Setting};
+use servox::internals::decode::Problems;
+use servox::internals::types::{ByteSize, Core, EnvironmentSetting, Scalar, Setting};
 
 use crate::support::{
     decimal, decode, decoded, expect_equal, expect_problems_with, is_marked, is_validation_error, setting, text,

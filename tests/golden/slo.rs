@@ -2,8 +2,8 @@
 
 use bigdecimal::{BigDecimal, Zero};
 use serde_json::{Value, json};
-use servox::decode::Problems;
-use servox::types::{SloCondition, SloInput};
+use servox::internals::decode::Problems;
+use servox::internals::types::{SloCondition, SloInput};
 
 use crate::support::{decimal, decode, expect_equal, expect_problems, is_validation_error, text};
 

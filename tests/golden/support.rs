@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use bigdecimal::BigDecimal;
 use serde_json::{Map, Value};
-use servox::decode::{Decode, Decoder, NoVariables, Node, Origin, Problem, Problems};
-use servox::types::{
+use servox::internals::decode::{Decode, Decoder, NoVariables, Node, Origin, Problem, Problems};
+use servox::internals::types::{
     ByteSize, Core, CpuSetting, EnumSetting, EnvironmentEnumSetting, EnvironmentRangeSetting, InstanceTypeSetting,
     KubernetesCpuSetting, KubernetesMemorySetting, MemorySetting, RangeSetting, ReplicasSetting, Setting,
     parse_decimal,

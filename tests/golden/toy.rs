@@ -7,12 +7,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde::Serialize;
 use serde_json::{Value, json};
-use servox::connector::{
+use servox::internals::connector::{
     Adjust, AdjustRequest, BuildContext, BuildError, Connector, ConnectorFactory, ConnectorName, Describe,
     DescribeRequest, ErasedFactory, EventContext, EventError, Measure, MeasureRequest, Metadata, Section,
 };
-use servox::decode::{Decode, Decoder, NoVariables, Node, Origin};
-use servox::types::{
+use servox::internals::decode::{Decode, Decoder, NoVariables, Node, Origin};
+use servox::internals::types::{
     Component, Control, CpuSetting, Description, EnumSetting, Measurement, MemorySetting, Metric, Point, Reading,
     ReplicasSetting, Setting, TimeSeries, Unit, UnixTime,
 };
@@ -28,9 +28,9 @@ pub(crate) fn is_servo() -> bool {
 
 /// Runs as `servo` with the toy among its connectors.
 pub(crate) fn servo_main() -> ExitCode {
-    let mut registry: Vec<&'static dyn ErasedFactory> = servox::connectors::CONNECTORS.to_vec();
+    let mut registry: Vec<&'static dyn ErasedFactory> = servox::internals::connectors::CONNECTORS.to_vec();
     registry.push(&FACTORY);
-    servox::cli::main(registry.leak())
+    servox::internals::cli::main(registry.leak())
 }
 
 static FACTORY: ToyFactory = ToyFactory;

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde_json::Value;
-use servox::connector::{ConnectorName, Section};
-use servox::connectors::vegeta::{AttackCommand, VegetaConfig};
-use servox::decode::{Decoder, NoVariables, Node, Origin, Problems};
-use servox::types::Duration;
+use servox::internals::connector::{ConnectorName, Section};
+use servox::internals::connectors::vegeta::{AttackCommand, VegetaConfig};
+use servox::internals::decode::{Decoder, NoVariables, Node, Origin, Problems};
+use servox::internals::types::Duration;
 
 use crate::support::{decoded, expect_equal, text};
 
@@ -98,12 +98,14 @@ fn command(
         Value::Null => Duration::ZERO,
         duration => decoded(duration)?,
     };
-    let dump = servox::decode::exposing_secrets(|| serde_json::to_value(config)).map_err(|error| error.to_string())?;
+    let dump = servox::internals::decode::exposing_secrets(|| serde_json::to_value(config))
+        .map_err(|error| error.to_string())?;
     Ok(AttackCommand::new(config, duration, decoded(&dump["reporting_interval"])?))
 }
 
 fn check_config(expected: &Value, config: &VegetaConfig, folder: &Path) -> Result<(), String> {
-    let dump = servox::decode::exposing_secrets(|| serde_json::to_value(config)).map_err(|error| error.to_string())?;
+    let dump = servox::internals::decode::exposing_secrets(|| serde_json::to_value(config))
+        .map_err(|error| error.to_string())?;
     for (key, expected) in expected.as_object().into_iter().flatten() {
         let got = match &dump[key] {
             Value::String(text) if key == "targets" => below(folder, text).into(),

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use servox::connectors::vegeta::{Report, ReportError, Samples};
-use servox::types::{Measurement, Reading, UnixTime};
+use servox::internals::connectors::vegeta::{Report, ReportError, Samples};
+use servox::internals::types::{Measurement, Reading, UnixTime};
 
 use crate::support::{decoded, expect_equal, text};
 

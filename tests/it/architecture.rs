@@ -216,7 +216,7 @@ fn every_room_has_the_same_doors_and_one_entry() {
 #[test]
 fn the_registry_names_every_connector_once_and_its_samples_are_mappings() {
     let mut names = BTreeSet::new();
-    for factory in servox::connectors::CONNECTORS {
+    for factory in servox::internals::connectors::CONNECTORS {
         let metadata = factory.metadata();
         assert!(names.insert(metadata.default_name.clone()), "{} is registered twice", metadata.default_name);
         assert!(metadata.class_name.ends_with("Connector"), "{}", metadata.class_name);

@@ -200,7 +200,8 @@ async fn the_example_of_a_configuration_is_valid_and_has_every_section() {
     let servo = ServoBin::configured(example);
     assert_eq!(succeeded(&servo.run("validate -q").await), "");
     let schema: Value = serde_json::from_str(succeeded(&servo.run("schema --all").await)).unwrap();
-    let document = servox::config::file::parse_documents(example, "example").unwrap().documents.remove(0).to_json();
+    let document =
+        servox::internals::config::file::parse_documents(example, "example").unwrap().documents.remove(0).to_json();
     let validator = jsonschema::validator_for(&schema).unwrap();
     assert!(validator.is_valid(&document), "{:?}", validator.iter_errors(&document).collect::<Vec<_>>());
     for key in schema["properties"].as_object().unwrap().keys() {

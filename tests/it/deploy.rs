@@ -16,7 +16,7 @@ fn text(file: &str) -> String {
 }
 
 fn manifest(file: &str) -> Value {
-    servox::config::file::parse_documents(&text(file), file).unwrap().documents.remove(0).to_json()
+    servox::internals::config::file::parse_documents(&text(file), file).unwrap().documents.remove(0).to_json()
 }
 
 fn texts(list: &Value) -> Vec<&str> {
@@ -79,7 +79,7 @@ fn compose(variables: &[(&str, &str)]) -> Value {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/compose.yaml");
     let text = std::fs::read_to_string(file).unwrap();
     let mut document =
-        servox::config::file::parse_documents(&text, "compose.yaml").unwrap().documents.remove(0).to_json();
+        servox::internals::config::file::parse_documents(&text, "compose.yaml").unwrap().documents.remove(0).to_json();
     interpolate(&mut document, variables);
     document
 }

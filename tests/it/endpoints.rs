@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
-use servox::endpoints::FAMILIES;
-use servox::endpoints::sse::{Event, Reader};
-use servox::network::Network;
+use servox::internals::endpoints::FAMILIES;
+use servox::internals::endpoints::sse::{Event, Reader};
+use servox::internals::network::Network;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};

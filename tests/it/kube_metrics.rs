@@ -3,16 +3,16 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use servox::checks::{Check, CheckRequest, run_one};
-use servox::connector::{
+use servox::internals::checks::{Check, CheckRequest, run_one};
+use servox::internals::connector::{
     BuildContext, Connector, ConnectorName, ErrorKind, Event, EventContext, EventContextText, EventError,
     MeasureRequest, Phase, ProgressSender, Section,
 };
-use servox::connectors::CONNECTORS;
-use servox::connectors::kube_metrics::CHECK_METRICS_API;
-use servox::decode::{Decoder, NoVariables, Node, Origin};
-use servox::network::Network;
-use servox::types::{Control, Duration, Measurement, Reading, UnixTime};
+use servox::internals::connectors::CONNECTORS;
+use servox::internals::connectors::kube_metrics::CHECK_METRICS_API;
+use servox::internals::decode::{Decoder, NoVariables, Node, Origin};
+use servox::internals::network::Network;
+use servox::internals::types::{Control, Duration, Measurement, Reading, UnixTime};
 use tokio_util::sync::CancellationToken;
 
 use crate::support::kube_api::cluster::{Cluster, deployment};

@@ -4,13 +4,13 @@
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
-use servox::assembly;
-use servox::checks::{Check, CheckRequest};
-use servox::config::file::parse_documents;
-use servox::config::{Environment, OptimizerRequirement};
-use servox::connector::ConnectorName;
-use servox::servo::{Dispatch, Servo};
-use servox::types::Severity;
+use servox::internals::assembly;
+use servox::internals::checks::{Check, CheckRequest};
+use servox::internals::config::file::parse_documents;
+use servox::internals::config::{Environment, OptimizerRequirement};
+use servox::internals::connector::ConnectorName;
+use servox::internals::servo::{Dispatch, Servo};
+use servox::internals::types::Severity;
 
 use crate::support::http_server::{HttpServer, Reply, Request};
 use crate::support::kube_api::cluster::{Cluster, Fate, befall, deployment, namespace};
@@ -137,7 +137,7 @@ impl World {
 /// A servo of a configuration. JSON is YAML.
 async fn attached(config: &Value, environment: &Environment) -> Servo {
     let file = parse_documents(&config.to_string(), "servo.yaml").unwrap();
-    let registry = servox::connectors::CONNECTORS;
+    let registry = servox::internals::connectors::CONNECTORS;
     let mut loaded = assembly::load(file, registry, environment, OptimizerRequirement::Optional).unwrap();
     let mut servo = loaded.servos.pop().unwrap().build(environment).unwrap();
     servo.attach(&Dispatch::default()).await.unwrap();

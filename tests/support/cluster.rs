@@ -11,7 +11,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use servox::network::Network;
+use servox::internals::network::Network;
 use tokio::time::{Instant, sleep};
 
 const RBAC: &str = "rbac.authorization.k8s.io";

@@ -39,7 +39,7 @@ impl Helm {
         let output = self.run(&["template", release, "--namespace", namespace], values);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let text = String::from_utf8(output.stdout).unwrap();
-        let documents = servox::config::file::parse_documents(&text, "chart").unwrap().documents;
+        let documents = servox::internals::config::file::parse_documents(&text, "chart").unwrap().documents;
         let objects = documents.into_iter().map(|document| document.to_json()).filter(Value::is_object).collect();
         Rendered { text, objects }
     }

@@ -3,14 +3,16 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
-use servox::assembly;
-use servox::checks::{Check, CheckRequest};
-use servox::config::file::parse_documents;
-use servox::config::{Environment, OptimizerRequirement};
-use servox::connector::{AdjustRequest, DescribeRequest, ErrorKind, EventError, MeasureRequest, ProgressSender};
-use servox::decode::{Decode, Decoder, NoVariables, Node, Origin};
-use servox::servo::{Dispatch, Servo};
-use servox::types::{Adjustment, Control, Description, Scalar, Severity};
+use servox::internals::assembly;
+use servox::internals::checks::{Check, CheckRequest};
+use servox::internals::config::file::parse_documents;
+use servox::internals::config::{Environment, OptimizerRequirement};
+use servox::internals::connector::{
+    AdjustRequest, DescribeRequest, ErrorKind, EventError, MeasureRequest, ProgressSender,
+};
+use servox::internals::decode::{Decode, Decoder, NoVariables, Node, Origin};
+use servox::internals::servo::{Dispatch, Servo};
+use servox::internals::types::{Adjustment, Control, Description, Scalar, Severity};
 use tokio_util::sync::CancellationToken;
 
 /// A servo that is attached.
@@ -25,7 +27,7 @@ impl KubernetesServo {
         let file = parse_documents(&json!({"kubernetes": section}).to_string(), "servo.yaml");
         let environment = Environment::from_pairs(env.iter().copied());
         let file = file.map_err(|problems| problems.to_string())?;
-        let registry = servox::connectors::CONNECTORS;
+        let registry = servox::internals::connectors::CONNECTORS;
         let loaded = assembly::load(file, registry, &environment, OptimizerRequirement::Optional);
         let prepared = loaded.map_err(|problems| problems.to_string())?.servos.pop().ok_or("no servo")?;
         let mut servo = prepared.build(&environment).map_err(|error| error.to_string())?;

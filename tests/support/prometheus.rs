@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::Stdio;
 
 use serde_json::Value;
-use servox::network::Network;
+use servox::internals::network::Network;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 

@@ -22,7 +22,6 @@ const COMMAND: &str = "kubectl ";
 /// What remedies did in a pass, by connector and id of the check.
 pub(super) type Remedies = HashMap<(ConnectorName, String), Result<(), String>>;
 
-/// What is shown.
 pub(super) struct Layout<'a> {
     pub(super) results: &'a [ConnectorChecks],
     pub(super) remedies: &'a Remedies,

@@ -28,7 +28,6 @@ pub(crate) struct Args {
     output: Format,
 }
 
-/// Adjusts and prints.
 pub(crate) async fn run(args: Args, cx: &Context) -> Result<ExitCode, CliError> {
     let request = AdjustRequest { adjustments: args.settings, control: Control::default() };
     cx.ask(args.output, async |servos, dispatch| {

@@ -41,7 +41,6 @@ pub(crate) enum Shell {
 /// What the arguments ask for.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Request {
-    /// Print the script.
     Show(Shell),
     /// Put it where the shell finds it.
     Install(Shell),

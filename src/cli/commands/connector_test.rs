@@ -44,7 +44,6 @@ struct TestArgs {
     output: Format,
 }
 
-/// Tests it.
 pub(crate) async fn run(args: Args, cx: &Context) -> Result<ExitCode, CliError> {
     let Command::Test(args) = args.command;
     let configuration = match &args.config {

@@ -254,7 +254,6 @@ fn report(args: &Args, campaign: &Campaign, files: (&Path, &Path), cx: &Context)
     cx.output.result(args.output, lines.join("\n"), &json)
 }
 
-/// The result for programs.
 fn result(args: &Args, campaign: &Campaign, (journal, page): (&Path, &Path), truth: &Truth) -> Value {
     let winner = campaign.end().and_then(|end| end.winner.as_ref());
     let found = winner.map(|winner| {

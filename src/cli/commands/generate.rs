@@ -61,7 +61,6 @@ pub(super) fn identifier(text: &str) -> &str {
     text.split_once(':').map_or(text, |(_, identifier)| identifier)
 }
 
-/// Writes it.
 pub(crate) async fn run(args: Args, cx: &Context) -> Result<ExitCode, CliError> {
     let named = args.connectors.iter().map(|name| Named::parse(name, cx)).collect::<Result<Vec<_>, _>>()?;
     if args.standalone && named.iter().any(|named| named.alias.is_some_and(|alias| alias != named.default_name())) {
@@ -112,7 +111,6 @@ pub(super) struct Named<'a> {
 }
 
 impl<'a> Named<'a> {
-    /// Reads `NAME` or `ALIAS:NAME`.
     pub(super) fn parse(text: &'a str, cx: &Context) -> Result<Self, CliError> {
         let (alias, identifier) = match text.split_once(':') {
             Some((alias, identifier)) => (Some(alias), identifier),

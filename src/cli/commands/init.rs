@@ -67,7 +67,6 @@ impl Args {
     }
 }
 
-/// Asks and writes.
 pub(crate) async fn run(args: Args, cx: &Context) -> Result<ExitCode, CliError> {
     let mut signals = listen()?;
     tokio::select! {

@@ -54,7 +54,6 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
     Duration::parse(text).map_err(|error| error.to_string())
 }
 
-/// Measures and prints.
 pub(crate) async fn run(args: Args, cx: &Context) -> Result<ExitCode, CliError> {
     let control = Control { duration: args.duration, ..Control::default() };
     let request = MeasureRequest { metrics: args.metrics.clone(), control };

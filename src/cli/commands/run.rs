@@ -67,7 +67,6 @@ impl Args {
     }
 }
 
-/// Runs until stopped.
 pub(crate) async fn run(args: Args, cx: &Context) -> Result<ExitCode, CliError> {
     let check = args.check(&cx.environment)?;
     let servos = cx.servos(OptimizerRequirement::Required).await?.chosen;
@@ -114,7 +113,6 @@ async fn perform(
     serve(&servos, Serve { no_poll: args.no_poll, interactive: args.interactive, observer }, signals, cx).await
 }
 
-/// How to run.
 pub(super) struct Serve {
     /// Whether to leave out asking for commands.
     pub(super) no_poll: bool,

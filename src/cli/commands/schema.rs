@@ -71,7 +71,6 @@ impl Args {
     }
 }
 
-/// Prints it.
 pub(crate) async fn run(args: Args, cx: &Context) -> Result<ExitCode, CliError> {
     let schema = schema(&args, cx).await?;
     let text = match args.format {
@@ -127,7 +126,6 @@ async fn of_file(cx: &Context) -> Result<Value, CliError> {
     Ok(schema::of_configuration(&mounts, Sections::Open))
 }
 
-/// What an identifier means.
 enum Named {
     Servo,
     Connector(&'static dyn ErasedFactory),

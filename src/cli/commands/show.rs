@@ -24,7 +24,6 @@ enum Subject {
     Metrics(metrics::Args),
 }
 
-/// Shows one of them.
 pub(crate) async fn run(args: Args, cx: &Context) -> Result<ExitCode, CliError> {
     match args.subject {
         Subject::Components(args) => components::run(args, cx).await,

@@ -52,7 +52,6 @@ pub(crate) struct EjectArgs {
     output: Format,
 }
 
-/// Injects.
 pub(crate) async fn inject(args: InjectArgs, cx: &Context) -> Result<ExitCode, CliError> {
     let deployment = deployment(&args.target, &["pod", "rollout"], "injection")?;
     let InjectArgs { namespace, image, service, port, .. } = &args;
@@ -73,7 +72,6 @@ pub(crate) async fn inject(args: InjectArgs, cx: &Context) -> Result<ExitCode, C
     Ok(ExitCode::Success)
 }
 
-/// Ejects.
 pub(crate) async fn eject(args: EjectArgs, cx: &Context) -> Result<ExitCode, CliError> {
     let deployment = deployment(&args.target, &["pod"], "ejection")?;
     let namespace = &args.namespace;

@@ -44,7 +44,6 @@ impl Args {
     }
 }
 
-/// Prints it.
 #[expect(clippy::unused_async, reason = "all commands are called alike")]
 pub(crate) async fn run(args: Args, cx: &Context) -> Result<ExitCode, CliError> {
     let version = match &args.connector {

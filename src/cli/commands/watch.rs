@@ -160,7 +160,6 @@ fn innermost(error: &reqwest::Error) -> String {
     error.to_string()
 }
 
-/// Where events are shown.
 struct View<'a> {
     cx: &'a Context,
     format: Format,

@@ -29,13 +29,11 @@ const EVENTS: [Event; 6] =
 /// What an executable said of itself.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Announced {
-    /// What it is.
     pub(super) metadata: Metadata,
     /// What its section may be.
     pub(super) schema: SectionSchema,
     /// A section to begin with, when it gave one.
     sample: Option<Json>,
-    /// Where it takes part.
     capabilities: Vec<EventContextText>,
     limits: BTreeMap<Event, Duration>,
 }
@@ -43,7 +41,6 @@ pub(super) struct Announced {
 /// Why there is nothing to know of an executable.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum GreetingError {
-    /// It misbehaves.
     #[error(transparent)]
     Fault(#[from] Fault),
     /// It answered by an error.
@@ -166,7 +163,6 @@ fn metadata(said: &Json, type_name: &str) -> Result<Metadata, Wrong> {
     })
 }
 
-/// `postgres-tuner` is `PostgresTuner`.
 fn class_name(type_name: &str) -> String {
     let words = type_name.split(['-', '_', '.']).filter(|word| !word.is_empty());
     words.map(|word| word[..1].to_uppercase() + &word[1..]).collect()

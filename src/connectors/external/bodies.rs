@@ -13,24 +13,20 @@ use crate::types::{
     Scalar, Setting, Severity, TimeSeries, Unit, UnixTime,
 };
 
-/// The parameters of `describe`.
 pub(super) fn describe(request: &DescribeRequest) -> Json {
     json!({ "control": request.control.to_wire() })
 }
 
-/// The parameters of `measure`.
 pub(super) fn measure(request: &MeasureRequest) -> Json {
     json!({ "metrics": request.metrics, "control": request.control.to_wire() })
 }
 
-/// The parameters of `adjust`.
 pub(super) fn adjust(request: &AdjustRequest) -> Json {
     let mut params = Adjustment::to_descriptor(&request.adjustments);
     params["control"] = request.control.to_wire();
     params
 }
 
-/// The parameters of `before`.
 pub(super) fn before(event: Event) -> Json {
     json!({ "event": event.as_str() })
 }
@@ -84,12 +80,10 @@ pub(super) fn description(result: &Json) -> Result<Description, String> {
     })
 }
 
-/// The result of `components`.
 pub(super) fn components(result: &Json) -> Result<Vec<Component>, String> {
     read(result, |fields| fields.required::<Named<Settings>>("components")).map(components_of)
 }
 
-/// The result of `metrics`.
 pub(super) fn metrics(result: &Json) -> Result<Vec<Arc<Metric>>, String> {
     read(result, |fields| fields.required::<Named<UnitOf>>("metrics")).map(metrics_of)
 }
@@ -107,7 +101,6 @@ pub(super) fn measurement(result: &Json) -> Result<Measurement, String> {
     Measurement::new(readings, annotations).map_err(|error| error.to_string())
 }
 
-/// The result of `check`.
 pub(super) fn checks(result: &Json) -> Result<Vec<Check>, String> {
     let checks = read(result, |fields| fields.required::<Vec<CheckOf>>("checks"))?;
     let checks: Vec<Check> = checks.into_iter().map(|check| check.0).collect();
@@ -136,7 +129,6 @@ impl<T: Decode> Decode for Named<T> {
     }
 }
 
-/// `{"components": …}`.
 struct ComponentsOf(Vec<Component>);
 
 impl Decode for ComponentsOf {
@@ -152,7 +144,6 @@ fn components_of(components: Named<Settings>) -> Vec<Component> {
     components.0.into_iter().map(|(name, settings)| Component::new(name, settings.0)).collect()
 }
 
-/// `{"metrics": …}`.
 struct MetricsOf(Vec<Arc<Metric>>);
 
 impl Decode for MetricsOf {
@@ -180,7 +171,6 @@ impl Decode for UnitOf {
     }
 }
 
-/// `{"settings": …}`.
 struct Settings(Vec<Setting>);
 
 impl Decode for Settings {
@@ -288,7 +278,6 @@ impl Decode for Series {
     }
 }
 
-/// `[seconds, value]`.
 struct PointOf(Point);
 
 impl Decode for PointOf {

@@ -28,9 +28,7 @@ const UNKNOWN_LIMIT: Duration = Duration::from_secs(5);
 /// A rule of the protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rule {
-    /// Its name, for programs.
     pub id: &'static str,
-    /// What it asks for.
     pub text: &'static str,
 }
 
@@ -73,8 +71,7 @@ rules! {
 
 /// How a rule was kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
-    /// It was.
+pub(crate) enum Verdict {
     Kept,
     /// It was not, and why.
     Broken(String),
@@ -84,15 +81,17 @@ pub enum Verdict {
 
 /// A rule with its verdict.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Point {
-    /// The rule.
+pub(crate) struct Point {
     pub rule: Rule,
-    /// How it was kept.
     pub verdict: Verdict,
 }
 
 /// Judges an executable with this configuration, or with its sample.
-pub async fn judge(program: PathBuf, configuration: Option<Node>, cancellation: &CancellationToken) -> Vec<Point> {
+pub(crate) async fn judge(
+    program: PathBuf,
+    configuration: Option<Node>,
+    cancellation: &CancellationToken,
+) -> Vec<Point> {
     let found = Found::at(&program);
     let mut judge = Judge { found, points: Vec::new(), cancellation };
     judge.run(configuration).await;

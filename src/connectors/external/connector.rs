@@ -27,7 +27,6 @@ use crate::types::{self, Component, Description, Measurement, Metric};
 pub(super) const CONFIGURE_LIMIT: Duration = Duration::from_secs(30);
 /// The pause before the first restart in a row; each further one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
-/// The longest pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// A connector whose work is done by an executable.

@@ -12,7 +12,7 @@ use crate::causes::chain;
 use crate::subprocess::SearchPath;
 
 /// What the name of an executable begins with; the rest is the type.
-pub const PREFIX: &str = "servo-connector-";
+pub(crate) const PREFIX: &str = "servo-connector-";
 
 /// The longest type, in characters.
 const LONGEST_TYPE: usize = 64;
@@ -20,9 +20,7 @@ const LONGEST_TYPE: usize = 64;
 /// An executable that may be a connector.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
-    /// The type.
     pub type_name: String,
-    /// The executable.
     pub program: PathBuf,
 }
 
@@ -30,7 +28,6 @@ pub struct Found {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("'{}' is no connector that can be used: {why}", .program.display())]
 pub struct DiscoveryError {
-    /// The executable.
     pub program: PathBuf,
     /// What is wrong with it.
     pub why: String,

@@ -12,7 +12,7 @@
 mod announced;
 mod bodies;
 mod config;
-pub mod conformance;
+pub(crate) mod conformance;
 mod connector;
 mod discovery;
 mod peer;
@@ -26,7 +26,8 @@ use std::sync::Arc;
 
 use schemars::{Schema, SchemaGenerator};
 
-pub use discovery::{DiscoveryError, Found, PREFIX};
+pub(crate) use discovery::DiscoveryError;
+pub use discovery::Found;
 
 use crate::connector::{BuildContext, BuildError, Connector, ConnectorFactory, ConnectorName, Metadata, Section};
 use crate::decode::Decoder;
@@ -42,7 +43,6 @@ pub struct ExternalFactory {
 }
 
 impl ExternalFactory {
-    /// The executable.
     pub fn program(&self) -> &Path {
         &self.program
     }

@@ -14,13 +14,10 @@ use crate::connector::EventContext;
 
 /// A question in the middle of an event.
 pub(super) struct Call {
-    /// The method.
     pub(super) method: &'static str,
-    /// Its parameters.
     pub(super) params: Json,
     /// How long the answer may take.
     pub(super) limit: std::time::Duration,
-    /// The event.
     pub(super) cx: EventContext,
 }
 
@@ -37,7 +34,6 @@ pub(super) enum CallError {
 
 type Answer = Result<Result<Json, RemoteError>, Fault>;
 
-/// A running executable.
 pub(super) struct Peer {
     calls: mpsc::Sender<(Call, oneshot::Sender<Answer>)>,
     task: JoinHandle<()>,

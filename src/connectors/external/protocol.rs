@@ -20,21 +20,13 @@ pub(super) fn cancel(id: u64) -> String {
     format!("{}\n", json!({ "jsonrpc": "2.0", "method": "cancel", "params": { "id": id } }))
 }
 
-/// What an executable says.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Message {
     /// The answer to a request.
-    Answer {
-        /// The request.
-        id: u64,
-        /// What it says.
-        result: Result<Json, RemoteError>,
-    },
+    Answer { id: u64, result: Result<Json, RemoteError> },
     /// How far a request has come.
     Progress {
-        /// The request.
         id: u64,
-        /// Percent.
         percent: f64,
         /// For people; may be empty.
         message: String,
@@ -47,11 +39,9 @@ pub(super) enum Message {
 pub(super) struct RemoteError {
     /// The code of JSON-RPC; says nothing about events.
     pub(super) code: i64,
-    /// For people.
     pub(super) message: String,
     /// `failed`, `rejected`, `aborted` or `cancelled`.
     pub(super) status: Option<String>,
-    /// A word for programs.
     pub(super) reason: Option<String>,
 }
 

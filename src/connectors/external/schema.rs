@@ -22,7 +22,6 @@ const OF_NUMBER: [&str; 5] = ["minimum", "maximum", "exclusiveMinimum", "exclusi
 const OF_BOOLEAN: [&str; 4] = ["uniqueItems", "writeOnly", "readOnly", "deprecated"];
 /// The keywords that decide nothing, and those that are looked at elsewhere.
 const FREE: [&str; 8] = ["const", "title", "description", "default", "examples", "format", "$comment", "$schema"];
-/// The words for types.
 const TYPES: [&str; 7] = ["null", "boolean", "integer", "number", "string", "array", "object"];
 
 /// The schema of a section: a mapping, its references replaced by what they refer to.
@@ -48,7 +47,6 @@ impl SectionSchema {
         Ok(Self(read))
     }
 
-    /// The schema, without references.
     pub(super) fn as_json(&self) -> &Json {
         &self.0
     }

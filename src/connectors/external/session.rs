@@ -30,43 +30,30 @@ const EXCERPT: usize = 120;
 /// What an executable did wrong.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Fault {
-    /// It is no program.
     #[error("'{}' could not be started: it must be a program, or a script whose first line names its interpreter", .0.display())]
     Start(PathBuf, #[source] SubprocessError),
     /// It ended without having been asked to.
     #[error("it ended {during}{}{}", how(*.status), said(.stderr))]
     Exited {
-        /// When.
         during: String,
         /// How, if that is known.
         status: Option<Status>,
         /// The end of its standard error.
         stderr: String,
     },
-    /// It does not answer.
     #[error("it did not answer {method} within {limit:?}{}", said(.stderr))]
     TimedOut {
-        /// The request.
         method: String,
-        /// How long it had.
         limit: Duration,
         /// The end of its standard error.
         stderr: String,
     },
     /// It does not end what was cancelled.
     #[error("it did not answer {method} within {CANCEL_LIMIT:?} of its cancellation")]
-    NotCancelled {
-        /// The request.
-        method: String,
-    },
+    NotCancelled { method: String },
     /// It wrote something that is no message.
     #[error("it wrote a line to standard output that {why}: {excerpt}")]
-    Malformed {
-        /// Why it is none.
-        why: String,
-        /// How it begins.
-        excerpt: String,
-    },
+    Malformed { why: String, excerpt: String },
     /// It wrote a line that is too long.
     #[error("it wrote a line of more than {} MiB to standard output", LONGEST_LINE >> 20)]
     TooLong,
@@ -96,11 +83,8 @@ fn which_is(id: Option<u64>) -> String {
     id.map_or_else(|| "but none is open".to_owned(), |id| format!("but that of id {id} is open"))
 }
 
-/// A question.
 pub(super) struct Request<'a> {
-    /// The method.
     pub(super) method: &'a str,
-    /// Its parameters.
     pub(super) params: &'a Json,
     /// How long the answer may take.
     pub(super) limit: Duration,
@@ -108,7 +92,6 @@ pub(super) struct Request<'a> {
     pub(super) cancellation: &'a CancellationToken,
 }
 
-/// A running executable.
 pub(super) struct Session {
     /// The name in the log.
     name: String,
@@ -304,7 +287,6 @@ fn log_error_line(name: &str, secrets: &BTreeSet<String>, line: &Line) {
     }
 }
 
-/// The text without secrets.
 pub(super) fn without(text: &str, secrets: &BTreeSet<String>) -> String {
     secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), "REDACTED"))
 }

@@ -38,7 +38,7 @@ pub struct KubeMetricsConfig {
 }
 
 /// The frequency when none is given.
-pub const DEFAULT_FREQUENCY: Duration = Duration::from_secs(60);
+pub(crate) const DEFAULT_FREQUENCY: Duration = Duration::from_secs(60);
 
 fn default_frequency() -> Duration {
     DEFAULT_FREQUENCY

@@ -27,7 +27,6 @@ pub(super) enum SampleError {
         container: String,
         /// The object that lacks it.
         owner: String,
-        /// Those that are there.
         found: String,
     },
     /// The configuration names none, and there is not just one.
@@ -37,29 +36,17 @@ pub(super) enum SampleError {
     SeveralContainers {
         /// The object that has them.
         owner: String,
-        /// Those that are there.
         found: String,
     },
     /// Another pod has the label of the tuning pod.
     #[error("pod \"{found}\" is labelled as a tuning pod, but the one of this workload is \"{expected}\"")]
     UnexpectedTuningPod {
-        /// The other pod.
         found: String,
         /// The name that the tuning pod has.
         expected: String,
     },
-    /// A quantity is none.
     #[error("cannot read the {resource} of container \"{container}\" of {owner}: '{text}' is no quantity")]
-    Quantity {
-        /// The pod or workload.
-        owner: String,
-        /// Its container.
-        container: String,
-        /// `cpu` or `memory`.
-        resource: &'static str,
-        /// What stands there.
-        text: String,
-    },
+    Quantity { owner: String, container: String, resource: &'static str, text: String },
 }
 
 impl SampleError {

@@ -8,10 +8,8 @@ use serde::{Serialize, Serializer};
 use crate::decode::{Decode, Decoder, Node};
 use crate::types::Unit;
 
-/// Whose quantity it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Role {
-    /// The tuning pod's.
     Tuning,
     /// That of each pod of the workload.
     Main,
@@ -32,7 +30,6 @@ impl Role {
 /// What is measured of a container, or of a pod.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Quantity {
-    /// Cores that it uses.
     CpuUsage,
     /// Cores that are set aside for it.
     CpuRequest,
@@ -40,7 +37,6 @@ pub enum Quantity {
     CpuLimit,
     /// Used cores in hundredths of those that are set aside.
     CpuSaturation,
-    /// GiB that it uses.
     MemoryUsage,
     /// GiB that are set aside for it.
     MemoryRequest,
@@ -90,9 +86,7 @@ impl Quantity {
 /// A metric of this connector. Its text is its name: `main_cpu_usage`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct KubeMetric {
-    /// Whose quantity it is.
     pub role: Role,
-    /// What is measured.
     pub quantity: Quantity,
 }
 

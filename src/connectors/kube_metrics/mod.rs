@@ -19,8 +19,8 @@ use schemars::{Schema, SchemaGenerator};
 use serde_json::json;
 
 pub use checks::CHECK_METRICS_API;
-pub use config::{DEFAULT_FREQUENCY, KubeMetricsConfig};
-pub use metric::{KubeMetric, Quantity, Role};
+pub(crate) use config::{DEFAULT_FREQUENCY, KubeMetricsConfig};
+pub(crate) use metric::{KubeMetric, Role};
 
 use crate::connector::{
     BuildContext, BuildError, Connector, ConnectorFactory, ConnectorName, License, Maturity, Metadata, Section,
@@ -42,7 +42,7 @@ static METADATA: Metadata = Metadata {
 };
 
 /// Makes connectors of this type.
-pub struct KubeMetricsFactory;
+pub(crate) struct KubeMetricsFactory;
 
 impl ConnectorFactory for KubeMetricsFactory {
     type Config = KubeMetricsConfig;

@@ -161,7 +161,6 @@ impl Amount {
         }
     }
 
-    /// Cores or GiB.
     fn value(&self) -> f64 {
         match self {
             Self::Cpu(cores) => cores.as_f64(),
@@ -286,7 +285,6 @@ fn restarts_of(pod: &Pod) -> f64 {
 struct NoTarget {
     /// The one that the configuration names.
     wanted: Option<String>,
-    /// Those that are there.
     found: String,
 }
 

@@ -8,7 +8,6 @@ use super::series::PodSeries;
 use crate::k8s::{ApiError, Cluster, PodMetrics, ROLE_LABEL, TUNING_ROLE, Workload, selector_text};
 use crate::types::UnixTime;
 
-/// Takes samples.
 pub(super) struct Sampler<'a> {
     cluster: &'a Cluster,
     config: &'a KubeMetricsConfig,
@@ -92,7 +91,6 @@ pub(super) fn selector(workload: &Workload, config: &KubeMetricsConfig) -> Resul
     selector_text(&workload.selector).ok_or_else(|| SampleError::NoSelector(owner()))
 }
 
-/// What these pods use.
 pub(super) async fn pod_metrics(
     cluster: &Cluster,
     config: &KubeMetricsConfig,

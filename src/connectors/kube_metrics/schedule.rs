@@ -10,7 +10,6 @@ use crate::progress::DurationProgress;
 #[derive(Debug)]
 pub(super) struct Schedule {
     progress: DurationProgress,
-    /// When it is over.
     total: Duration,
     /// When the next sample is due, from the beginning.
     due: Duration,

@@ -85,7 +85,7 @@ fn on() -> bool {
 }
 
 /// Enough for a rolling update of a few pods that start slowly.
-pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5 * 60);
+pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5 * 60);
 
 /// What one layer says. Where null is allowed, the inner option is the value.
 #[derive(Debug, Clone)]

@@ -17,26 +17,20 @@ const UNSTABLE: &str = "unstable";
 const START_FAILED: &str = "start-failed";
 const IMAGE_PULL_FAILED: &str = "image-pull-failed";
 
-/// What failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Subject<'a> {
+pub(crate) enum Subject<'a> {
     /// A workload that is optimized by itself.
     Workload {
-        /// Its kind.
         kind: WorkloadKind,
-        /// Its name.
         name: &'a str,
     },
-    /// A tuning pod.
     TuningPod {
-        /// Its name.
         name: &'a str,
     },
 }
 
-/// Why it failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Cause {
+pub(crate) enum Cause {
     /// A condition of the workload says that it will not become ready, such as for a quota or a deadline.
     Condition(Condition),
     /// A condition of the workload has a status that the API does not know.
@@ -47,7 +41,6 @@ pub enum Cause {
     Unschedulable(Vec<PodProblem>),
     /// The image of a container cannot be had.
     ImagePull(Vec<PodContainer>),
-    /// Containers have restarted.
     Restarted(Vec<Restarted>),
     /// These pods are not ready.
     Unready(Vec<PodProblem>),
@@ -57,12 +50,9 @@ pub enum Cause {
 
 /// A condition of a pod.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PodProblem {
-    /// The pod.
+pub(crate) struct PodProblem {
     pub pod: String,
-    /// A word on why.
     pub reason: Option<String>,
-    /// A sentence on why.
     pub message: Option<String>,
     /// Its containers that are not ready, when that is why.
     pub containers: Vec<String>,
@@ -70,16 +60,14 @@ pub struct PodProblem {
 
 /// A container of a pod.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PodContainer {
-    /// The pod.
+pub(crate) struct PodContainer {
     pub pod: String,
-    /// The container.
     pub container: String,
 }
 
 impl Cause {
     /// The logs that belong in its message.
-    pub fn wanted_logs(&self) -> Vec<LogKey> {
+    pub(crate) fn wanted_logs(&self) -> Vec<LogKey> {
         match self {
             Self::Restarted(containers) => {
                 let shown = containers.iter().take(MOST_PODS);
@@ -94,7 +82,12 @@ impl Cause {
 
     /// The failure that is reported. `adjustments` are those that were asked of the subject; `logs` are `None` when
     /// messages carry none.
-    pub fn into_error(self, subject: Subject<'_>, adjustments: &[Adjustment], logs: Option<&Logs>) -> EventError {
+    pub(crate) fn into_error(
+        self,
+        subject: Subject<'_>,
+        adjustments: &[Adjustment],
+        logs: Option<&Logs>,
+    ) -> EventError {
         let message = self.message(subject, adjustments, logs);
         match self {
             Self::Unschedulable(_) => EventError::rejected(message, UNSCHEDULABLE),
@@ -153,14 +146,14 @@ impl Subject<'_> {
     }
 
     /// The failure of a subject that is not there any more.
-    pub fn gone(self) -> EventError {
+    pub(crate) fn gone(self) -> EventError {
         EventError::adjustment_failed(format!("No such {}: {}", self.kind(), self.name()))
     }
 }
 
 /// The same failure when it happens in the settlement: what could not start was not stable.
 #[must_use]
-pub fn in_settlement(error: EventError) -> EventError {
+pub(crate) fn in_settlement(error: EventError) -> EventError {
     let has_not_started = error.kind() == ErrorKind::Rejected && error.reason() == Some(START_FAILED);
     if has_not_started { error.with_reason(UNSTABLE) } else { error }
 }

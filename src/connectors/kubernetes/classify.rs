@@ -10,7 +10,12 @@ use crate::k8s::{WorkloadKind, WorkloadProgress};
 
 /// Why a workload is not ready; `pods` are those of its newest revision, `baseline` their restarts when it was last
 /// ready. Pods that are being deleted do not count.
-pub fn classify_workload(kind: WorkloadKind, progress: &WorkloadProgress, pods: &[Pod], baseline: &Restarts) -> Cause {
+pub(crate) fn classify_workload(
+    kind: WorkloadKind,
+    progress: &WorkloadProgress,
+    pods: &[Pod],
+    baseline: &Restarts,
+) -> Cause {
     if kind == WorkloadKind::Deployment && progress.status.conditions.is_empty() {
         return Cause::NotRunning;
     }
@@ -34,7 +39,7 @@ pub fn classify_workload(kind: WorkloadKind, progress: &WorkloadProgress, pods: 
 }
 
 /// Why a tuning pod is not ready; `baseline` holds its restarts when it last was.
-pub fn classify_pod(pod: &Pod, baseline: &Restarts) -> Cause {
+pub(crate) fn classify_pod(pod: &Pod, baseline: &Restarts) -> Cause {
     if conditions(pod).is_empty() {
         return Cause::NotRunning;
     }

@@ -16,7 +16,7 @@ const MOST_REPLICAS: u32 = 99_999;
 ///
 /// # Errors
 /// The configuration does not fit, or a container is not there.
-pub fn saturation(config: &WorkloadConfig, workload: &Workload) -> Result<Vec<Component>, TargetError> {
+pub(crate) fn saturation(config: &WorkloadConfig, workload: &Workload) -> Result<Vec<Component>, TargetError> {
     let spec = &workload.template["spec"];
     let targets = targets(config)?;
     let described = targets.into_iter().enumerate().map(|(index, target)| {
@@ -31,7 +31,7 @@ pub fn saturation(config: &WorkloadConfig, workload: &Workload) -> Result<Vec<Co
 ///
 /// # Errors
 /// The configuration does not fit, or the container is not there.
-pub fn main(config: &WorkloadConfig, workload: &Workload) -> Result<Component, TargetError> {
+pub(crate) fn main(config: &WorkloadConfig, workload: &Workload) -> Result<Component, TargetError> {
     let canary = Canary::of(config)?;
     let container = find_container(&workload.template["spec"], canary.config.name.as_str())?;
     let count = replicas(&ReplicasSetting::up_to(MOST_REPLICAS), workload.replicas.into(), Role::Main);
@@ -42,7 +42,7 @@ pub fn main(config: &WorkloadConfig, workload: &Workload) -> Result<Component, T
 ///
 /// # Errors
 /// The configuration does not fit, or the container is not there.
-pub fn tuning(config: &WorkloadConfig, pod: &Json) -> Result<Component, TargetError> {
+pub(crate) fn tuning(config: &WorkloadConfig, pod: &Json) -> Result<Component, TargetError> {
     let canary = Canary::of(config)?;
     let container = find_container(&pod["spec"], canary.config.name.as_str())?;
     let count = replicas(&ReplicasSetting::up_to(1), 1, Role::Adjusted).with_pinned(true);

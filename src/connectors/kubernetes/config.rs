@@ -95,7 +95,7 @@ impl Decode for PermissionSet {
 }
 
 /// The access that both strategies need for deployments.
-pub fn standard_permissions() -> Vec<PermissionSet> {
+pub(crate) fn standard_permissions() -> Vec<PermissionSet> {
     const STANDARD: [(&str, &[&str], &[&str]); 3] = [
         ("apps", &["deployments", "replicasets"], &["get", "list", "watch", "update", "patch"]),
         ("", &["namespaces"], &["get"]),

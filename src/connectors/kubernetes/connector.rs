@@ -101,7 +101,7 @@ impl KubernetesConnector {
 ///
 /// # Errors
 /// There is no cluster, something is in the way, or a pod does not become ready in time.
-pub async fn ensure_tuning_pods(cx: &EventContext, config: KubernetesConfig) -> Result<(), EventError> {
+pub(crate) async fn ensure_tuning_pods(cx: &EventContext, config: KubernetesConfig) -> Result<(), EventError> {
     let connector = KubernetesConnector::new(cx.connector().clone(), config);
     connector.connect(cx).await?;
     connector.set_up(cx, Readied::WhenMade).await.map(drop)
@@ -196,7 +196,6 @@ impl Adjust for KubernetesConnector {
         Ok(Description { components, metrics: Vec::new() })
     }
 
-    /// Tuning pods do not.
     fn outlives_the_run(&self) -> bool {
         self.config.workloads().any(|(_, workload)| *workload.strategy.strategy() == Strategy::Default)
     }

@@ -22,7 +22,6 @@ pub enum FailureMode {
 /// The old name of [`FailureMode::Shutdown`].
 const DESTROY: &str = "destroy";
 
-/// The texts in configuration.
 const NAMES: [(&str, FailureMode); 5] = [
     ("exception", FailureMode::Exception),
     ("ignore", FailureMode::Ignore),
@@ -32,7 +31,6 @@ const NAMES: [(&str, FailureMode); 5] = [
 ];
 
 impl FailureMode {
-    /// The text in configuration.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Exception => "exception",

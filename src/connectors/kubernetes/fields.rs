@@ -12,12 +12,11 @@ use crate::types::ResourceRequirement;
 /// A field of a workload that this connector writes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "field", rename_all = "camelCase")]
-pub enum Field {
+pub(crate) enum Field {
     /// How many pods there should be.
     Replicas,
     /// A quantity in the resources of a container.
     Resource {
-        /// The container.
         container: String,
         /// Whether it is requested or a limit.
         requirement: ResourceRequirement,
@@ -25,27 +24,20 @@ pub enum Field {
         resource: Resource,
     },
     /// A variable in the environment of a container.
-    Variable {
-        /// The container.
-        container: String,
-        /// The variable.
-        name: String,
-    },
+    Variable { container: String, name: String },
 }
 
 /// A field with a value as the API has it; null when it is not there. That of a variable is its whole entry.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct FieldValue {
-    /// The field.
+pub(crate) struct FieldValue {
     #[serde(flatten)]
     pub field: Field,
-    /// Its value.
     pub value: Json,
 }
 
 impl Field {
     /// Its value in a workload.
-    pub fn read(&self, workload: &Workload) -> Json {
+    pub(crate) fn read(&self, workload: &Workload) -> Json {
         let found = match self {
             Self::Replicas => return workload.replicas.into(),
             Self::Resource { container, requirement, resource } => {
@@ -69,7 +61,7 @@ impl Field {
 
 impl FieldValue {
     /// Sets it in a container, which is taken to be its own.
-    pub fn set_in(&self, container: &mut Json) {
+    pub(crate) fn set_in(&self, container: &mut Json) {
         match &self.field {
             Field::Replicas => {}
             Field::Resource { requirement, resource, .. } => {

@@ -4,14 +4,12 @@ use std::fmt::Display;
 
 /// The most bytes of logs in one message. An optimizer limits the size of what it takes, and a message is read by
 /// people: the end of each log says most.
-pub const MOST_LOG_BYTES: usize = 64 * 1024;
+pub(crate) const MOST_LOG_BYTES: usize = 64 * 1024;
 
 /// A log that belongs in a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LogKey {
-    /// The pod.
+pub(crate) struct LogKey {
     pub pod: String,
-    /// Its container.
     pub container: String,
     /// Whether it is the log of the container's run before the present one.
     pub previous: bool,
@@ -19,11 +17,11 @@ pub struct LogKey {
 
 /// Logs that were fetched for a message.
 #[derive(Debug, Clone, Default)]
-pub struct Logs(Vec<(LogKey, String)>);
+pub(crate) struct Logs(Vec<(LogKey, String)>);
 
 impl Logs {
     /// Takes a log, `None` when there is none. One that cannot be read is a note and hides nothing else.
-    pub fn insert<E: Display>(&mut self, key: LogKey, log: Result<Option<String>, E>) {
+    pub(crate) fn insert<E: Display>(&mut self, key: LogKey, log: Result<Option<String>, E>) {
         let text = match log {
             Ok(Some(text)) => text,
             Ok(None) => "Logs not found".to_owned(),

@@ -11,7 +11,7 @@ mod cause;
 mod checks;
 mod classify;
 mod clusters;
-pub mod components;
+pub(crate) mod components;
 mod config;
 mod connector;
 mod diagnosis;
@@ -44,25 +44,22 @@ use std::borrow::Cow;
 use schemars::{Schema, SchemaGenerator};
 use serde_json::json;
 
-pub use cascade::{DEFAULT_TIMEOUT, SharedSettings};
-pub use cause::{Cause, PodContainer, PodProblem, Subject, in_settlement};
-pub use classify::{classify_pod, classify_workload};
-pub use config::{KubernetesConfig, PermissionSet, standard_permissions};
-pub use connector::ensure_tuning_pods;
-pub use failure_mode::FailureMode;
-pub use fields::{Field, FieldValue};
-pub use logs::{LogKey, Logs, MOST_LOG_BYTES};
-pub use newest::{NewestError, pod_selector};
-pub use permissions::advice;
-pub use plan::{Plan, PlanError};
-pub use readiness::{Readiness, pod_readiness, workload_readiness};
-pub use restarts::{Restarted, Restarts};
+pub(crate) use cascade::{DEFAULT_TIMEOUT, SharedSettings};
+pub(crate) use cause::Subject;
+
+pub(crate) use config::{KubernetesConfig, PermissionSet, standard_permissions};
+pub(crate) use connector::ensure_tuning_pods;
+pub(crate) use failure_mode::FailureMode;
+
+pub(crate) use newest::{NewestError, pod_selector};
+pub(crate) use permissions::advice;
+
+pub(crate) use readiness::{Readiness, pod_readiness, workload_readiness};
+
 pub use settings::{Role, cpu, environment, memory, replicas};
-pub use strategy::{Strategy, StrategySetting};
-pub use target::{Canary, Target, TargetError, find_container, targets};
-pub use tuning_pod::{Adjusted, TUNING_FOR_ANNOTATION, TuningPod, is_ours};
-pub use undo::{ROLLBACK_ANNOTATION, Undo, UndoError};
-pub use workload::{ContainerConfig, ContainerCpu, StaticVariables, WorkloadConfig};
+pub(crate) use strategy::Strategy;
+
+pub(crate) use workload::{ContainerConfig, ContainerCpu, StaticVariables, WorkloadConfig};
 
 use crate::connector::{
     BuildContext, BuildError, Connector, ConnectorFactory, ConnectorName, License, Maturity, Metadata, Section,
@@ -83,7 +80,7 @@ static METADATA: Metadata = Metadata {
 };
 
 /// Makes connectors of this type.
-pub struct KubernetesFactory;
+pub(crate) struct KubernetesFactory;
 
 impl ConnectorFactory for KubernetesFactory {
     type Config = KubernetesConfig;

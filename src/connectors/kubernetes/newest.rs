@@ -10,6 +10,7 @@ const REVISION: &str = "deployment.kubernetes.io/revision";
 
 /// Why the newest pods cannot be told.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[expect(clippy::enum_variant_names, reason = "each names what is missing")]
 pub enum NewestError {
     /// None of the replica sets belongs to the deployment.
     #[error("Unable to locate replicaset(s) for deployment \"{0}\"")]
@@ -19,20 +20,10 @@ pub enum NewestError {
         "Unable to determine latest replicaset of deployment \"{deployment}\": \"{replica_set}\" has no annotation \
              {REVISION} with a number"
     )]
-    NoRevision {
-        /// The deployment.
-        deployment: String,
-        /// The replica set.
-        replica_set: String,
-    },
+    NoRevision { deployment: String, replica_set: String },
     /// Nothing tells its pods from others.
     #[error("{kind} \"{name}\" has no labels that select its pods")]
-    NoSelector {
-        /// Its kind.
-        kind: &'static str,
-        /// Its name.
-        name: String,
-    },
+    NoSelector { kind: &'static str, name: String },
 }
 
 impl From<NewestError> for EventError {
@@ -46,7 +37,7 @@ impl From<NewestError> for EventError {
 ///
 /// # Errors
 /// No replica set is of the deployment, one has no revision, or nothing is selected.
-pub fn pod_selector(workload: &Workload, replica_sets: &[ReplicaSet]) -> Result<String, NewestError> {
+pub(crate) fn pod_selector(workload: &Workload, replica_sets: &[ReplicaSet]) -> Result<String, NewestError> {
     let nothing = || NewestError::NoSelector { kind: workload.kind.as_str(), name: workload.name.clone() };
     match workload.kind {
         WorkloadKind::StatefulSet => {

@@ -32,7 +32,6 @@ pub(super) enum Live {
 
 /// What an adjustment comes to.
 pub(super) enum Intent {
-    /// Nothing is written.
     Keep,
     /// Fields of the workload are changed.
     Patch(Plan),

@@ -76,7 +76,7 @@ impl<'a> Requirement<'a> {
 }
 
 /// What to do about permissions that are missing in a namespace: a rule for each resource.
-pub fn advice(namespace: &str, missing: &[Permission<'_>]) -> String {
+pub(crate) fn advice(namespace: &str, missing: &[Permission<'_>]) -> String {
     let mut verbs: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
     for Permission { group, resource, verb } in missing {
         verbs.entry((group, resource)).or_default().push(verb);

@@ -24,23 +24,13 @@ pub enum PlanError {
     Unsupported(String),
     /// A value is nothing that Kubernetes can have.
     #[error("adjustment {adjustment}: {source}")]
-    Value {
-        /// The adjustment.
-        adjustment: String,
-        /// Why not.
-        source: AdjustmentError,
-    },
+    Value { adjustment: String, source: AdjustmentError },
     /// A value is no amount of memory.
     #[error("adjustment {0}: the value is no quantity of memory such as 512Mi or 1.5 (GiB)")]
     Memory(String),
     /// The replicas are outside their range or pinned.
     #[error("adjustment {adjustment}: {problems}")]
-    Replicas {
-        /// The adjustment.
-        adjustment: String,
-        /// Which rules it breaks.
-        problems: Problems,
-    },
+    Replicas { adjustment: String, problems: Problems },
     /// A value is no number of the variable's type.
     #[error("adjustment {0}: the value is no number of the variable's value_type")]
     Variable(String),
@@ -57,10 +47,9 @@ impl From<PlanError> for EventError {
 
 /// What adjustments change of a workload.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Plan {
+pub(crate) struct Plan {
     /// The strategic merge patch that changes it, without an annotation.
     pub patch: Json,
-    /// What it had before.
     pub undo: Undo,
     /// The adjustments that are of this workload, in their order.
     pub adjustments: Vec<Adjustment>,
@@ -72,7 +61,7 @@ impl Plan {
     ///
     /// # Errors
     /// The configuration does not fit the workload, a component has no such setting, or a value cannot be.
-    pub fn of(
+    pub(crate) fn of(
         config: &WorkloadConfig,
         workload: &Workload,
         adjustments: &[Adjustment],
@@ -106,7 +95,7 @@ impl Plan {
     }
 
     /// The patch that also leaves this on the workload, so that a later process can undo the change.
-    pub fn patch_leaving(&self, undo: &Undo) -> Json {
+    pub(crate) fn patch_leaving(&self, undo: &Undo) -> Json {
         let mut patch = self.patch.clone();
         patch["metadata"] = undo.left_in_metadata();
         patch

@@ -9,18 +9,15 @@ use k8s_openapi::api::core::v1::{Pod, PodCondition};
 use super::cause::Cause;
 use crate::k8s::{Condition, WorkloadKind, WorkloadProgress};
 
-/// Whether something is ready.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Readiness {
-    /// It is.
+pub(crate) enum Readiness {
     Ready,
     /// It is not yet, or not any more; with what is missing, such as `1 of 2 pods are ready`.
     NotReady(String),
 }
 
 impl Readiness {
-    /// Whether it is.
-    pub fn is_ready(&self) -> bool {
+    pub(crate) fn is_ready(&self) -> bool {
         *self == Self::Ready
     }
 }
@@ -39,7 +36,7 @@ impl fmt::Display for Readiness {
 ///
 /// # Errors
 /// A condition says that they never will be.
-pub fn workload_readiness(kind: WorkloadKind, progress: &WorkloadProgress) -> Result<Readiness, Cause> {
+pub(crate) fn workload_readiness(kind: WorkloadKind, progress: &WorkloadProgress) -> Result<Readiness, Cause> {
     let status = &progress.status;
     if status.observed_generation != Some(progress.generation) {
         return Ok(Readiness::NotReady("its controller has not seen the change yet".to_owned()));
@@ -86,7 +83,7 @@ pub(super) fn check_conditions(kind: WorkloadKind, conditions: &[Condition]) -> 
 }
 
 /// Whether a pod runs, is ready, and is not about to go.
-pub fn pod_readiness(pod: &Pod) -> Readiness {
+pub(crate) fn pod_readiness(pod: &Pod) -> Readiness {
     if pod.metadata.deletion_timestamp.is_some() {
         return Readiness::NotReady("it is being deleted".to_owned());
     }

@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 
 /// How often each container of some pods has restarted. The default knows no pod.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Restarts(BTreeMap<Place, i32>);
+pub(crate) struct Restarts(BTreeMap<Place, i32>);
 
 /// A container of a pod; a pod that is made anew under its old name is another one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,18 +18,15 @@ struct Place {
 
 /// A container that has restarted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Restarted {
-    /// Its pod.
+pub(crate) struct Restarted {
     pub pod: String,
-    /// The container.
     pub container: String,
-    /// How often.
     pub count: i32,
 }
 
 impl Restarts {
     /// The counts of these pods; init containers are not counted.
-    pub fn of(pods: &[Pod]) -> Self {
+    pub(crate) fn of(pods: &[Pod]) -> Self {
         let counts = pods.iter().flat_map(|pod| {
             container_statuses(pod).iter().map(|status| {
                 let place = Place {
@@ -44,7 +41,7 @@ impl Restarts {
     }
 
     /// The containers that have restarted since older counts; one that is not in those counts from zero.
-    pub fn since(&self, older: &Self) -> Vec<Restarted> {
+    pub(crate) fn since(&self, older: &Self) -> Vec<Restarted> {
         let added = |(place, count): (&Place, &i32)| {
             let count = count - older.0.get(place).copied().unwrap_or(0);
             (count > 0).then(|| Restarted { pod: place.pod.clone(), container: place.container.clone(), count })

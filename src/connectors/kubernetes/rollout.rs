@@ -193,7 +193,6 @@ pub(super) async fn awaiting<T>(
     reporting(cx, limit.to_std(), &text, EVENT_INTERVAL.min(limit.to_std()), work).await
 }
 
-/// As [`reporting`], for settlement.
 pub(super) async fn settling<T>(cx: &EventContext, duration: types::Duration, work: impl Future<Output = T>) -> T {
     let text = format!("waiting {duration} for pods to settle...");
     reporting(cx, duration.to_std(), &text, SETTLEMENT_INTERVAL, work).await

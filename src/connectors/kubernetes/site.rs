@@ -21,7 +21,6 @@ const LONGEST_WAIT: Duration = Duration::from_secs(3);
 /// Who may call off a wait.
 #[derive(Clone, Copy)]
 pub(super) enum Patience<'a> {
-    /// Whoever cancels the event.
     Event(&'a EventContext),
     /// Nobody: what is put right is put right to its end.
     UntilDone,
@@ -163,7 +162,6 @@ impl Deadline {
         Self(Instant::now().checked_add(time))
     }
 
-    /// Waits for it.
     pub(super) async fn passed(self) {
         match self.0 {
             Some(at) => tokio::time::sleep_until(at).await,

@@ -48,7 +48,6 @@ pub struct StrategySetting {
 }
 
 impl StrategySetting {
-    /// What it says.
     pub fn strategy(&self) -> &Strategy {
         &self.strategy
     }

@@ -11,53 +11,28 @@ use crate::types::series_text;
 /// Why a workload cannot be optimized as it is configured.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TargetError {
-    /// No container is configured.
     #[error("workload \"{0}\" has no container to optimize: add one to its containers")]
     NoContainer(String),
     /// Only one container can be optimized beside a workload.
     #[error(
         "workload \"{workload}\" has {count} containers, and strategy canary optimizes one: leave one in its containers"
     )]
-    ManyContainers {
-        /// The workload.
-        workload: String,
-        /// How many are configured.
-        count: usize,
-    },
+    ManyContainers { workload: String, count: usize },
     /// A container is not in the pods of the workload.
     #[error("no container named \"{name}\" exists in the Pod (found {found})")]
-    NoSuchContainer {
-        /// The container.
-        name: String,
-        /// Those that are there.
-        found: String,
-    },
+    NoSuchContainer { name: String, found: String },
     /// Two components would have one name.
     #[error(
         "containers \"{first}\" and \"{second}\" of workload \"{workload}\" both have the component \"{component}\": \
              give one of them another alias"
     )]
-    SameComponent {
-        /// The workload.
-        workload: String,
-        /// The component.
-        component: String,
-        /// A container.
-        first: String,
-        /// Another container.
-        second: String,
-    },
+    SameComponent { workload: String, component: String, first: String, second: String },
     /// The tuning pod's component would have the name of the workload's.
     #[error(
         "the tuning pod and the workload \"{workload}\" both have the component \"{component}\": give one of them \
              another alias"
     )]
-    SameTuningComponent {
-        /// The workload.
-        workload: String,
-        /// The component.
-        component: String,
-    },
+    SameTuningComponent { workload: String, component: String },
     /// Fixed variables need a pod of their own.
     #[error(
         "container \"{0}\" has static_environment_variables, which only a tuning pod can have: use strategy canary, \
@@ -74,7 +49,7 @@ impl From<TargetError> for EventError {
 
 /// A container that is optimized.
 #[derive(Debug, Clone)]
-pub struct Target<'a> {
+pub(crate) struct Target<'a> {
     /// The name of its component.
     pub component: String,
     /// What the configuration says of it.
@@ -91,7 +66,7 @@ pub(super) fn component_name(workload: &WorkloadConfig, container: &ContainerCon
 ///
 /// # Errors
 /// There is none, two components have one name, or one has what only a tuning pod can have.
-pub fn targets(workload: &WorkloadConfig) -> Result<Vec<Target<'_>>, TargetError> {
+pub(crate) fn targets(workload: &WorkloadConfig) -> Result<Vec<Target<'_>>, TargetError> {
     if workload.containers.is_empty() {
         return Err(TargetError::NoContainer(workload.name.to_string()));
     }
@@ -113,7 +88,7 @@ pub fn targets(workload: &WorkloadConfig) -> Result<Vec<Target<'_>>, TargetError
 
 /// The names of the components of a workload with a tuning pod.
 #[derive(Debug, Clone)]
-pub struct Canary<'a> {
+pub(crate) struct Canary<'a> {
     /// The container that is optimized.
     pub config: &'a ContainerConfig,
     /// The component of the workload itself.
@@ -127,7 +102,7 @@ impl<'a> Canary<'a> {
     ///
     /// # Errors
     /// Not one container is configured, or both components have one name.
-    pub fn of(workload: &'a WorkloadConfig) -> Result<Self, TargetError> {
+    pub(crate) fn of(workload: &'a WorkloadConfig) -> Result<Self, TargetError> {
         let name = || workload.name.to_string();
         let config = match workload.containers.as_slice() {
             [] => return Err(TargetError::NoContainer(name())),
@@ -151,7 +126,7 @@ impl<'a> Canary<'a> {
 ///
 /// # Errors
 /// It is not there; init containers do not count.
-pub fn find_container<'a>(spec: &'a serde_json::Value, name: &str) -> Result<Container<'a>, TargetError> {
+pub(crate) fn find_container<'a>(spec: &'a serde_json::Value, name: &str) -> Result<Container<'a>, TargetError> {
     Container::find(spec, name).ok_or_else(|| {
         let found: Vec<&str> = Container::all(spec).map(Container::name).collect();
         TargetError::NoSuchContainer { name: name.to_owned(), found: series_text(&found, "and") }

@@ -14,7 +14,7 @@ use crate::k8s::{Container, ROLE_LABEL, Resource, TUNING_ROLE, Variable, Workloa
 use crate::types::{Adjustment, EnvironmentSetting, ResourceRequirement, Scalar};
 
 /// The annotation that names the component of a tuning pod.
-pub const TUNING_FOR_ANNOTATION: &str = "opsani.com/opsani_tuning_for";
+pub(crate) const TUNING_FOR_ANNOTATION: &str = "opsani.com/opsani_tuning_for";
 
 /// What the API server, not a template, says of an object.
 const SERVER_FIELDS: [&str; 9] = [
@@ -34,15 +34,14 @@ const TEMPLATE_HASH: &str = "pod-template-hash";
 
 /// A tuning pod that is to be created.
 #[derive(Debug, Clone)]
-pub struct TuningPod<'a> {
+pub(crate) struct TuningPod<'a> {
     config: &'a ContainerConfig,
     component: String,
     body: Json,
 }
 
-/// What became of adjustments.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Adjusted {
+pub(crate) struct Adjusted {
     /// Those that are of the tuning pod, in their order.
     pub adjustments: Vec<Adjustment>,
     /// What was not done, for the log.
@@ -50,7 +49,7 @@ pub struct Adjusted {
 }
 
 /// Whether a pod is a tuning pod of ours; another one may have its name by chance.
-pub fn is_ours(pod: &Json) -> bool {
+pub(crate) fn is_ours(pod: &Json) -> bool {
     pod["metadata"]["labels"][ROLE_LABEL] == *TUNING_ROLE
 }
 
@@ -59,7 +58,7 @@ impl<'a> TuningPod<'a> {
     ///
     /// # Errors
     /// The configuration does not fit, or the container is not there.
-    pub fn from_template(
+    pub(crate) fn from_template(
         config: &'a WorkloadConfig,
         workload: &Workload,
         owner: Option<&OwnerReference>,
@@ -83,7 +82,7 @@ impl<'a> TuningPod<'a> {
     ///
     /// # Errors
     /// The earlier pod has no such container.
-    pub fn with_settings_of(mut self, pod: &Json) -> Result<Self, TargetError> {
+    pub(crate) fn with_settings_of(mut self, pod: &Json) -> Result<Self, TargetError> {
         let earlier = find_container(&pod["spec"], self.config.name.as_str())?;
         if let Some(container) = self.container_mut() {
             match earlier.raw().get("resources") {
@@ -100,7 +99,7 @@ impl<'a> TuningPod<'a> {
     ///
     /// # Errors
     /// There is no such setting, or the value cannot be; nothing has changed then.
-    pub fn adjust(&mut self, adjustments: &[Adjustment]) -> Result<Adjusted, PlanError> {
+    pub(crate) fn adjust(&mut self, adjustments: &[Adjustment]) -> Result<Adjusted, PlanError> {
         let mut adjusted = Adjusted::default();
         let mut values = Vec::new();
         for adjustment in adjustments {
@@ -124,13 +123,7 @@ impl<'a> TuningPod<'a> {
         Ok(adjusted)
     }
 
-    /// The name of its component.
-    pub fn component(&self) -> &str {
-        &self.component
-    }
-
-    /// The object to create.
-    pub fn body(&self) -> &Json {
+    pub(crate) fn body(&self) -> &Json {
         &self.body
     }
 

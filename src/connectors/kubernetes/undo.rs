@@ -7,7 +7,7 @@ use super::fields::{Field, FieldValue, patch};
 use crate::k8s::Workload;
 
 /// The annotation that holds the old values while an adjustment is under way. Whoever finds it restores them.
-pub const ROLLBACK_ANNOTATION: &str = "servo.opsani.com/rollback";
+pub(crate) const ROLLBACK_ANNOTATION: &str = "servo.opsani.com/rollback";
 
 /// The annotation of a workload is not one that this program wrote.
 #[derive(Debug, thiserror::Error)]
@@ -15,7 +15,7 @@ pub const ROLLBACK_ANNOTATION: &str = "servo.opsani.com/rollback";
     "annotation {ROLLBACK_ANNOTATION} of workload \"{workload}\" in namespace \"{namespace}\" cannot be read, so that \
          nothing can be restored from it: look at the workload, then remove the annotation"
 )]
-pub struct UndoError {
+pub(crate) struct UndoError {
     namespace: String,
     workload: String,
     source: serde_json::Error,
@@ -24,13 +24,13 @@ pub struct UndoError {
 /// Fields of a workload with their old values.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Undo {
+pub(crate) struct Undo {
     values: Vec<FieldValue>,
 }
 
 impl Undo {
     /// The present values of these fields.
-    pub fn capture<'a>(workload: &Workload, fields: impl IntoIterator<Item = &'a Field>) -> Self {
+    pub(crate) fn capture<'a>(workload: &Workload, fields: impl IntoIterator<Item = &'a Field>) -> Self {
         let read = |field: &Field| FieldValue { field: field.clone(), value: field.read(workload) };
         Self { values: fields.into_iter().map(read).collect() }
     }
@@ -39,7 +39,7 @@ impl Undo {
     ///
     /// # Errors
     /// The annotation is there and is not what [`Self::left_in_metadata`] writes.
-    pub fn left_on(workload: &Workload) -> Result<Option<Self>, UndoError> {
+    pub(crate) fn left_on(workload: &Workload) -> Result<Option<Self>, UndoError> {
         let Some(text) = workload.annotations.get(ROLLBACK_ANNOTATION) else { return Ok(None) };
         let undo = serde_json::from_str(text).map_err(|source| UndoError {
             namespace: workload.namespace.clone(),
@@ -51,7 +51,7 @@ impl Undo {
 
     /// This with an older one, whose values count for the fields in both.
     #[must_use]
-    pub fn covering(self, older: &Self) -> Self {
+    pub(crate) fn covering(self, older: &Self) -> Self {
         let mut values = older.values.clone();
         let is_new = |value: &FieldValue| !older.values.iter().any(|old| old.field == value.field);
         values.extend(self.values.into_iter().filter(is_new));
@@ -59,20 +59,20 @@ impl Undo {
     }
 
     /// The `metadata` of a patch that leaves this on a workload.
-    pub fn left_in_metadata(&self) -> Json {
+    pub(crate) fn left_in_metadata(&self) -> Json {
         metadata(&json!(self).to_string().into())
     }
 
     /// The strategic merge patch that gives a workload, as it is now, the old values and removes the annotation.
     /// Containers that it has not any more are left out.
-    pub fn patch(&self, workload: &Workload) -> Json {
+    pub(crate) fn patch(&self, workload: &Workload) -> Json {
         let mut restoring = patch(workload, &self.values).unwrap_or_else(|| json!({}));
         restoring["metadata"] = metadata(&Json::Null);
         restoring
     }
 
     /// The patch that removes the annotation and nothing else, after a success.
-    pub fn forgotten() -> Json {
+    pub(crate) fn forgotten() -> Json {
         json!({ "metadata": metadata(&Json::Null) })
     }
 }

@@ -62,7 +62,6 @@ pub struct ContainerConfig {
 pub struct StaticVariables(Vec<(String, String)>);
 
 impl StaticVariables {
-    /// Names and values.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
@@ -109,11 +108,11 @@ impl Decode for StaticVariables {
 
 /// Cores of a container in a configuration.
 #[derive(Debug, Clone, PartialEq)]
-pub struct ContainerCpu(pub KubernetesCpuSetting);
+pub(crate) struct ContainerCpu(pub KubernetesCpuSetting);
 
 impl ContainerCpu {
     /// Reads a setting whose step may be left out.
-    pub fn decode_with_step(step: Core, node: &Node, cx: &mut Decoder<'_>) -> Option<Self> {
+    pub(crate) fn decode_with_step(step: Core, node: &Node, cx: &mut Decoder<'_>) -> Option<Self> {
         let cpu = KubernetesCpuSetting::decode_with_step(step, node, cx)?;
         Self::checked(cpu, node, cx)
     }
@@ -207,7 +206,6 @@ impl WorkloadLayer {
     }
 }
 
-/// An element of `deployments`.
 pub(super) struct Deployment(pub(super) WorkloadLayer);
 
 impl Decode for Deployment {
@@ -216,7 +214,6 @@ impl Decode for Deployment {
     }
 }
 
-/// An element of `stateful_sets`.
 pub(super) struct StatefulSet(pub(super) WorkloadLayer);
 
 impl JsonSchema for Deployment {

@@ -18,7 +18,6 @@ pub enum ComposeError {
     Name {
         /// The key of the section.
         key: &'static str,
-        /// Its value.
         value: String,
         /// The rule that it breaks.
         #[source]

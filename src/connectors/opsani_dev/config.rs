@@ -13,10 +13,10 @@ use crate::k8s::{SpelledKind, WorkloadKind};
 use crate::types::{ByteSize, Core, Duration, EnvironmentSetting, KubernetesCpuSetting, KubernetesMemorySetting};
 
 /// Where Prometheus is when nothing is said: beside the servo, in the same pod.
-pub const DEFAULT_PROMETHEUS: &str = "http://localhost:9090";
+pub(crate) const DEFAULT_PROMETHEUS: &str = "http://localhost:9090";
 
 /// The image of the Envoy sidecar when none is given.
-pub const DEFAULT_ENVOY_IMAGE: &str = "opsani/envoy-proxy:v1.24.0";
+pub(crate) const DEFAULT_ENVOY_IMAGE: &str = "opsani/envoy-proxy:v1.24.0";
 
 /// Optimizes a single service by a tuning instance and an Envoy sidecar.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -117,7 +117,6 @@ fn name_workload(schema: &mut Schema) {
 }
 
 impl OpsaniDevConfig {
-    /// Reads a section.
     pub fn parse(section: Section<'_>, cx: &mut Decoder<'_>) -> Option<Self> {
         let mut fields = section.fields(cx)?;
         let description = fields.or("description", None);
@@ -225,9 +224,7 @@ impl Decode for Memory {
 /// A port of a service. Text is a name, also when it is made of digits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ServicePort {
-    /// By its number.
     Number(i64),
-    /// By its name.
     Name(String),
 }
 

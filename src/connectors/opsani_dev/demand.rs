@@ -17,7 +17,6 @@ const OPTIMIZER: &str = "servo.opsani.com/optimizer";
 pub(super) enum Part {
     /// Only the keys count: an annotation may have a value of its own.
     Annotations,
-    /// Keys and values count.
     Labels,
 }
 

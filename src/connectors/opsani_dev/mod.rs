@@ -22,7 +22,8 @@ use std::borrow::Cow;
 use schemars::{Schema, SchemaGenerator};
 use serde_json::json;
 
-pub use config::{DEFAULT_ENVOY_IMAGE, DEFAULT_PROMETHEUS, OpsaniDevConfig, PrometheusAddress, ServicePort};
+pub use config::OpsaniDevConfig;
+pub(crate) use config::ServicePort;
 
 use crate::connector::{
     BuildContext, BuildError, Connector, ConnectorFactory, ConnectorName, License, Maturity, Metadata, Section,
@@ -43,7 +44,7 @@ static METADATA: Metadata = Metadata {
 };
 
 /// Makes connectors of this type.
-pub struct OpsaniDevFactory;
+pub(crate) struct OpsaniDevFactory;
 
 impl ConnectorFactory for OpsaniDevFactory {
     type Config = OpsaniDevConfig;

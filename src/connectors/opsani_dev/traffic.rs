@@ -8,7 +8,6 @@ use tokio::time::{Instant, interval, timeout_at};
 
 use crate::k8s::{ApiError, Cluster};
 
-/// Time between two requests.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Requests do not wait for the answers to those before them, which come in the same order.
@@ -22,12 +21,7 @@ pub(super) enum TrafficError {
     Api(#[from] ApiError),
     /// Nothing listens there, or it says nothing.
     #[error("nothing answers on port {port} of pod '{pod}'")]
-    Silence {
-        /// The port.
-        port: u16,
-        /// The pod.
-        pod: String,
-    },
+    Silence { port: u16, pod: String },
 }
 
 /// Sends requests to a port of a pod for this time.

@@ -18,7 +18,6 @@ const LARGEST_ANSWER: u64 = 512 << 20;
 /// The largest answer of a server that refuses; only its reason is of interest.
 const LARGEST_REFUSAL: u64 = 1 << 20;
 
-/// A request that failed.
 #[derive(Debug, thiserror::Error)]
 #[error("failed to ask Prometheus at {url}")]
 pub(super) struct ClientError {
@@ -34,10 +33,8 @@ impl ClientError {
     }
 }
 
-/// What went wrong.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum RequestError {
-    /// The server is silent.
     #[error("no answer within {} s", TIMEOUT.as_secs())]
     Timeout,
     /// There is no connection, or it broke.
@@ -49,7 +46,6 @@ pub(super) enum RequestError {
     /// Something else than success, perhaps with the server's reason.
     #[error("the answer is {status}{reason}{advice}", advice = advice(*.status))]
     Status {
-        /// The HTTP status.
         status: StatusCode,
         /// Empty, or beginning with `: `.
         reason: String,

@@ -13,7 +13,7 @@ use crate::fast_fail::FastFailConfig;
 use crate::types::{Duration, Unit};
 
 /// Where Prometheus is when nothing is said.
-pub const DEFAULT_BASE_URL: &str = "http://prometheus:9090";
+pub(crate) const DEFAULT_BASE_URL: &str = "http://prometheus:9090";
 
 /// The step of a query when nothing is said.
 const DEFAULT_STEP: Duration = Duration::from_secs(60);
@@ -42,7 +42,6 @@ pub struct PrometheusConfig {
 }
 
 impl PrometheusConfig {
-    /// Reads a section.
     pub(super) fn parse(section: Section<'_>, cx: &mut Decoder<'_>) -> Option<Self> {
         let mut fields = section.fields(cx)?;
         let description = fields.or("description", None);
@@ -105,7 +104,6 @@ impl Decode for MetricConfig {
     }
 }
 
-/// A duration above zero.
 struct Positive(Duration);
 
 impl Decode for Positive {

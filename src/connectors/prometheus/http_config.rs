@@ -76,7 +76,6 @@ impl Decode for HttpConfig {
 /// A secret that is written in the section, or in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Credential {
-    /// As written.
     Written(Secret),
     /// What the file holds when a request is sent, without blanks around it.
     File(PathBuf),

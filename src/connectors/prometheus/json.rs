@@ -18,20 +18,12 @@ const BYTE_ORDER_MARK: [u8; 3] = [0xef, 0xbb, 0xbf];
 /// Why JSON cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ReadError {
-    /// The connection failed.
     #[error("the response broke off")]
     Body(#[source] reqwest::Error),
-    /// More bytes than allowed.
     #[error("the response is larger than {} MiB: narrow the query, or let Prometheus aggregate it", .0 >> 20)]
     TooLarge(u64),
-    /// No JSON.
     #[error("the response is not valid JSON: expected {expected} at byte {offset}")]
-    Syntax {
-        /// What should be there.
-        expected: &'static str,
-        /// Where, from 0.
-        offset: u64,
-    },
+    Syntax { expected: &'static str, offset: u64 },
     /// JSON, but not what the caller expected.
     #[error("{0}")]
     Misfit(String),
@@ -44,27 +36,19 @@ impl ReadError {
     }
 }
 
-/// A value without members.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Scalar<'a> {
-    /// `null`.
     Null,
-    /// `true` or `false`.
     Bool(bool),
-    /// A number, as written.
     Number(&'a str),
-    /// Text.
     Text(&'a str),
 }
 
 /// The kind of the next value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// `{`.
     Object,
-    /// `[`.
     Array,
-    /// Everything else.
     Scalar,
 }
 
@@ -391,7 +375,6 @@ where
         }
     }
 
-    /// Bytes read so far.
     fn offset(&self) -> u64 {
         self.before + self.position as u64
     }

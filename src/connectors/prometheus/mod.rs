@@ -27,12 +27,12 @@ use async_trait::async_trait;
 use schemars::{Schema, SchemaGenerator};
 use serde_json::json;
 
-pub use config::{AbsentPolicy, BaseUrl, DEFAULT_BASE_URL, MetricConfig, PrometheusConfig};
-pub use headers_and_params::{Headers, Params};
-pub use http_config::{Authorization, BasicAuth, Credential, HttpConfig, TlsConfig};
-pub use probe::{Probe, ProbeError};
+pub use config::MetricConfig;
+pub(crate) use config::{AbsentPolicy, BaseUrl, PrometheusConfig};
+
+pub(crate) use http_config::HttpConfig;
+pub(crate) use probe::{Probe, ProbeError};
 pub use query::{ApiRequest, QueryError, Window, check_name};
-pub use streaming::CHANNEL;
 
 use crate::causes::chain;
 use crate::connector::{
@@ -57,7 +57,7 @@ static METADATA: Metadata = Metadata {
 };
 
 /// Makes connectors of this type.
-pub struct PrometheusFactory;
+pub(crate) struct PrometheusFactory;
 
 #[async_trait]
 impl ConnectorFactory for PrometheusFactory {

@@ -9,16 +9,15 @@ use crate::causes::chain;
 use crate::network::Network;
 
 /// A client of a server for a few questions.
-pub struct Probe(Client);
+pub(crate) struct Probe(Client);
 
 /// A question without an answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct ProbeError(String);
+pub(crate) struct ProbeError(String);
 
 impl ProbeError {
-    /// One with this text.
-    pub fn new(text: String) -> Self {
+    pub(crate) fn new(text: String) -> Self {
         Self(text)
     }
 }
@@ -28,7 +27,7 @@ impl Probe {
     ///
     /// # Errors
     /// The surroundings cannot be used.
-    pub fn new(config: &PrometheusConfig, network: &Network) -> Result<Self, ProbeError> {
+    pub(crate) fn new(config: &PrometheusConfig, network: &Network) -> Result<Self, ProbeError> {
         Client::new(config, network).map(Self).map_err(|error| ProbeError(chain(&error)))
     }
 
@@ -36,7 +35,7 @@ impl Probe {
     ///
     /// # Errors
     /// The server does not answer, or refuses.
-    pub async fn active_targets(&self) -> Result<usize, ProbeError> {
+    pub(crate) async fn active_targets(&self) -> Result<usize, ProbeError> {
         let found = self.0.get::<Targets>(&ApiRequest::targets()).await;
         found.map(|Targets(targets)| targets.len()).map_err(|error| ProbeError(chain(&error)))
     }
@@ -45,7 +44,7 @@ impl Probe {
     ///
     /// # Errors
     /// The server does not answer, or refuses, or the query gives something else than a vector.
-    pub async fn values(&self, metric: &MetricConfig) -> Result<Vec<f64>, ProbeError> {
+    pub(crate) async fn values(&self, metric: &MetricConfig) -> Result<Vec<f64>, ProbeError> {
         let failed = |error: &dyn std::error::Error| ProbeError(chain(error));
         let request = ApiRequest::instant(metric).map_err(|error| failed(&error))?;
         let found = match self.0.get::<QueryResult>(&request).await.map_err(|error| failed(&error))? {

@@ -12,12 +12,7 @@ pub enum QueryError {
     NoQuery,
     /// There is no time between start and end.
     #[error("the start time {start} must be earlier than the end time {end}: measure for longer than 0 seconds")]
-    EmptyWindow {
-        /// The start.
-        start: UnixTime,
-        /// The end.
-        end: UnixTime,
-    },
+    EmptyWindow { start: UnixTime, end: UnixTime },
 }
 
 /// The span of time that a query looks at; both ends belong to it.
@@ -85,7 +80,6 @@ impl ApiRequest {
         Ok(Self::new("/api/v1/query", format!("absent({})", query(metric)?)))
     }
 
-    /// What the server scrapes.
     pub fn targets() -> Self {
         Self { path: "/api/v1/targets", parameters: Vec::new() }
     }

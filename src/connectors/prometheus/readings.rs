@@ -19,7 +19,6 @@ pub(super) struct MeasureError {
     source: MeasureCause,
 }
 
-/// Why not.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum MeasureCause {
     /// There is nothing to ask for.

@@ -11,7 +11,6 @@ use super::json::{JsonReader, Kind, ReadError, Scalar};
 
 const NO_TEXT: &str = "it is not a text";
 
-/// Chunks of a body.
 pub(super) trait Body<B>: Stream<Item = Result<B, reqwest::Error>> + Unpin + Send {}
 
 impl<B, S: Stream<Item = Result<B, reqwest::Error>> + Unpin + Send> Body<B> for S {}
@@ -30,7 +29,6 @@ pub(super) enum ResponseError {
     Refused {
         /// A word, such as `bad_data`.
         error_type: String,
-        /// A sentence.
         error: String,
     },
     /// The data are not of the kind that was asked for.
@@ -49,7 +47,6 @@ pub(super) trait ResponseData: Sized + Send {
     ) -> impl Future<Output = Result<Self, ReadError>> + Send;
 }
 
-/// An answer of Prometheus.
 #[derive(Debug)]
 pub(super) struct Envelope<T> {
     status: Member,
@@ -80,7 +77,6 @@ impl Member {
 }
 
 impl<T: ResponseData> Envelope<T> {
-    /// Reads a whole answer.
     pub(super) async fn read<S: Body<B>, B: AsRef<[u8]> + Send>(
         reader: &mut JsonReader<S, B>,
     ) -> Result<Self, ResponseError> {

@@ -15,11 +15,9 @@ const NO_PAIR: &str = "a sample is not a pair of time and value";
 /// The result of a query.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum QueryResult {
-    /// Values over time.
     Matrix(Vec<Series>),
     /// Values at one time, as series of one point.
     Vector(Vec<Series>),
-    /// A single value.
     Scalar(Point),
     /// A text, which nothing can be measured by.
     Text,
@@ -32,7 +30,6 @@ pub(super) struct Series {
     pub(super) id: String,
     /// All labels as `name=value`, sorted by name, joined by blanks.
     pub(super) annotation: String,
-    /// The points.
     pub(super) points: Vec<Point>,
 }
 
@@ -125,7 +122,6 @@ struct Item {
     annotation: String,
     value: Option<Point>,
     values: Option<Vec<Point>>,
-    /// Why it has neither.
     problem: String,
 }
 

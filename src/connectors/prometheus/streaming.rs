@@ -15,7 +15,7 @@ use crate::exchange::{ChannelName, Exchange, Message};
 use crate::types::Point;
 
 /// Where values are published, as a list of `[name, time, value]`.
-pub const CHANNEL: ChannelName = ChannelName::from_static("metrics.prometheus");
+pub(crate) const CHANNEL: ChannelName = ChannelName::from_static("metrics.prometheus");
 
 /// Publishes at once and after every interval at which somebody listens, until it is dropped. A metric without a value
 /// is left out; a query that fails is logged and left out.

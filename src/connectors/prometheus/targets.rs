@@ -24,12 +24,10 @@ pub(super) struct Target {
     url: String,
     /// The address as seen from other machines.
     global_url: String,
-    /// `up`, `down` or `unknown`.
     health: String,
     labels: BTreeMap<String, String>,
     /// `None` when it never was.
     last_scrape: Option<Scrape>,
-    /// How long that took.
     scrape_duration: Option<Duration>,
     error: String,
 }
@@ -155,7 +153,6 @@ async fn read_labels<S: Body<B>, B: AsRef<[u8]> + Send>(
     Ok(labels)
 }
 
-/// Seconds, or duration text.
 async fn read_duration<S: Body<B>, B: AsRef<[u8]> + Send>(
     reader: &mut JsonReader<S, B>,
 ) -> Result<Option<Duration>, ReadError> {

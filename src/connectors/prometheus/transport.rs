@@ -32,7 +32,6 @@ pub(super) enum TransportError {
     /// The certificate or the key cannot be used.
     #[error(transparent)]
     Identity(#[from] IdentityError),
-    /// The library refuses.
     #[error("failed to make an HTTP client")]
     Client(#[from] reqwest::Error),
     /// A file cannot be read.
@@ -40,9 +39,7 @@ pub(super) enum TransportError {
     File {
         /// The key that names it.
         key: &'static str,
-        /// Which one.
         path: PathBuf,
-        /// Why.
         source: io::Error,
     },
     /// A file holds no credential.
@@ -50,12 +47,10 @@ pub(super) enum TransportError {
     Credential {
         /// The key that names it.
         key: &'static str,
-        /// Which one.
         path: PathBuf,
     },
 }
 
-/// What sends requests.
 #[derive(Debug)]
 pub(super) struct Transport {
     connections: Connections,
@@ -121,12 +116,9 @@ async fn read(key: &'static str, path: &Path) -> Result<Vec<u8>, TransportError>
     file.map_err(|source| TransportError::File { key, path: path.to_owned(), source })
 }
 
-/// Kept connections.
 #[derive(Debug)]
 enum Connections {
-    /// Nothing about them changes.
     Lasting(reqwest::Client),
-    /// They depend on files.
     Renewed(Box<Renewed>),
 }
 

@@ -53,11 +53,9 @@ pub(super) struct Scripts(Vec<Script>);
 /// The commands of one event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Script {
-    /// The key, as written.
     key: String,
     /// The event that it names.
     pub(super) event: Event,
-    /// Texts for a shell.
     pub(super) commands: Vec<String>,
 }
 

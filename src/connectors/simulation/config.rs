@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
 
-use super::model::{self, Ranges, Service, Steps};
+use super::model::{Ranges, Service, Steps};
 use crate::connector::Section;
 use crate::decode::{Decode, Decoder, Fields, Node, TextForm};
 use crate::fast_fail::FastFailConfig;
@@ -18,7 +18,7 @@ const FASTEST: f64 = 1e9;
 /// A simulated service.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
-pub struct SimulationConfig {
+pub(crate) struct SimulationConfig {
     /// Free text.
     pub(super) description: Option<String>,
     /// The name of the component; `service` by default.
@@ -230,7 +230,7 @@ impl Decode for Written {
 
 impl SimulationConfig {
     /// Reads and validates a section.
-    pub fn parse(section: Section<'_>, cx: &mut Decoder<'_>) -> Option<Self> {
+    pub(crate) fn parse(section: Section<'_>, cx: &mut Decoder<'_>) -> Option<Self> {
         let mut fields = section.fields(cx)?;
         let description = fields.or("description", None);
         let component = fields.or("component", default_component().to_owned());
@@ -275,7 +275,7 @@ impl SimulationConfig {
     }
 
     /// The service with its load.
-    pub fn service(&self) -> Service {
+    pub(crate) fn service(&self) -> Service {
         Service {
             load: self.load,
             work: self.work.as_secs_f64(),
@@ -287,7 +287,7 @@ impl SimulationConfig {
     }
 
     /// The values that a search may try.
-    pub fn ranges(&self) -> Ranges {
+    pub(crate) fn ranges(&self) -> Ranges {
         Ranges {
             cpu: self.cpu.steps(),
             mem: self.mem.steps(),
@@ -295,19 +295,8 @@ impl SimulationConfig {
             workers: self.workers.steps(),
         }
     }
-
-    /// The settings to begin with.
-    pub fn baseline(&self) -> model::Settings {
-        model::Settings {
-            cpu: self.cpu.value.as_f64(),
-            mem: self.mem.value.as_f64(),
-            replicas: self.replicas.value.as_f64(),
-            workers: self.workers.value.as_f64(),
-        }
-    }
 }
 
-/// A number within bounds.
 fn within(key: &str, default: f64, bounds: RangeInclusive<f64>, fields: &mut Fields<'_, '_, '_>) -> Option<f64> {
     let number = fields.or(key, default)?;
     if bounds.contains(&number) {
@@ -317,7 +306,6 @@ fn within(key: &str, default: f64, bounds: RangeInclusive<f64>, fields: &mut Fie
     None
 }
 
-/// A duration above zero.
 fn positive(key: &str, default: Duration, fields: &mut Fields<'_, '_, '_>) -> Option<Duration> {
     let duration = fields.or(key, default)?;
     if duration > Duration::ZERO {

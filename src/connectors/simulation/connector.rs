@@ -38,7 +38,6 @@ pub(super) struct SimulationConnector {
     state: Mutex<State>,
 }
 
-/// What changes.
 struct State {
     settings: Vec<Setting>,
     noise: fastrand::Rng,
@@ -85,7 +84,6 @@ impl SimulationConnector {
         Span::try_from_secs_f64(seconds).unwrap_or(Span::MAX)
     }
 
-    /// Takes simulated time.
     async fn pass(&self, cx: &EventContext, simulated: Duration, text: &str) -> Result<(), EventError> {
         progress::wait_reporting(cx, self.real(simulated), text).await
     }

@@ -12,14 +12,14 @@
 
 mod config;
 mod connector;
-pub mod model;
+pub(crate) mod model;
 
 use std::borrow::Cow;
 
 use schemars::{Schema, SchemaGenerator};
 use serde_json::json;
 
-pub use config::SimulationConfig;
+pub(crate) use config::SimulationConfig;
 
 use crate::connector::{
     BuildContext, BuildError, Connector, ConnectorFactory, ConnectorName, License, Maturity, Metadata, Section,

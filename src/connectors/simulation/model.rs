@@ -41,20 +41,15 @@ pub struct Service {
     pub memory_per_worker: f64,
 }
 
-/// What can be set.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Settings {
-    /// Cores of a replica.
     pub cpu: f64,
-    /// GiB of a replica.
     pub mem: f64,
-    /// Replicas; a whole number.
     pub replicas: f64,
     /// Workers of a replica; a whole number.
     pub workers: f64,
 }
 
-/// What is measured.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Metrics {
     /// Requests per second that are answered.
@@ -97,11 +92,8 @@ impl Metrics {
 /// Values from `min` to `max` in steps; a step of 0 means that there is only `min`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Steps {
-    /// The lowest value.
     pub min: f64,
-    /// The highest value.
     pub max: f64,
-    /// The distance of neighbours.
     pub step: f64,
 }
 
@@ -111,7 +103,6 @@ impl Steps {
         Self { min: value, max: value, step: 0.0 }
     }
 
-    /// All values, lowest first.
     pub fn values(self) -> impl Iterator<Item = f64> + Clone {
         let count = if self.step > 0.0 { ((self.max - self.min) / self.step).round() } else { 0.0 };
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of steps, at least 0")]
@@ -123,13 +114,9 @@ impl Steps {
 /// The values that each setting can have.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Ranges {
-    /// Cores.
     pub cpu: Steps,
-    /// GiB.
     pub mem: Steps,
-    /// Replicas.
     pub replicas: Steps,
-    /// Workers.
     pub workers: Steps,
 }
 
@@ -148,9 +135,7 @@ impl Ranges {
 /// The best settings, and what they are worth.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Optimum {
-    /// The settings.
     pub settings: Settings,
-    /// What they answer.
     pub metrics: Metrics,
     /// The value of the objective.
     pub objective: f64,
@@ -211,13 +196,10 @@ impl Service {
     }
 }
 
-/// An M/G/c queue.
 struct Queue {
     /// Requests per second that are let in.
     arrivals: f64,
-    /// Mean seconds of computing.
     computing: f64,
-    /// Probability of waiting.
     waiting: f64,
     /// Rate at which the wait of those who wait ends, per second.
     release: f64,

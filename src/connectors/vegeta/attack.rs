@@ -31,7 +31,6 @@ static CREDENTIALS: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"//[^/@\s]*@").expect("a valid expression")
 });
 
-/// How an attack fails.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum AttackError {
     #[error(transparent)]
@@ -80,7 +79,6 @@ impl From<AttackError> for EventError {
 pub(super) struct Attack<'a> {
     pub(super) config: &'a VegetaConfig,
     pub(super) duration: Duration,
-    /// Time between two reports.
     pub(super) interval: Duration,
 }
 
@@ -133,7 +131,6 @@ struct Output<F> {
 }
 
 impl<F: FnMut(Report) -> Result<(), EventError> + Send> Output<F> {
-    /// Reads to the end.
     async fn read(&mut self, process: &mut Process) -> Result<Vec<Status>, AttackError> {
         while let Some(line) = process.next_line().await {
             self.note(&line);

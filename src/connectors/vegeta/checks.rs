@@ -20,7 +20,6 @@ struct Trial {
     /// What was run, when it was found.
     program: Option<String>,
     reports: usize,
-    /// Of the last report.
     error_rate: Option<f64>,
 }
 

@@ -57,7 +57,6 @@ fn positive(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// Runs the sub-command.
 pub(super) async fn run(
     config: &VegetaConfig,
     matches: &ArgMatches,

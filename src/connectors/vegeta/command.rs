@@ -17,7 +17,6 @@ pub struct NoDuration;
 pub struct AttackCommand {
     /// The arguments of the program that sends requests and writes a record of each.
     pub attack: Vec<String>,
-    /// What it reads.
     pub input: Vec<u8>,
     /// The arguments of the program that reads the records and writes reports.
     pub report: Vec<String>,

@@ -86,7 +86,6 @@ struct TargetKeys {
     targets: Option<FilePath>,
 }
 
-/// What is requested.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Targets {
     /// The key `target`: the targets themselves.
@@ -110,7 +109,6 @@ impl Serialize for Targets {
     }
 }
 
-/// The language of targets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum TargetFormat {
@@ -152,7 +150,6 @@ impl Decode for TargetFormat {
 pub(super) struct Rate(String);
 
 impl Rate {
-    /// The text.
     pub(super) fn as_str(&self) -> &str {
         &self.0
     }

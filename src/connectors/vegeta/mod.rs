@@ -22,7 +22,7 @@ use async_trait::async_trait;
 use schemars::{Schema, SchemaGenerator};
 use serde_json::json;
 
-pub use command::{AttackCommand, NoDuration};
+pub use command::AttackCommand;
 pub use config::VegetaConfig;
 pub use connector::CHANNEL;
 pub use report::{Report, ReportError, Samples};

@@ -19,7 +19,6 @@ pub(super) struct Moment {
 }
 
 impl Moment {
-    /// The point in time.
     pub(super) fn time(self) -> UnixTime {
         self.time
     }
@@ -84,7 +83,6 @@ impl Decode for Moment {
 pub(super) struct Nanoseconds(f64);
 
 impl Nanoseconds {
-    /// The span in seconds.
     pub(super) fn as_secs(self) -> f64 {
         self.0 / 1e9
     }

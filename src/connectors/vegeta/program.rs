@@ -6,7 +6,6 @@ use std::time::Duration;
 use crate::connector::EventContext;
 use crate::subprocess::{self, Command, Limits, ProgramNotFound, Source};
 
-/// Its name on `PATH`.
 const NAME: &str = "vegeta";
 
 /// What to do when it is missing.
@@ -28,7 +27,6 @@ impl Program {
         cx.services().programs.find(NAME).map(|path| Self { path })
     }
 
-    /// Where it is.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }

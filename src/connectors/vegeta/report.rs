@@ -22,7 +22,6 @@ static ESCAPE_SEQUENCE: LazyLock<Regex> = LazyLock::new(|| {
 /// Why a line of vegeta's is no report.
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
-    /// It is not JSON.
     #[error("the report is not JSON")]
     Json(#[from] serde_json::Error),
     /// Members are missing, or are of the wrong type.
@@ -42,12 +41,9 @@ pub struct Report {
     latest: Moment,
     /// When the last answer arrived.
     end: Moment,
-    /// From `earliest` to `latest`.
     pub(super) duration: Nanoseconds,
-    /// From `latest` to `end`.
     pub(super) wait: Nanoseconds,
     pub(super) requests: i64,
-    /// Requests per second.
     pub(super) rate: f64,
     /// Requests per minute that succeeded.
     pub(super) throughput: f64,
@@ -57,7 +53,6 @@ pub struct Report {
     pub(super) error_rate: f64,
     /// How many requests were answered with which status; 0 is no answer.
     pub(super) status_codes: BTreeMap<String, i64>,
-    /// Every error once.
     pub(super) errors: Vec<String>,
 }
 
@@ -217,7 +212,6 @@ pub(super) const SOURCES: [Source; 10] = [
     ("latency_min", Unit::Milliseconds, |report| report.latencies.min),
 ];
 
-/// What can be measured.
 pub(super) fn metrics() -> Vec<Arc<Metric>> {
     SOURCES.iter().map(|(name, unit, _)| Arc::new(Metric::new(*name, *unit))).collect()
 }

@@ -31,11 +31,9 @@ pub(super) enum TargetError {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Request {
     method: String,
-    /// Without user and password.
     url: String,
 }
 
-/// `GET http://host/`.
 impl fmt::Display for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.method, self.url)

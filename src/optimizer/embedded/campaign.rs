@@ -46,24 +46,16 @@ pub enum ReplayError {
     Header(String),
     /// An entry does not follow on those before it.
     #[error("line {line} does not follow on those before it: {problem}")]
-    Order {
-        /// Which line, from 1.
-        line: usize,
-        /// What is wrong.
-        problem: &'static str,
-    },
+    Order { line: usize, problem: &'static str },
 }
 
-/// What to do next.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Next {
-    /// Try this.
     Try(Box<Plan>),
     /// Write down that the search is over.
     Finish(Box<End>),
     /// Give the application these settings.
     Leave(Settings),
-    /// Nothing more.
     Nothing,
 }
 
@@ -133,7 +125,6 @@ impl Campaign {
         Ok(())
     }
 
-    /// What it is about.
     pub fn header(&self) -> &Header {
         &self.header
     }
@@ -153,7 +144,6 @@ impl Campaign {
         self.trials.iter().filter_map(|trial| self.observation(trial)).collect()
     }
 
-    /// The settings of before.
     pub fn baseline(&self) -> &Settings {
         &self.baseline
     }
@@ -178,7 +168,6 @@ impl Campaign {
         self.left.as_ref()
     }
 
-    /// The budget.
     pub fn budget(&self) -> usize {
         usize::try_from(self.config.trials).unwrap_or(usize::MAX)
     }

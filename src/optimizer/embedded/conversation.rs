@@ -33,20 +33,15 @@ const PARTING_SETTLEMENT: u32 = 1;
 
 /// What an agent says came of a command.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Report {
-    /// The descriptor.
+pub(crate) enum Report {
     Described(Value),
     /// The value of each metric.
     Measured(BTreeMap<String, f64>),
-    /// Done.
     Adjusted,
-    /// Not done.
     Failed {
-        /// What was running.
         operation: Operation,
         /// The word of the agent, such as `rejected`.
         word: String,
-        /// Its reason for programs.
         reason: Option<String>,
         /// What it says to people.
         message: String,
@@ -69,7 +64,6 @@ impl Report {
 pub struct Snapshot {
     /// The campaign, once the application is described.
     pub campaign: Option<Campaign>,
-    /// What is being tried.
     pub plan: Option<Plan>,
     /// What the agent is doing about it.
     pub doing: Option<Operation>,
@@ -91,9 +85,8 @@ enum Work {
     Leave(Settings),
 }
 
-/// A conversation.
 #[derive(Debug)]
-pub struct Conversation {
+pub(crate) struct Conversation {
     id: String,
     config: CampaignConfig,
     journal: Journal,
@@ -113,7 +106,7 @@ impl Conversation {
     ///
     /// # Errors
     /// The journal cannot be used, or belongs to another campaign.
-    pub fn open(id: &str, config: &CampaignConfig, journal: &Path) -> Result<Self, CampaignError> {
+    pub(crate) fn open(id: &str, config: &CampaignConfig, journal: &Path) -> Result<Self, CampaignError> {
         let (journal, entries) = Journal::open(journal)?;
         let path = || journal.path().to_owned();
         let replayed = (!entries.is_empty()).then(|| Campaign::replay(entries)).transpose();
@@ -134,18 +127,12 @@ impl Conversation {
         Ok(Self { id, config, journal, campaign, is_described, live, work, order, failures: 0 })
     }
 
-    /// The journal's path.
-    pub fn journal(&self) -> &Path {
-        self.journal.path()
-    }
-
     /// Whether nothing is left to be done.
-    pub fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         self.campaign.as_ref().is_some_and(|campaign| campaign.left().is_some())
     }
 
-    /// What is going on.
-    pub fn snapshot(&self) -> Snapshot {
+    pub(crate) fn snapshot(&self) -> Snapshot {
         let plan = match &self.work {
             Some(Work::Try { plan, .. }) => Some((**plan).clone()),
             _ => None,
@@ -160,7 +147,7 @@ impl Conversation {
     }
 
     /// The agent begins anew: whatever it was told before is forgotten.
-    pub fn hello(&mut self) {
+    pub(crate) fn hello(&mut self) {
         self.is_described = false;
         self.live = None;
         self.work = None;
@@ -171,7 +158,7 @@ impl Conversation {
     ///
     /// # Errors
     /// The journal cannot be written.
-    pub fn next_command(&mut self) -> Result<Value, CampaignError> {
+    pub(crate) fn next_command(&mut self) -> Result<Value, CampaignError> {
         let order = match self.order.take() {
             Some(order) => order,
             None => self.order()?,
@@ -184,7 +171,7 @@ impl Conversation {
 
     /// The command that puts the settings of before back, for an agent that stops; none where they certainly are, and
     /// where the campaign is over. The conversation begins anew after it.
-    pub fn parting(&mut self) -> Option<Value> {
+    pub(crate) fn parting(&mut self) -> Option<Value> {
         let baseline = self.campaign.as_ref().filter(|_| self.is_described && !self.is_over())?.baseline().clone();
         let is_changing = matches!(self.order, Some(Order::Adjust(_)));
         let is_live = self.live.as_ref() == Some(&baseline);
@@ -201,7 +188,7 @@ impl Conversation {
     ///
     /// # Errors
     /// The campaign cannot go on.
-    pub fn complete(&mut self, report: Report) -> Result<bool, CampaignError> {
+    pub(crate) fn complete(&mut self, report: Report) -> Result<bool, CampaignError> {
         let is_expected = match &self.order {
             Some(Order::Describe) => report.operation() == Operation::Description,
             Some(Order::Adjust(_)) => report.operation() == Operation::Adjustment,

@@ -9,15 +9,12 @@ use super::tunable::TunableError;
 /// Why a campaign cannot go on.
 #[derive(Debug, thiserror::Error)]
 pub enum CampaignError {
-    /// The journal.
     #[error(transparent)]
     Journal(#[from] JournalError),
     /// Its entries make no campaign.
     #[error("the journal '{}' cannot be used", path.display())]
     Replay {
-        /// Which file.
         path: PathBuf,
-        /// Why.
         #[source]
         source: ReplayError,
     },
@@ -26,35 +23,20 @@ pub enum CampaignError {
         "the journal '{}' is of another optimization, and differs in {difference}: name another journal, or remove it",
         path.display()
     )]
-    Other {
-        /// Which file.
-        path: PathBuf,
-        /// In what.
-        difference: String,
-    },
+    Other { path: PathBuf, difference: String },
     /// It is not finished, and the search that goes on is not the one that began it.
     #[error(
         "the journal '{}' was begun by servo {version}, whose search would go on in another way: finish it with that \
          version, or name another journal",
         path.display()
     )]
-    Search {
-        /// Which file.
-        path: PathBuf,
-        /// Who began it.
-        version: String,
-    },
+    Search { path: PathBuf, version: String },
     /// What the agent describes cannot be optimized.
     #[error(transparent)]
     Settings(#[from] TunableError),
     /// A metric that is asked for is not measured.
     #[error("the metric '{metric}' is not measured: {}", known(.measured))]
-    Metric {
-        /// Which one.
-        metric: String,
-        /// Those that are.
-        measured: Vec<String>,
-    },
+    Metric { metric: String, measured: Vec<String> },
     /// Without a baseline there is nothing to compare with.
     #[error("the settings of before cannot be measured: {0}")]
     Baseline(String),

@@ -15,35 +15,21 @@ pub enum JournalError {
     /// The file cannot be read or written.
     #[error("failed to {action} the journal '{}'", path.display())]
     File {
-        /// What was tried.
         action: &'static str,
-        /// Which file.
         path: PathBuf,
-        /// Why.
         #[source]
         source: io::Error,
     },
-    /// Another process has it.
     #[error("the journal '{}' is in use by another process: end that one, or name another journal", path.display())]
-    InUse {
-        /// Which file.
-        path: PathBuf,
-    },
+    InUse { path: PathBuf },
     /// A line in the middle cannot be read.
     #[error("the journal '{}' is damaged: line {line} cannot be understood: {problem}", path.display())]
-    Damaged {
-        /// Which file.
-        path: PathBuf,
-        /// Which line, from 1.
-        line: usize,
-        /// What is wrong.
-        problem: String,
-    },
+    Damaged { path: PathBuf, line: usize, problem: String },
 }
 
 /// A journal that this process alone writes.
 #[derive(Debug)]
-pub struct Journal {
+pub(crate) struct Journal {
     path: PathBuf,
     file: File,
 }
@@ -53,7 +39,7 @@ impl Journal {
     ///
     /// # Errors
     /// It is in use, damaged, or cannot be read or written.
-    pub fn open(path: &Path) -> Result<(Self, Vec<Entry>), JournalError> {
+    pub(crate) fn open(path: &Path) -> Result<(Self, Vec<Entry>), JournalError> {
         let failed = |action| move |source| JournalError::File { action, path: path.to_owned(), source };
         let is_new = !path.exists();
         let mut options = OpenOptions::new();
@@ -80,7 +66,7 @@ impl Journal {
     ///
     /// # Errors
     /// It cannot be written.
-    pub fn append(&mut self, entry: &Entry) -> Result<(), JournalError> {
+    pub(crate) fn append(&mut self, entry: &Entry) -> Result<(), JournalError> {
         // Texts, numbers and maps with text keys: none of them can fail to be written.
         let mut line = serde_json::to_vec(entry).unwrap_or_default();
         line.push(b'\n');
@@ -88,8 +74,7 @@ impl Journal {
         written.map_err(|source| JournalError::File { action: "write", path: self.path.clone(), source })
     }
 
-    /// Where it is.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
@@ -116,7 +101,7 @@ impl Journal {
 ///
 /// # Errors
 /// It is damaged, or cannot be read.
-pub fn read(path: &Path) -> Result<Vec<Entry>, JournalError> {
+pub(crate) fn read(path: &Path) -> Result<Vec<Entry>, JournalError> {
     let content = std::fs::read(path);
     let content = content.map_err(|source| JournalError::File { action: "read", path: path.to_owned(), source })?;
     parse(&content, path).map(|parsed| parsed.entries)

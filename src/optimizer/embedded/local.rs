@@ -16,7 +16,7 @@ use crate::optimizer::{
 
 /// An optimizer in this process. Its journal is opened by the first hello, so that commands which only look at a
 /// configuration leave it alone.
-pub struct LocalOptimizer {
+pub(crate) struct LocalOptimizer {
     config: Arc<EmbeddedOptimizer>,
     conversation: Arc<Mutex<Option<Conversation>>>,
     watched: watch::Sender<Snapshot>,
@@ -24,7 +24,7 @@ pub struct LocalOptimizer {
 
 impl LocalOptimizer {
     /// An optimizer that has touched nothing yet.
-    pub fn new(config: EmbeddedOptimizer) -> Self {
+    pub(crate) fn new(config: EmbeddedOptimizer) -> Self {
         let watched = watch::Sender::new(Snapshot::default());
         Self { config: Arc::new(config), conversation: Arc::default(), watched }
     }

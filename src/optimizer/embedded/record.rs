@@ -26,11 +26,9 @@ fn first_search() -> u32 {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "entry", rename_all = "snake_case")]
 pub enum Entry {
-    /// The first line.
     Header(Box<Header>),
     /// A trial that is over.
     Trial(Box<Trial>),
-    /// The search is over.
     End(Box<End>),
     /// The application has the settings that it is left with.
     Left(Left),
@@ -48,7 +46,6 @@ pub struct Header {
     pub version: String,
     /// When it began, as RFC 3339.
     pub began: String,
-    /// The optimizer.
     pub id: String,
     /// Settings with their values of before.
     pub settings: Vec<Tunable>,
@@ -110,14 +107,12 @@ impl Header {
 pub enum Purpose {
     /// To know how it was before, and how noisy.
     Baseline,
-    /// To learn.
     Search,
     /// To confirm what was found: the winner and the baseline in turns.
     Confirmation,
 }
 
 impl Purpose {
-    /// The word for it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Baseline => "baseline",
@@ -130,15 +125,12 @@ impl Purpose {
 /// What is about to be tried.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
-    /// Counts from 1.
     pub number: usize,
-    /// Why it is made.
     pub purpose: Purpose,
     /// The values of what may be changed.
     pub settings: Settings,
     /// Their price of an hour.
     pub cost: f64,
-    /// Why these, for people.
     pub why: String,
     /// What the model expected; none without a model.
     pub forecast: Option<Forecast>,
@@ -157,12 +149,9 @@ pub struct Forecast {
     pub probability_feasible: Option<f64>,
 }
 
-/// An expected value.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Prediction {
-    /// The mean.
     pub mean: f64,
-    /// The standard deviation.
     pub deviation: f64,
 }
 
@@ -187,14 +176,11 @@ impl From<search::Forecast> for Forecast {
 /// A trial that is over.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Trial {
-    /// What was tried.
     #[serde(flatten)]
     pub plan: Plan,
-    /// What came of it.
     pub outcome: Outcome,
     /// When it began, as RFC 3339.
     pub began: String,
-    /// When it was over.
     pub ended: String,
 }
 
@@ -209,7 +195,6 @@ pub enum Outcome {
     },
     /// The application refused it, something failed, or it was ended for the sake of an objective.
     Infeasible {
-        /// `adjustment` or `measurement`.
         during: String,
         /// The word of the agent, such as `rejected`.
         word: String,
@@ -230,7 +215,6 @@ pub enum Stop {
     NoImprovement,
 }
 
-/// The result.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct End {
     /// Why the search is over.
@@ -241,7 +225,6 @@ pub struct End {
     pub ended: String,
 }
 
-/// The best settings.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Winner {
     /// The values of what may be changed.
@@ -261,7 +244,6 @@ pub struct Winner {
 /// What the application is left with.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Left {
-    /// The values.
     pub settings: Settings,
     /// What went wrong when they were to be set.
     pub problem: Option<String>,

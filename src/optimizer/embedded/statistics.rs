@@ -9,10 +9,8 @@ use super::values::mean;
 /// The share of intervals that do not hold the true difference.
 const ERROR: f64 = 0.05;
 
-/// How two samples differ.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Difference {
-    /// The mean before.
     pub baseline: f64,
     /// The mean with the other settings.
     pub winner: f64,
@@ -21,7 +19,6 @@ pub struct Difference {
 }
 
 impl Difference {
-    /// Between exact numbers.
     pub fn exact(baseline: f64, winner: f64) -> Self {
         let difference = winner - baseline;
         Self { baseline, winner, interval: Some([difference; 2]) }

@@ -38,7 +38,6 @@ pub(super) fn entry(entry: &Entry, journal: &Path) {
     }
 }
 
-/// As `cpu=2.0 mem=1.5`.
 fn pairs<'a, V: std::fmt::Display + 'a>(values: impl IntoIterator<Item = (&'a String, V)>) -> String {
     values.into_iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
 }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::search::{Dimension, Point, Space};
 
 /// Values by `component.setting`, those that may be changed only.
-pub type Settings = Map<String, Value>;
+pub(crate) type Settings = Map<String, Value>;
 
 /// Digits behind the point of a value: enough for a byte of a GiB, and few enough that 0.1 + 0.2 is 0.3.
 const PRECISION: f64 = 1e12;
@@ -16,13 +16,10 @@ const PRECISION: f64 = 1e12;
 /// One setting of one component, as it was before the campaign.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Tunable {
-    /// The component.
     pub component: String,
-    /// Its setting.
     pub setting: String,
     /// The values that it can have.
     pub domain: Domain,
-    /// The unit, for people.
     pub unit: Option<String>,
     /// The value that it had.
     pub value: Value,
@@ -34,16 +31,13 @@ pub struct Tunable {
 pub enum Domain {
     /// Numbers from `min` to `max` in steps.
     Range {
-        /// The lowest.
         min: f64,
-        /// The highest.
         max: f64,
         /// The distance of neighbours; 0 when there is only one.
         step: f64,
         /// Whether all are whole numbers.
         whole: bool,
     },
-    /// One of several texts.
     Enum(Vec<String>),
     /// The one that it has: it is pinned.
     Pinned,
@@ -52,24 +46,15 @@ pub enum Domain {
 /// What an agent describes and no campaign can work with.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TunableError {
-    /// Everything is pinned.
     #[error("nothing can be optimized: the description has no setting that is not pinned")]
     Nothing,
-    /// No value.
     #[error("setting '{0}' has no value now: give it one, or pin it")]
     NoValue(String),
-    /// No bounds.
     #[error("setting '{name}' cannot be searched: {problem}")]
-    Domain {
-        /// Which one.
-        name: String,
-        /// What is wrong.
-        problem: String,
-    },
+    Domain { name: String, problem: String },
 }
 
 impl Tunable {
-    /// `component.setting`.
     pub fn name(&self) -> String {
         format!("{}.{}", self.component, self.setting)
     }

@@ -9,7 +9,6 @@ use crate::types::{Measurement, Reading};
 /// The note that a load generator leaves whose reports are about the whole attack up to then.
 const CUMULATIVE_NOTE: &str = "load_profile";
 
-/// Its metrics.
 const CUMULATIVE: [&str; 10] = [
     "throughput",
     "error_rate",
@@ -25,7 +24,7 @@ const CUMULATIVE: [&str; 10] = [
 
 /// The mean over the series of a metric of the mean over their points; the last point of a cumulative one. Metrics
 /// without a finite value are left out.
-pub fn of(measurement: &Measurement) -> BTreeMap<String, f64> {
+pub(crate) fn of(measurement: &Measurement) -> BTreeMap<String, f64> {
     let is_attack = measurement.annotations.contains_key(CUMULATIVE_NOTE);
     let mut levels: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
     for reading in &measurement.readings {

@@ -38,7 +38,7 @@ const DIAGNOSTICS_LIMITS: Limits =
     Limits { max_time: Some(Duration::from_mins(10)), max_tries: Some(20), max_wait: None };
 
 /// An optimizer that speaks the protocol over HTTP.
-pub struct RemoteOptimizer {
+pub(crate) struct RemoteOptimizer {
     http: reqwest::Client,
     connections: Connections,
     servo_uid: Option<String>,
@@ -47,7 +47,6 @@ pub struct RemoteOptimizer {
     retries: RetryCount,
 }
 
-/// [`Retries`] as they happen.
 #[derive(Debug, Default)]
 struct RetryCount {
     total: AtomicU64,
@@ -59,7 +58,7 @@ impl RemoteOptimizer {
     ///
     /// # Errors
     /// When the configuration cannot be used in these surroundings.
-    pub fn new(
+    pub(crate) fn new(
         config: &OptimizerConfig,
         settings: &CommonConfig,
         servo_uid: Option<&str>,

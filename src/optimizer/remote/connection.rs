@@ -103,7 +103,6 @@ impl Connections {
         Ok(connection)
     }
 
-    /// The endpoint for messages.
     pub(super) fn shown_endpoint(&self) -> String {
         self.held().map(|connection| super::answer::shown(connection.base.url())).unwrap_or_default()
     }

@@ -11,18 +11,13 @@ pub enum BuildError {
     /// A proxy address cannot be used.
     #[error("the proxy for {pattern:?} cannot be used")]
     Proxy {
-        /// The key of `settings.proxies`.
         pattern: String,
-        /// Why.
         #[source]
         source: reqwest::Error,
     },
     /// A proxy address is none. It may hold a password, so that it is not repeated.
     #[error("the proxy for {pattern:?} is not an address such as http://proxy.example:3128")]
-    ProxyAddress {
-        /// The key of `settings.proxies`.
-        pattern: String,
-    },
+    ProxyAddress { pattern: String },
     /// The HTTP library refuses the options.
     #[error("failed to make an HTTP client")]
     Client(#[source] reqwest::Error),

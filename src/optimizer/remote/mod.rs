@@ -11,5 +11,5 @@ mod connection;
 mod error;
 mod proxies;
 
-pub use client::RemoteOptimizer;
-pub use error::BuildError;
+pub(crate) use client::RemoteOptimizer;
+pub(crate) use error::BuildError;

@@ -15,7 +15,7 @@ const COST_UNIT: &str = "per hour";
 
 impl Report {
     /// The report of a campaign, also of one that is not over. Takes as long as a suggestion does.
-    pub fn of(campaign: &Campaign) -> Self {
+    pub(crate) fn of(campaign: &Campaign) -> Self {
         let header = campaign.header();
         let objective = goal(campaign);
         let conditions: Vec<Condition> = campaign.config().slo.iter().map(|slo| condition(slo, campaign)).collect();

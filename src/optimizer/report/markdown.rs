@@ -4,8 +4,7 @@ use super::text::{self, interval, number, percent, verdict, with_unit};
 use super::{Report, ResultReport, TrialReport};
 use crate::optimizer::embedded::Outcome;
 
-/// The document.
-pub fn document(report: &Report) -> String {
+pub(crate) fn document(report: &Report) -> String {
     let goal = &report.objective;
     let direction = if goal.maximize { "highest" } else { "lowest" };
     let mut lines = vec![format!("# Optimization of {}", escape(&report.optimizer)), String::new()];

@@ -4,9 +4,9 @@
 //! [`html`]. [`patch`] turns the winner into files that change a workload. Pure: nothing here reads, writes or applies.
 
 mod build;
-pub mod html;
-pub mod markdown;
-pub mod patch;
+pub(crate) mod html;
+pub(crate) mod markdown;
+pub(crate) mod patch;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -18,11 +18,11 @@ use serde_json::Value;
 
 use super::embedded::{Difference, Left, Outcome, Prediction, Purpose, Settings, Stop};
 
-pub use text::{number, settings as settings_text, value as value_text};
+pub(crate) use text::{number, settings as settings_text, value as value_text};
 
 /// A campaign for readers. Its keys are stable: later versions add some, and neither remove nor rename any.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Report {
+pub(crate) struct Report {
     /// The id of the optimizer.
     pub optimizer: String,
     /// The version of the program that began the campaign.
@@ -35,9 +35,7 @@ pub struct Report {
     pub stop: Option<Stop>,
     /// How many trials it may have.
     pub budget: usize,
-    /// What is optimized.
     pub objective: Goal,
-    /// What must hold.
     pub conditions: Vec<Condition>,
     /// The settings that may be changed.
     pub settings: Vec<Setting>,
@@ -57,25 +55,19 @@ pub struct Report {
     pub left: Option<Left>,
 }
 
-/// What is optimized.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Goal {
-    /// `cost`, or a metric.
+pub(crate) struct Goal {
     pub name: String,
     /// The unit, for people; empty when none is known.
     pub unit: String,
-    /// Whether more is better.
     pub maximize: bool,
     /// Whether it is computed from the settings rather than measured.
     pub computed: bool,
 }
 
-/// What must hold.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Condition {
-    /// In words.
+pub(crate) struct Condition {
     pub text: String,
-    /// The metric.
     pub metric: String,
     /// Its unit, for people; empty when none is known.
     pub unit: String,
@@ -89,23 +81,17 @@ pub struct Condition {
 
 /// A setting that may be changed.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Setting {
-    /// `component.setting`.
+pub(crate) struct Setting {
     pub name: String,
-    /// The unit, for people.
     pub unit: Option<String>,
-    /// The value of before.
     pub baseline: Value,
 }
 
-/// A trial.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct TrialReport {
-    /// Counts from 1.
+pub(crate) struct TrialReport {
     pub number: usize,
     /// Why there was a trial.
     pub purpose: Purpose,
-    /// What was tried.
     pub settings: Settings,
     /// Its price of an hour.
     pub cost: f64,
@@ -131,29 +117,24 @@ pub struct TrialReport {
     pub expected_improvement: Option<f64>,
     /// All of that in a sentence.
     pub explanation: String,
-    /// What came of it.
     pub outcome: Outcome,
     /// When it began, as RFC 3339.
     pub began: String,
-    /// When it was over.
     pub ended: String,
 }
 
 /// What was read for a condition.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct ConditionReading {
-    /// The value.
+pub(crate) struct ConditionReading {
     pub value: f64,
     /// What it is compared with.
     pub threshold: f64,
-    /// Whether the condition holds.
     pub holds: bool,
 }
 
 /// A point of the front.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct FrontPoint {
-    /// Settings that were tried.
+pub(crate) struct FrontPoint {
     pub settings: Settings,
     /// The objective that the model expects.
     pub objective: f64,
@@ -163,10 +144,8 @@ pub struct FrontPoint {
 
 /// What a setting does to a metric, averaged over all other settings.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Effect {
-    /// `component.setting`.
+pub(crate) struct Effect {
     pub setting: String,
-    /// The metric, or `cost`.
     pub metric: String,
     /// The condition that it is of, as an index; `None` for the objective.
     pub condition: Option<usize>,
@@ -178,19 +157,16 @@ pub struct Effect {
 
 /// A point of a curve.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct CurvePoint {
+pub(crate) struct CurvePoint {
     /// The value of the setting.
     pub value: Value,
     /// The expected value of the metric.
     pub mean: f64,
-    /// Its standard deviation.
     pub deviation: f64,
 }
 
-/// The result.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct ResultReport {
-    /// The best settings.
+pub(crate) struct ResultReport {
     pub settings: Settings,
     /// Whether they are those of before.
     pub is_baseline: bool,
@@ -206,20 +182,16 @@ pub struct ResultReport {
 
 /// A setting that is to be changed.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Change {
-    /// `component.setting`.
+pub(crate) struct Change {
     pub setting: String,
-    /// The value of before.
     pub from: Value,
-    /// The value to apply.
     pub to: Value,
-    /// The unit, for people.
     pub unit: Option<String>,
 }
 
 impl Report {
     /// As indented JSON that ends with a line break.
-    pub fn to_json(&self) -> String {
+    pub(crate) fn to_json(&self) -> String {
         // Texts, numbers and maps with text keys: none of them can fail to be written.
         serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
     }

@@ -14,10 +14,8 @@ const TUNING: &str = "-tuning";
 
 /// What a patch is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// A deployment.
+pub(crate) enum Kind {
     Deployment,
-    /// A stateful set.
     StatefulSet,
 }
 
@@ -33,8 +31,7 @@ impl Kind {
 
 /// What a report does not know of a workload.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Target {
-    /// What the workloads are.
+pub(crate) struct Target {
     pub kind: Kind,
     /// Where they are; that of the context or of the base when none is given.
     pub namespace: Option<String>,
@@ -42,46 +39,36 @@ pub struct Target {
 
 /// Why there is no patch.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum PatchError {
-    /// The campaign goes on.
+pub(crate) enum PatchError {
     #[error("the optimization is not over, so that there is no winner yet")]
     NotOver,
-    /// It found nothing.
     #[error("nothing was found that keeps all objectives, so that there is nothing to recommend")]
     Nothing,
-    /// It found nothing better.
     #[error("nothing was found that is better than the settings of before, so that there is nothing to change")]
     Baseline,
     /// A value cannot be written.
     #[error("setting '{setting}' has the value {value}, which is no quantity")]
-    Value {
-        /// Which one.
-        setting: String,
-        /// What it is.
-        value: Value,
-    },
+    Value { setting: String, value: Value },
 }
 
 /// The change of one workload.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Patch {
+pub(crate) struct Patch {
     /// The name of the workload.
     pub workload: String,
-    /// What it is.
     pub kind: Kind,
-    /// A strategic merge patch.
     pub body: Value,
 }
 
 impl Patch {
     /// As YAML that `kubectl patch --patch-file` and kustomize take.
-    pub fn to_yaml(&self) -> String {
+    pub(crate) fn to_yaml(&self) -> String {
         to_yaml(&self.body)
     }
 }
 
 /// What a winner that was not confirmed has to be told with.
-pub fn warning(report: &Report) -> Option<&'static str> {
+pub(crate) fn warning(report: &Report) -> Option<&'static str> {
     let unproven = report.result.as_ref().is_some_and(|result| !result.confirmed && !result.is_baseline);
     unproven.then_some("this result was NOT confirmed against the baseline")
 }
@@ -90,7 +77,7 @@ pub fn warning(report: &Report) -> Option<&'static str> {
 ///
 /// # Errors
 /// There is no winner, it is what was before, or a value makes no sense.
-pub fn patches(report: &Report, target: &Target) -> Result<Vec<Patch>, PatchError> {
+pub(crate) fn patches(report: &Report, target: &Target) -> Result<Vec<Patch>, PatchError> {
     let result = match &report.result {
         Some(result) if result.is_baseline => return Err(PatchError::Baseline),
         Some(result) => result,
@@ -122,7 +109,7 @@ fn place<'a>(component: &'a str, pinned: &'a [String]) -> (&'a str, &'a str) {
 }
 
 /// A kustomization on top of another one, with these patches in it.
-pub fn kustomization(patches: &[Patch], base: &str) -> String {
+pub(crate) fn kustomization(patches: &[Patch], base: &str) -> String {
     let patches: Vec<Value> = patches
         .iter()
         .map(|patch| {

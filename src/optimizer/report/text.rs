@@ -12,7 +12,7 @@ const MICROSECONDS: usize = 6;
 const FRACTION: usize = 2;
 
 /// A number with as many digits as people compare by.
-pub fn number(value: f64) -> String {
+pub(crate) fn number(value: f64) -> String {
     let digits = match value.abs() {
         0.0 => 0,
         // Not 0.0000, which says nothing.
@@ -56,12 +56,12 @@ pub(super) fn percent(share: f64) -> String {
 }
 
 /// A scalar as text without quotation marks.
-pub fn value(value: &Value) -> String {
+pub(crate) fn value(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 /// The settings as `cpu=2.0 mem=1.5`; component names only where there are several.
-pub fn settings(settings: &Settings) -> String {
+pub(crate) fn settings(settings: &Settings) -> String {
     let short = has_one_component(settings.keys().map(String::as_str));
     let shown = settings.iter().map(|(name, of)| format!("{}={}", if short { last(name) } else { name }, value(of)));
     shown.collect::<Vec<_>>().join(" ")

@@ -76,7 +76,6 @@ impl ByteSize {
         bytes.ok_or_else(too_large)
     }
 
-    /// The size in bytes.
     pub const fn bytes(self) -> i64 {
         self.0
     }

@@ -19,7 +19,6 @@ const SUFFIXES: [(char, i64); 3] = [('m', 3), ('u', 6), ('n', 9)];
 pub struct Core(BigDecimal);
 
 impl Core {
-    /// This many cores.
     pub fn new(cores: BigDecimal) -> Self {
         Self(cores)
     }

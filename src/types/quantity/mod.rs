@@ -17,12 +17,7 @@ pub enum QuantityError {
     ByteSize(String),
     /// A unit that does not exist.
     #[error("could not interpret byte unit '{unit}' of '{text}': use Ki, Mi, Gi, Ti, Pi, Ei or K, M, G, T, P, E")]
-    ByteUnit {
-        /// The unit.
-        unit: String,
-        /// The whole text.
-        text: String,
-    },
+    ByteUnit { unit: String, text: String },
     /// More bytes than 64 bits count.
     #[error("'{0}' is out of range: at most 9223372036854775807 bytes")]
     TooLarge(String),

@@ -10,7 +10,6 @@ const STEP: f64 = 0.125;
 /// A number of cores: name `cpu`, unit `cores`, all numbers floats, the minimum above zero.
 pub type CpuSetting = Ranged<Cpu>;
 
-/// The kind of [`CpuSetting`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cpu;
 

@@ -59,7 +59,6 @@ impl EnumSetting {
     }
 }
 
-/// `['one', 'two']`.
 fn list(values: &[String]) -> String {
     let quoted: Vec<String> = values.iter().map(|value| quoted(value)).collect();
     format!("[{}]", quoted.join(", "))

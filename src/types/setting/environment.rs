@@ -13,9 +13,7 @@ use crate::types::{Number, Scalar};
 /// A setting in an environment variable, told apart by its `type`.
 #[derive(Debug, Clone, PartialEq)]
 pub enum EnvironmentSetting {
-    /// A number.
     Range(EnvironmentRangeSetting),
-    /// A text.
     Enum(EnvironmentEnumSetting),
 }
 
@@ -169,7 +167,6 @@ impl EnvironmentRangeSetting {
         variable_name(self.literal.as_deref(), self.range.name())
     }
 
-    /// The bounds.
     pub fn range(&self) -> &Ranged<EnvironmentRange> {
         &self.range
     }

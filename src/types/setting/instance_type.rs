@@ -22,7 +22,6 @@ impl InstanceTypeSetting {
     }
 }
 
-/// The only unit.
 #[derive(Clone, Copy)]
 struct Ec2;
 

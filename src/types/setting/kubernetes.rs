@@ -26,7 +26,6 @@ impl ResourceRequirement {
     /// Both, in the order they are looked at.
     pub const ALL: [Self; 2] = [Self::Request, Self::Limit];
 
-    /// The text in configuration.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Request => "request",
@@ -49,10 +48,8 @@ impl Decode for ResourceRequirement {
     }
 }
 
-/// Cores of a container.
 pub type KubernetesCpuSetting = KubernetesSetting<KubernetesCpu>;
 
-/// Memory of a container.
 pub type KubernetesMemorySetting = KubernetesSetting<KubernetesMemory>;
 
 /// The kind of the range in [`KubernetesCpuSetting`].
@@ -123,7 +120,6 @@ where
 }
 
 impl<K: RangeKind> KubernetesSetting<K> {
-    /// The bounds.
     pub fn range(&self) -> &Ranged<K> {
         &self.range
     }

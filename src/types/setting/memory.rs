@@ -10,7 +10,6 @@ pub(super) const ZERO_MIN: &str = "min must be greater than zero";
 /// An amount of memory: name `mem`, unit `GiB`, the minimum not zero.
 pub type MemorySetting = Ranged<Memory>;
 
-/// The kind of [`MemorySetting`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Memory;
 

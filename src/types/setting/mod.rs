@@ -25,11 +25,12 @@ pub use cpu::CpuSetting;
 pub use enumeration::EnumSetting;
 pub use environment::{EnvironmentEnumSetting, EnvironmentRangeSetting, EnvironmentSetting};
 pub use instance_type::InstanceTypeSetting;
-pub use kubernetes::{KubernetesCpuSetting, KubernetesMemorySetting, KubernetesSetting, ResourceRequirement};
+pub use kubernetes::{KubernetesCpuSetting, KubernetesMemorySetting};
+pub(crate) use kubernetes::{KubernetesSetting, ResourceRequirement};
 pub use memory::MemorySetting;
-pub use range::{RangeKind, RangeSetting, Ranged};
+pub use range::RangeSetting;
 pub use replicas::ReplicasSetting;
-pub use step::{Bound, step_aligned, step_suggestions};
+pub use step::{step_aligned, step_suggestions};
 
 use super::Scalar;
 use crate::decode::{Decode, Decoder, Fields, KeyPath, NoVariables, Node, Origin, Problem, Problems, Value};
@@ -37,21 +38,14 @@ use crate::decode::{Decode, Decoder, Fields, KeyPath, NoVariables, Node, Origin,
 /// What can be set on a component.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Setting {
-    /// A number within bounds.
     Range(RangeSetting),
-    /// One of several texts.
     Enum(EnumSetting),
-    /// Cores of a CPU.
     Cpu(CpuSetting),
-    /// Memory, in GiB.
     Memory(MemorySetting),
-    /// A number of replicas.
     Replicas(ReplicasSetting),
     /// A type of cloud instance.
     InstanceType(InstanceTypeSetting),
-    /// Cores of a container.
     KubernetesCpu(KubernetesCpuSetting),
-    /// Memory of a container.
     KubernetesMemory(KubernetesMemorySetting),
     /// A number in an environment variable.
     EnvironmentRange(EnvironmentRangeSetting),

@@ -25,7 +25,6 @@ pub trait RangeKind: fmt::Debug + Clone + PartialEq {
     /// Whether a missing value is null on the wire rather than left out.
     const SENDS_NULL: bool = false;
 
-    /// Reads a bound.
     fn decode_bound(node: &Node, cx: &mut Decoder<'_>) -> Option<Self::Bound>;
 
     /// The JSON Schema of a bound.
@@ -33,7 +32,6 @@ pub trait RangeKind: fmt::Debug + Clone + PartialEq {
         generator.subschema_for::<Self::Bound>()
     }
 
-    /// Reads a value.
     fn decode_value(node: &Node, cx: &mut Decoder<'_>) -> Option<Self::Bound> {
         Self::decode_bound(node, cx)
     }
@@ -49,10 +47,8 @@ pub trait RangeKind: fmt::Debug + Clone + PartialEq {
     }
 }
 
-/// A number between bounds.
 pub type RangeSetting = Ranged<Plain>;
 
-/// The kind of [`RangeSetting`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Plain;
 
@@ -111,12 +107,10 @@ impl<B: Bound> Held<B> {
 }
 
 impl<K: RangeKind> Ranged<K> {
-    /// The lowest value.
     pub fn min(&self) -> &K::Bound {
         &self.bounds.min
     }
 
-    /// The highest value.
     pub fn max(&self) -> &K::Bound {
         &self.bounds.max
     }
@@ -294,7 +288,6 @@ impl<K: RangeKind> Kind for Ranged<K> {
     }
 }
 
-/// `web (range 0-10, 1)`.
 impl<K: RangeKind> fmt::Display for Ranged<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} (range {}, {})", self.common.name, self.bounds.range_text(), self.bounds.step.human())

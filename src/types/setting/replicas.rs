@@ -10,7 +10,6 @@ use crate::types::Number;
 /// A number of replicas: name `replicas`, all numbers integers, step 1 when none is given.
 pub type ReplicasSetting = Ranged<Replicas>;
 
-/// The kind of [`ReplicasSetting`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Replicas;
 

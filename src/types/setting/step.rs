@@ -19,7 +19,6 @@ pub trait Bound: fmt::Debug + Clone + PartialEq + PartialOrd + JsonSchema {
     fn as_f64(&self) -> f64;
     /// The exact text, where messages speak of differences.
     fn exact(&self) -> String;
-    /// The text for people.
     fn human(&self) -> String;
     /// The form of a configuration dump.
     fn dump(&self) -> Json;
@@ -261,7 +260,6 @@ impl<B: Bound> Bounds<B> {
         self.min <= *value && *value <= self.max
     }
 
-    /// `0-10`.
     pub(super) fn range_text(&self) -> String {
         format!("{}-{}", self.min.human(), self.max.human())
     }

@@ -10,8 +10,8 @@ mod recording;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use servox::checks::Check;
-use servox::connector::EventError;
+use servox::internals::checks::Check;
+use servox::internals::connector::EventError;
 use tokio::process::Command;
 
 use self::expected::{Expectation, Expected, Failure};

@@ -86,7 +86,7 @@ fn wrong_commands(document: &Document) -> Vec<String> {
     let wrong = commands(document).into_iter().filter_map(|(block, simple)| {
         let problem = if let Some(arguments) = arguments(&simple.words) {
             let line = std::iter::once("servo").chain(arguments.iter().map(String::as_str));
-            servox::cli::check_arguments(servox::connectors::CONNECTORS, line).err()
+            servox::internals::cli::check_arguments(servox::internals::connectors::CONNECTORS, line).err()
         } else {
             let program = &simple.words[0];
             let is_ours = program.contains('/') && root().join(program).is_file();

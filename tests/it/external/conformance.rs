@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde_json::Value;
-use servox::connectors::external::conformance::RULES;
+use servox::internals::connectors::external::conformance::RULES;
 
 use super::{connector, executable, no_orphans};
 use crate::support::servo_bin::ServoBin;

@@ -4,16 +4,16 @@ use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use servox::checks::CheckRequest;
-use servox::connector::{
+use servox::internals::checks::CheckRequest;
+use servox::internals::connector::{
     AdjustRequest, BuildContext, Connector, ConnectorName, DescribeRequest, ErasedFactory, ErrorKind, Event,
     EventContext, EventContextText, MeasureRequest, OptimizerIdentity, Outcome, Phase, ProgressSender, Section,
     Services,
 };
-use servox::connectors::external::Found;
-use servox::connectors::external::conformance::RULES;
-use servox::decode::{Decoder, NoVariables, Node, Origin};
-use servox::types::{Adjustment, Control, Description, Duration, Metric, Scalar, Unit};
+use servox::internals::connectors::external::Found;
+use servox::internals::connectors::external::conformance::RULES;
+use servox::internals::decode::{Decoder, NoVariables, Node, Origin};
+use servox::internals::types::{Adjustment, Control, Description, Duration, Metric, Scalar, Unit};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -78,7 +78,7 @@ async fn build(folder: &Path) -> Box<dyn Connector> {
     let node = Node::from_json(&json!({"host": "127.0.0.1", "token": "s3cr3t"}), &Origin::whole("test"));
     let section = Section { name: &name, node: &node, prefix: "" };
     let prepared = Decoder::run(&NoVariables, |cx| factory.parse(section, cx)).unwrap();
-    let build = BuildContext { optimizer: None, network: servox::network::Network::default() };
+    let build = BuildContext { optimizer: None, network: servox::internals::network::Network::default() };
     prepared.build(name.clone(), &build).unwrap()
 }
 

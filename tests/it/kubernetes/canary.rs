@@ -1,7 +1,7 @@
 //! Tuning pods: made, replaced, and never mistaken for somebody else's.
 
 use serde_json::{Value, json};
-use servox::servo::Dispatch;
+use servox::internals::servo::Dispatch;
 
 use super::{SOON, attached, expect_failure, held, memory, none, section, stanza, writes};
 use crate::support::kube_api::cluster::{Cluster, Fate, deployment};

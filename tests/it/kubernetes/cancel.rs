@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use servox::servo::Dispatch;
+use servox::internals::servo::Dispatch;
 use tokio_util::sync::CancellationToken;
 
 use super::{attached, container, expect_failure, held, memory, none, section, stanza, web, web_section, writes};
@@ -25,7 +25,7 @@ fn limit(api: &KubeApi) -> Value {
 }
 
 /// Cancels an adjustment while it waits for the rollout.
-async fn cancelled(api: &KubeApi, more: &Value) -> servox::connector::EventError {
+async fn cancelled(api: &KubeApi, more: &Value) -> servox::internals::connector::EventError {
     let servo = attached(api, &web_section(more)).await;
     let cancellation = CancellationToken::new();
     let script = async {

@@ -7,7 +7,7 @@ use crate::support::kube_api::cluster::{Cluster, Fate, befall, deployment, newes
 use crate::support::kube_api::{Effect, Fault, Key, KubeApi, LogKey, Refusal};
 
 /// Adjusts `web`, whose new pods have this fate, and returns the failure.
-async fn failure_of(fate: Fate, more: &Value) -> (servox::connector::EventError, KubeApi) {
+async fn failure_of(fate: Fate, more: &Value) -> (servox::internals::connector::EventError, KubeApi) {
     let api = KubeApi::start(deployment("web", 1), Cluster::where_pods(move |_| fate.clone())).await;
     let mut options = json!({"timeout": "1s"});
     for (key, value) in more.as_object().into_iter().flatten() {
@@ -86,7 +86,7 @@ fn replicas(api: &KubeApi, name: &str) -> Value {
 }
 
 /// Two Deployments, `web` before `api`; the pods of one of them fail.
-async fn two(failing: &'static str, modes: [&str; 2]) -> (servox::connector::EventError, KubeApi) {
+async fn two(failing: &'static str, modes: [&str; 2]) -> (servox::internals::connector::EventError, KubeApi) {
     let objects = [deployment("web", 1), deployment("api", 1)].concat();
     let fate = move |pod: &Value| {
         let fails = pod["metadata"]["labels"]["app.kubernetes.io/name"] == failing;

@@ -15,7 +15,7 @@ mod sidecar;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use servox::connector::EventError;
+use servox::internals::connector::EventError;
 
 use crate::support::kube_api::{Call, Key, KubeApi, Objects, Stage, Write};
 use crate::support::kubernetes_servo::{KubernetesServo, status};

@@ -1,7 +1,7 @@
 //! The scripted API server itself, by a plain HTTP client: what the other tests stand on.
 
 use serde_json::{Value, json};
-use servox::network::Network;
+use servox::internals::network::Network;
 
 use crate::support::kube_api::cluster::{Cluster, deployment};
 use crate::support::kube_api::{Effect, Fault, Key, KubeApi, LogKey, Refusal};

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use servox::checks::{Check, CheckRequest};
-use servox::connector::Event;
-use servox::types::Severity;
+use servox::internals::checks::{Check, CheckRequest};
+use servox::internals::connector::Event;
+use servox::internals::types::Severity;
 
 use super::{Bench, section};
 use crate::support::components::component;

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use servox::connector::ErrorKind;
-use servox::types::Duration as Span;
+use servox::internals::connector::ErrorKind;
+use servox::internals::types::Duration as Span;
 
 use super::{Bench, REPORT, section, values};
 

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
-use servox::connector::{ErrorKind, Event, MeasureRequest};
-use servox::connectors::vegeta::CHANNEL;
-use servox::exchange::Delivery;
-use servox::types::{Control, Duration as Span};
+use servox::internals::connector::{ErrorKind, Event, MeasureRequest};
+use servox::internals::connectors::vegeta::CHANNEL;
+use servox::internals::exchange::Delivery;
+use servox::internals::types::{Control, Duration as Span};
 
 use super::{Bench, last, section, values, wait_until};
 use crate::support::http_server::{HttpServer, Reply};

@@ -11,15 +11,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use servox::connector::{
+use servox::internals::connector::{
     BuildContext, Connector, ConnectorName, Event, EventContext, EventContextText, EventError, MeasureRequest, Phase,
     ProgressSender, Section, Services,
 };
-use servox::connectors::CONNECTORS;
-use servox::decode::{Decoder, NoVariables, Node, Origin};
-use servox::network::Network;
-use servox::subprocess::SearchPath;
-use servox::types::{Control, Duration as Span, Measurement, Reading};
+use servox::internals::connectors::CONNECTORS;
+use servox::internals::decode::{Decoder, NoVariables, Node, Origin};
+use servox::internals::network::Network;
+use servox::internals::subprocess::SearchPath;
+use servox::internals::types::{Control, Duration as Span, Measurement, Reading};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 

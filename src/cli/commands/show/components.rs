@@ -21,7 +21,6 @@ pub(crate) struct Args {
     output: Format,
 }
 
-/// Asks and prints.
 pub(crate) async fn run(args: Args, cx: &Context) -> Result<ExitCode, CliError> {
     cx.ask(args.output, async |servos, dispatch| {
         let mut reports = Vec::new();

@@ -25,7 +25,6 @@ pub(crate) struct Args {
     output: Format,
 }
 
-/// Prints them.
 pub(crate) async fn run(args: Args, cx: &Context) -> Result<ExitCode, CliError> {
     let servos = cx.servos(OptimizerRequirement::Optional).await?;
     let reports: Vec<Report> = servos.chosen.iter().map(|servo| report(servo, args.verbose)).collect();

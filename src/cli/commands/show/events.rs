@@ -86,7 +86,6 @@ impl Handled {
     }
 }
 
-/// Prints them.
 pub(crate) async fn run(args: Args, cx: &Context) -> Result<ExitCode, CliError> {
     if args.all {
         let (table, value) = view(&of_all_types(cx.registry, &args), &args);

@@ -24,7 +24,6 @@ const CANCELLED_SPAN: Span = Span::from_secs(120);
 const UNTIL_CANCEL: Duration = Duration::from_millis(200);
 
 impl Judge<'_> {
-    /// Asks for each event.
     pub(super) async fn events(&mut self, session: &mut Session, announced: &Announced) -> Result<(), Over> {
         let control = DescribeRequest::default();
         let described =

@@ -13,7 +13,6 @@ use crate::types::{ByteSize, Core, ResourceRequirement};
 /// What the configuration says of a resource.
 struct Range<'a, B> {
     resource: Resource,
-    /// The resource in messages.
     title: &'static str,
     get: &'a [ResourceRequirement],
     request: Option<&'a B>,
@@ -21,7 +20,6 @@ struct Range<'a, B> {
     min: &'a B,
     max: &'a B,
     parse: fn(&str) -> Option<B>,
-    /// A quantity for people.
     show: fn(&B) -> String,
     /// A quantity for a cluster.
     text: fn(&B) -> String,

@@ -10,10 +10,8 @@ use crate::connectors::opsani_dev::names::object_name;
 use crate::connectors::opsani_dev::place::pod_name;
 use crate::k8s::{ApiError, PodIdentity};
 
-/// The container of Prometheus.
 const PROMETHEUS: &str = "prometheus";
 
-/// Where it listens.
 const PORT: i32 = 9090;
 
 /// What selects the servo's pod.

@@ -83,7 +83,6 @@ impl<'a> Study<'a> {
         probable.min_by(|a, b| a.value.total_cmp(&b.value))
     }
 
-    /// The next trial.
     pub(super) fn suggest(&self) -> Suggestion {
         let incumbent = self.incumbent();
         let noisy = self.models.noisy();
@@ -214,7 +213,6 @@ impl<'a> Study<'a> {
         self.problem.space.same(&trial.point, &self.problem.baseline)
     }
 
-    /// The best tried points.
     fn seeds(&self) -> Vec<Point> {
         let mut tried: Vec<&Tried> = self.tried.iter().collect();
         let rank = |tried: &Tried| (tried.ln_feasible < PROBABLE.ln(), tried.value);

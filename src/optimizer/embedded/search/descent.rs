@@ -14,7 +14,6 @@ const TOLERANCE: f64 = 1e-7;
 /// A value with its gradient.
 pub(super) type Slope = (f64, Vec<f64>);
 
-/// Where a search ended.
 #[derive(Clone, Debug)]
 pub(super) struct Minimum {
     pub(super) at: Vec<f64>,

@@ -5,7 +5,6 @@
 
 use super::space::{Dimension, Space};
 
-/// √5.
 const ROOT_5: f64 = 2.236_067_977_499_79;
 
 /// The ratio of the bounds from which a dimension is seen by its logarithm.

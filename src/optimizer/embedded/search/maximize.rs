@@ -21,7 +21,6 @@ const CLIMBS: usize = 4;
 const STEPS: usize = 20;
 const ROUNDS: usize = 6;
 
-/// What is searched.
 pub(super) struct Hunt<'a> {
     pub(super) space: &'a Space,
     /// The permitted values of each dimension; within its bounds.

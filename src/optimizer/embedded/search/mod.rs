@@ -25,10 +25,8 @@ mod safety;
 mod sequence;
 mod space;
 
-pub use problem::{
-    Algorithm, Constraint, Forecast, Function, Mode, Objective, Observation, Outcome, Prediction, Problem,
-    Recommendation, Scale, Suggestion, Why,
-};
+pub use problem::{Algorithm, Constraint, Mode, Objective, Observation, Outcome, Problem, Scale};
+pub(crate) use problem::{Forecast, Prediction, Recommendation, Suggestion, Why};
 pub use space::{Dimension, Point, Space};
 
 use decide::Study;
@@ -56,7 +54,7 @@ pub fn recommend(problem: &Problem, history: &[Observation]) -> Option<Recommend
 
 /// How much a dimension matters to each modelled metric: shares that add up to 1 over the dimensions; see `sensitivity`.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Sensitivity {
+pub(crate) struct Sensitivity {
     /// Of the objective; none if it is computed or has no model.
     pub objective: Option<f64>,
     /// Of the constrained metrics, in the order of [`Problem::constraints`].
@@ -65,21 +63,22 @@ pub struct Sensitivity {
 
 /// One metric of a problem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Metric {
-    /// The objective.
+pub(crate) enum Metric {
     Objective,
     /// The constraint of this index.
     Constraint(usize),
 }
 
 /// How much each dimension matters to each metric, one entry per dimension.
-pub fn sensitivity(problem: &Problem, history: &[Observation]) -> Vec<Sensitivity> {
+#[cfg(test)]
+pub(crate) fn sensitivity(problem: &Problem, history: &[Observation]) -> Vec<Sensitivity> {
     explain::sensitivity(&Study::new(problem, history))
 }
 
 /// A metric along one dimension, averaged over the others: values of the dimension with predictions, in order. Empty
 /// without a model of the metric.
-pub fn partial_dependence(
+#[cfg(test)]
+pub(crate) fn partial_dependence(
     problem: &Problem,
     history: &[Observation],
     dimension: usize,
@@ -90,7 +89,7 @@ pub fn partial_dependence(
 
 /// A point of the front of the objective against the tightest SLO.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Tradeoff {
+pub(crate) struct Tradeoff {
     /// A point that was tried.
     pub point: Point,
     /// The objective's posterior mean, or its computed value.
@@ -101,32 +100,28 @@ pub struct Tradeoff {
 }
 
 /// The tried points that no other one beats in both the objective and the tightest margin, cheapest first.
-pub fn front(problem: &Problem, history: &[Observation]) -> Vec<Tradeoff> {
+#[cfg(test)]
+pub(crate) fn front(problem: &Problem, history: &[Observation]) -> Vec<Tradeoff> {
     explain::front(&Study::new(problem, history))
 }
 
 /// What [`sensitivity`], [`partial_dependence`] and [`front`] tell, from models that are fitted once.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Explanation {
-    /// Of each dimension.
+pub(crate) struct Explanation {
     pub dimensions: Vec<DimensionExplanation>,
-    /// See [`front`].
     pub front: Vec<Tradeoff>,
 }
 
-/// What a dimension does.
 #[derive(Clone, Debug, PartialEq)]
-pub struct DimensionExplanation {
-    /// How much it matters.
+pub(crate) struct DimensionExplanation {
     pub sensitivity: Sensitivity,
-    /// The objective along it.
     pub objective: Vec<(f64, Prediction)>,
     /// The constrained metrics along it, in the order of [`Problem::constraints`].
     pub constraints: Vec<Vec<(f64, Prediction)>>,
 }
 
 /// Everything that the models tell at the end of a search.
-pub fn explain(problem: &Problem, history: &[Observation]) -> Explanation {
+pub(crate) fn explain(problem: &Problem, history: &[Observation]) -> Explanation {
     let study = Study::new(problem, history);
     let curve = |dimension, metric| explain::partial_dependence(&study, dimension, metric);
     let dimensions = explain::sensitivity(&study).into_iter().enumerate().map(|(dimension, sensitivity)| {

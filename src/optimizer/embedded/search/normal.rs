@@ -4,10 +4,8 @@
 
 use std::f64::consts::{FRAC_1_SQRT_2, PI};
 
-/// ½ ln 2π.
 pub(super) const HALF_LN_TAU: f64 = 0.918_938_533_204_672_8;
 
-/// The density φ(z).
 pub(super) fn density(z: f64) -> f64 {
     (-0.5 * z * z - HALF_LN_TAU).exp()
 }

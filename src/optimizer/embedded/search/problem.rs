@@ -10,21 +10,15 @@ use super::space::{Point, Space};
 /// What is searched for, and how.
 #[derive(Clone, Debug)]
 pub struct Problem {
-    /// Where.
     pub space: Space,
     /// The settings before the search; trial 0.
     pub baseline: Point,
-    /// What is minimized.
     pub objective: Objective,
-    /// What must hold.
     pub constraints: Vec<Constraint>,
     /// How bold the trials may be.
     pub mode: Mode,
-    /// Who chooses the points.
     pub algorithm: Algorithm,
-    /// Fixes every random choice.
     pub seed: u64,
-    /// Budget, baseline included.
     pub trials: usize,
 }
 
@@ -42,14 +36,13 @@ impl Problem {
 }
 
 /// A known function of the settings, such as their cost per hour.
-pub type Function = Arc<dyn Fn(&[f64]) -> f64 + Send + Sync>;
+pub(crate) type Function = Arc<dyn Fn(&[f64]) -> f64 + Send + Sync>;
 
 /// What is minimized; a caller that maximizes negates.
 #[derive(Clone)]
 pub enum Objective {
     /// Known for every point without a trial; never modelled.
     Computed(Function),
-    /// Read in every trial.
     Measured {
         /// How the model sees it.
         scale: Scale,
@@ -68,7 +61,6 @@ impl fmt::Debug for Objective {
 /// A service-level objective: a metric's value is to be at most the threshold.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Constraint {
-    /// For messages.
     pub name: String,
     /// The greatest permitted value, in the unit of the metric; a caller that keeps a metric above one negates both.
     pub threshold: f64,
@@ -79,7 +71,6 @@ pub struct Constraint {
 /// How a model sees a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scale {
-    /// As it is.
     Linear,
     /// Its natural logarithm; for latencies and costs. A value that is not positive counts as a tiny one.
     Log,
@@ -94,10 +85,8 @@ pub enum Mode {
     Safe,
 }
 
-/// Who chooses the points.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Algorithm {
-    /// The Gaussian process.
     GaussianProcess,
     /// Uniformly at random, for comparison.
     Random,
@@ -110,7 +99,6 @@ pub enum Algorithm {
 pub struct Observation {
     /// The point that was tried.
     pub point: Point,
-    /// What came of it.
     pub outcome: Outcome,
 }
 
@@ -124,7 +112,6 @@ pub enum Outcome {
         /// Readings in the order of [`Problem::constraints`].
         constraints: Vec<Option<f64>>,
     },
-    /// Rejected, failed or aborted.
     Infeasible,
 }
 
@@ -133,7 +120,6 @@ pub enum Outcome {
 pub struct Suggestion {
     /// The point; always of the lattice.
     pub point: Point,
-    /// Why it was chosen.
     pub why: Why,
     /// What the models say about it; none without models.
     pub forecast: Option<Forecast>,
@@ -157,9 +143,7 @@ pub struct Forecast {
 /// A metric's true value (not its next reading) at a point, in the unit of the metric.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Prediction {
-    /// The mean.
     pub mean: f64,
-    /// The standard deviation.
     pub deviation: f64,
 }
 
@@ -174,7 +158,6 @@ pub enum Why {
     Sobol,
     /// No feasible point is known: the one that is most probably feasible.
     Feasibility,
-    /// The greatest expected improvement.
     Improvement,
     /// No better point is safe enough to be tried: this one teaches most about whether the best of them would be.
     Step,

@@ -10,20 +10,13 @@ pub type Point = Vec<f64>;
 pub enum Dimension {
     /// The values `min`, `min + step`, … up to `max`; a step of 0 leaves `min` alone.
     Steps {
-        /// The first value.
         min: f64,
-        /// No value is greater.
         max: f64,
         /// Distance of neighbours; 0: one value.
         step: f64,
     },
     /// Every value from `min` to `max`.
-    Continuous {
-        /// The least value.
-        min: f64,
-        /// The greatest value.
-        max: f64,
-    },
+    Continuous { min: f64, max: f64 },
     /// The indices 0 to `values` − 1, without an order.
     Choice {
         /// How many there are; at least 1.

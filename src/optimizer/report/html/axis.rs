@@ -8,7 +8,6 @@ const FACTOR: f64 = 20.0;
 /// Room on both sides of the values, as a share of their range.
 const ROOM: f64 = 0.06;
 
-/// From values to places.
 #[derive(Debug, Clone)]
 pub(super) struct Axis {
     low: f64,
@@ -54,7 +53,6 @@ impl Axis {
         self.places.0 + share * (self.places.1 - self.places.0)
     }
 
-    /// Places and labels.
     pub(super) fn ticks(&self) -> impl Iterator<Item = (f64, &str)> {
         self.ticks.iter().map(|(value, label)| (self.place(*value), label.as_str()))
     }

@@ -6,10 +6,8 @@ use crate::optimizer::embedded::{Outcome, Purpose};
 use crate::optimizer::report::text::{last, number, settings, value, with_unit};
 use crate::optimizer::report::{Effect, Report, TrialReport};
 
-/// The two large ones.
 const LARGE: Size = Size { width: 460.0, height: 290.0 };
 
-/// One of many.
 const SMALL: Size = Size { width: 250.0, height: 170.0 };
 
 /// The values of the objective over the trials, with the best of them so far.

@@ -16,8 +16,7 @@ use crate::optimizer::embedded::{Outcome, Stop};
 
 const STYLE: &str = include_str!("style.css");
 
-/// The page.
-pub fn page(report: &Report) -> String {
+pub(crate) fn page(report: &Report) -> String {
     let title = escape(&format!("Optimization of {}", report.optimizer));
     let style = STYLE.replace('\n', "");
     let body = [

@@ -23,12 +23,10 @@ const TOP: f64 = 10.0;
 const BOTTOM: f64 = 36.0;
 
 impl Size {
-    /// From left to right.
     pub(super) fn across(self) -> (f64, f64) {
         (LEFT, self.width - RIGHT)
     }
 
-    /// From bottom to top.
     pub(super) fn upwards(self) -> (f64, f64) {
         (self.height - BOTTOM, TOP)
     }

@@ -9,9 +9,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use super::exit::{CliError, ExitCode};
-use super::globals::Globals;
-use super::interrupt::{interruptible, listen};
-use super::output::{Format, Output, Report};
+use super::input::globals::Globals;
+use super::input::interrupt::{interruptible, listen};
+use super::render::output::{Format, Output, Report};
 use crate::assembly::{PreparedServo, Registry, discovery, load};
 use crate::config::file::read_file;
 use crate::config::{Environment, OptimizerRequirement};

@@ -4,24 +4,13 @@
 //! configuration and does its work. The environment is read once, here, and passed on. Nothing but this module
 //! prints or decides about exit codes.
 
-mod age;
-mod banner;
-mod campaign;
-mod checklist;
-mod checks;
 mod commands;
 mod context;
 mod exit;
-mod globals;
-mod interrupt;
-mod output;
-mod prompt;
-mod python;
+mod input;
+mod readiness;
 mod reference;
-mod replace;
-mod sparkline;
-mod terminal;
-mod watched;
+mod render;
 
 use std::path::PathBuf;
 
@@ -31,14 +20,14 @@ use indicatif::{MultiProgress, ProgressDrawTarget};
 use crate::assembly::Registry;
 use crate::config::{DotenvFile, Environment, variables};
 use crate::logging::{self, LogFormat, LogLevel, LogOptions};
-use commands::{
-    adjust, check, completions, config, connector, connector_test, connectors, demo, describe, generate, init, list,
-    man, measure, optimizer, run, schema, show, sidecar, validate, version, watch,
-};
+use commands::configuration::{config, generate, init, schema, validate};
+use commands::connectors::{list as connectors, subcommand, test as connector_test};
+use commands::program::{completions, man, version};
+use commands::{adjust, check, demo, describe, list, measure, optimizer, run, show, sidecar, watch};
 use context::Context;
 use exit::{CliError, ExitCode};
-use globals::Globals;
-use output::Output;
+use input::globals::{self, Globals};
+use render::output::{self, Output};
 
 /// Where `servo run` logs to besides standard error, unless `SERVO_LOG_FILE` says otherwise.
 const DEFAULT_LOG_FILE: &str = "logs/servo.log";
@@ -83,7 +72,7 @@ enum Command {
 enum Action {
     Command(Command),
     /// A command of a connector's own.
-    OfConnector(connector::Invocation),
+    OfConnector(subcommand::Invocation),
 }
 
 impl Action {
@@ -126,7 +115,7 @@ impl Action {
                 completions::run(args.into(), &mut commands, &cx.environment, &cx.output)
             }
             Self::Command(Command::Man(args)) => man::run(&args, command(cx.registry, &cx.environment), &cx.output),
-            Self::OfConnector(invocation) => connector::run(invocation, cx).await,
+            Self::OfConnector(invocation) => subcommand::run(invocation, cx).await,
         }
     }
 }
@@ -210,7 +199,7 @@ fn command(registry: Registry, environment: &Environment) -> clap::Command {
             ColorChoice::Never
         });
     let root = Command::augment_subcommands(completions::add_to(root));
-    globals::add_to(root.subcommands(registry.iter().filter_map(|factory| connector::command(*factory))))
+    globals::add_to(root.subcommands(registry.iter().filter_map(|factory| subcommand::command(*factory))))
 }
 
 /// What ends a program before it begins: help, which is no failure, or arguments that make no sense.
@@ -226,7 +215,7 @@ fn finish_parsing(end: &clap::Error) -> Result<ExitCode, CliError> {
 
 fn action(matches: &ArgMatches, registry: Registry) -> Result<Option<Action>, CliError> {
     let Some((name, of_command)) = matches.subcommand() else { return Ok(None) };
-    if let Some(invocation) = connector::invocation(name, of_command, registry) {
+    if let Some(invocation) = subcommand::invocation(name, of_command, registry) {
         return Ok(Some(Action::OfConnector(invocation)));
     }
     let command = Command::from_arg_matches(matches).map_err(|error| CliError::Usage(error.to_string()))?;

@@ -8,7 +8,7 @@ use tracing::Instrument;
 use super::describe::{components_json, settings_text};
 use crate::cli::context::{Context, failed, span};
 use crate::cli::exit::{CliError, ExitCode};
-use crate::cli::output::{Format, Report};
+use crate::cli::render::output::{Format, Report};
 use crate::connector::AdjustRequest;
 use crate::servo::{Answers, Dispatch, Servo};
 use crate::table::Table;

@@ -8,12 +8,12 @@ use tracing::Instrument;
 
 use super::run::{Serve, serve};
 use crate::checks::{Delay, FlowObserver, FlowOutcome, Readiness};
-use crate::cli::checklist::Checklist;
-use crate::cli::checks::{Plan, Tables, examine, flow_options, heading, table_of, targets};
 use crate::cli::context::{Context, attach, detach, span};
 use crate::cli::exit::{CliError, ExitCode};
-use crate::cli::interrupt::{interruptible, listen};
-use crate::cli::output::Format;
+use crate::cli::input::interrupt::{interruptible, listen};
+use crate::cli::readiness::{Plan, Tables, examine, flow_options, heading, table_of, targets};
+use crate::cli::render::checklist::Checklist;
+use crate::cli::render::output::Format;
 use crate::config::OptimizerRequirement;
 use crate::connector::{ConnectorName, ProgressSender};
 use crate::servo::{Dispatch, Servo};

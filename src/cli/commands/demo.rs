@@ -11,11 +11,11 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::assembly::load;
-use crate::cli::campaign::{best_line, present_line, result_text, trial_line, why_line};
 use crate::cli::context::{Context, attach};
 use crate::cli::exit::{CliError, ExitCode};
-use crate::cli::interrupt::listen;
-use crate::cli::output::Format;
+use crate::cli::input::interrupt::listen;
+use crate::cli::render::campaign::{best_line, present_line, result_text, trial_line, why_line};
+use crate::cli::render::output::Format;
 use crate::config::file::{parse_documents, to_yaml};
 use crate::config::{Environment, OptimizerRequirement, Prices};
 use crate::connector::{ConnectorName, ProgressSender, Section};

@@ -5,7 +5,7 @@ use tracing::Instrument;
 
 use crate::cli::context::{Context, dispatch_to, failed, span};
 use crate::cli::exit::{CliError, ExitCode};
-use crate::cli::output::{Format, Report};
+use crate::cli::render::output::{Format, Report};
 use crate::connector::DescribeRequest;
 use crate::servo::{Answers, Servo};
 use crate::table::Table;

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::cli::context::Context;
 use crate::cli::exit::{CliError, ExitCode};
-use crate::cli::output::Format;
+use crate::cli::render::output::Format;
 use crate::config::OptimizerRequirement;
 use crate::servo::{self, Servo};
 use crate::table::Table;

@@ -8,11 +8,11 @@ use jiff::tz::TimeZone;
 use serde_json::{Map, Value, json};
 use tracing::Instrument;
 
-use crate::cli::age::Age;
 use crate::cli::context::{Context, choice, dispatch_to, failed, span};
 use crate::cli::exit::{CliError, ExitCode};
-use crate::cli::output::{Format, Report};
-use crate::cli::sparkline::sparkline;
+use crate::cli::render::age::Age;
+use crate::cli::render::output::{Format, Report};
+use crate::cli::render::sparkline::sparkline;
 use crate::connector::{ConnectorName, MeasureRequest};
 use crate::servo::{Answers, Dispatch, Servo};
 use crate::table::Table;

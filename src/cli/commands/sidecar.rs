@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::cli::context::Context;
 use crate::cli::exit::{CliError, ExitCode};
-use crate::cli::output::Format;
+use crate::cli::render::output::Format;
 use crate::k8s::{Cluster, Injection, PortName, SIDECAR_NAME, Surroundings, connect_without_settings};
 use crate::network::Network;
 

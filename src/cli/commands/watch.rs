@@ -8,10 +8,10 @@ use tokio::time::Instant;
 
 use crate::cli::context::Context;
 use crate::cli::exit::{CliError, ExitCode};
-use crate::cli::interrupt::listen;
-use crate::cli::output::Format;
-use crate::cli::terminal::Size;
-use crate::cli::watched::{Seen, Watched};
+use crate::cli::input::interrupt::listen;
+use crate::cli::render::output::Format;
+use crate::cli::render::terminal::Size;
+use crate::cli::render::watched::{Seen, Watched};
 use crate::config::file::to_yaml;
 use crate::decode::HttpUrl;
 use crate::endpoints::sse::{self, Event, Reader};

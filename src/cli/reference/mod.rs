@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value as Json};
 
-use crate::cli::output::one_line;
+use crate::cli::render::output::one_line;
 use crate::config::file::to_yaml;
 use crate::decode::INHERITED;
 use words::{Words, phrase};

@@ -2,10 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::cli::commands::connectors::{cells, facts, headers};
+use crate::cli::commands::connectors::list::{cells, facts, headers};
 use crate::cli::context::Context;
 use crate::cli::exit::{CliError, ExitCode};
-use crate::cli::output::{Format, Report};
+use crate::cli::render::output::{Format, Report};
 use crate::config::OptimizerRequirement;
 use crate::connector::Metadata;
 use crate::servo::{METADATA, Servo};

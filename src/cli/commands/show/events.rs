@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::assembly::Registry;
 use crate::cli::context::Context;
 use crate::cli::exit::{CliError, ExitCode};
-use crate::cli::output::{Format, Report};
+use crate::cli::render::output::{Format, Report};
 use crate::config::OptimizerRequirement;
 use crate::connector::{BuildContext, Connector, ConnectorName, ErasedFactory, Event, Phase, Section, responds};
 use crate::decode::{Decoder, NoVariables, Node, Origin};

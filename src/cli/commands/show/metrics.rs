@@ -8,7 +8,7 @@ use tracing::Instrument;
 
 use crate::cli::context::{Context, failed, span};
 use crate::cli::exit::{CliError, ExitCode};
-use crate::cli::output::{Format, Report};
+use crate::cli::render::output::{Format, Report};
 use crate::servo::{Answers, Servo};
 use crate::table::Table;
 use crate::types::{Metric, Unit};

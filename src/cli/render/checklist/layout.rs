@@ -6,8 +6,8 @@
 use std::collections::HashMap;
 
 use crate::checks::{Check, CheckStatus, ConnectorChecks};
-use crate::cli::output::one_line;
-use crate::cli::terminal::Size;
+use crate::cli::render::output::one_line;
+use crate::cli::render::terminal::Size;
 use crate::connector::ConnectorName;
 
 /// What follows the beginning of a text is indented by so much more.

@@ -5,8 +5,8 @@ use std::io;
 
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 
-use super::exit::CliError;
-use super::output::Output;
+use crate::cli::exit::CliError;
+use crate::cli::render::output::Output;
 
 /// Asks a question that is answered with yes or no; an empty answer means no, any other is asked for again.
 ///

@@ -9,7 +9,7 @@ use clap_mangen::Man;
 use clap_mangen::roff::{Roff, roman};
 
 use crate::cli::exit::{CliError, ExitCode};
-use crate::cli::output::Output;
+use crate::cli::render::output::Output;
 
 /// Write the pages of the manual
 ///

@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
-use super::exit::CliError;
+use crate::cli::exit::CliError;
 
 pub(crate) const PUBLIC: u32 = 0o644;
 

@@ -7,9 +7,9 @@ use std::sync::{Mutex, PoisonError};
 
 use serde_json::{Map, Value, json};
 
-use super::exit::CliError;
 use super::terminal::Size;
 use crate::causes;
+use crate::cli::exit::CliError;
 use crate::config::file::to_yaml;
 use crate::table::Table;
 

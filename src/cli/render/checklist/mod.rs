@@ -11,8 +11,8 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use self::layout::{Layout, Remedies};
 use crate::checks::{Check, ConnectorChecks, FlowObserver};
-use crate::cli::output::one_line;
-use crate::cli::terminal::Size;
+use crate::cli::render::output::one_line;
+use crate::cli::render::terminal::Size;
 use crate::connector::ConnectorName;
 use crate::types;
 

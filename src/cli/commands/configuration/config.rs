@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::assembly::PreparedServo;
 use crate::cli::context::Context;
 use crate::cli::exit::{CliError, ExitCode};
-use crate::cli::python::to_python;
+use crate::cli::render::python::to_python;
 use crate::config::file::to_yaml;
 use crate::config::{Detail, Dump, OptimizerRequirement, Secrets};
 use crate::telemetry::SERVOX_VERSION;

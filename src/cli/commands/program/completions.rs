@@ -10,7 +10,7 @@ use clap::{Arg, ArgMatches, Command, ValueEnum, builder::EnumValueParser};
 use clap_complete::{Shell as Dialect, generate};
 
 use crate::cli::exit::{CliError, ExitCode};
-use crate::cli::output::Output;
+use crate::cli::render::output::Output;
 use crate::config::Environment;
 
 // Ids that no argument of a command has.

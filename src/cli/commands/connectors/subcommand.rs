@@ -9,9 +9,9 @@ use tokio_util::sync::CancellationToken;
 use crate::assembly::{PreparedServo, Registry, Route};
 use crate::cli::context::Context;
 use crate::cli::exit::{CliError, ExitCode};
-use crate::cli::globals::last;
-use crate::cli::interrupt::{interruptible, listen};
-use crate::cli::output::Format;
+use crate::cli::input::globals::last;
+use crate::cli::input::interrupt::{interruptible, listen};
+use crate::cli::render::output::Format;
 use crate::config::OptimizerRequirement;
 use crate::connector::{CommandContext, ErasedFactory, ProgressSender};
 

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::assembly::discovery::{self, Listed};
 use crate::cli::context::Context;
 use crate::cli::exit::{CliError, ExitCode};
-use crate::cli::output::Format;
+use crate::cli::render::output::Format;
 use crate::connector::{License, Maturity, Metadata};
 use crate::servo;
 use crate::table::Table;
@@ -80,19 +80,19 @@ fn found_value(listed: &Listed) -> Value {
 }
 
 /// The columns of a type.
-pub(super) fn headers(verbose: bool) -> impl Iterator<Item = &'static str> {
+pub(crate) fn headers(verbose: bool) -> impl Iterator<Item = &'static str> {
     let more: &[_] = if verbose { &["HOMEPAGE", "MATURITY", "LICENSE"] } else { &[] };
     ["VERSION", "DESCRIPTION"].into_iter().chain(more.iter().copied())
 }
 
 /// What a type says of itself, for people: a cell for each of the [`headers`], empty when it says nothing.
-pub(super) fn cells(metadata: &Metadata, verbose: bool) -> impl Iterator<Item = String> {
+pub(crate) fn cells(metadata: &Metadata, verbose: bool) -> impl Iterator<Item = String> {
     let texts = facts(metadata).into_iter().map(|(_, value)| value.as_str().unwrap_or_default().to_owned());
     texts.take(headers(verbose).count())
 }
 
 /// What a type says of itself, for programs, in the order of the [`headers`].
-pub(super) fn facts(metadata: &Metadata) -> Map<String, Value> {
+pub(crate) fn facts(metadata: &Metadata) -> Map<String, Value> {
     Map::from_iter([
         ("version".to_owned(), json!(version(metadata))),
         ("description".to_owned(), json!(metadata.description)),

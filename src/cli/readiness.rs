@@ -8,7 +8,7 @@ use tracing::Instrument;
 
 use super::context::span;
 use super::exit::CliError;
-use super::output::Output;
+use super::render::output::Output;
 use crate::checks::{
     CheckAnswers, CheckFilter, CheckRequest, ConnectorChecks, Delay, FlowObserver, FlowOptions, FlowOutcome, Readiness,
     run_flow, table,

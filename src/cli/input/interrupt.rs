@@ -2,7 +2,7 @@
 
 use tokio_util::sync::CancellationToken;
 
-use super::exit::CliError;
+use crate::cli::exit::CliError;
 use crate::runner::Signals;
 
 /// Takes the signals that end the process into our hands.

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::cli::context::{Context, choice};
 use crate::cli::exit::{CliError, ExitCode};
-use crate::cli::output::Format;
+use crate::cli::render::output::Format;
 use crate::connector::{License, Maturity, Metadata};
 use crate::servo;
 use crate::telemetry::SERVOX_VERSION;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::assembly::{discovery, load, load_offering};
-use crate::cli::commands::generate::{Named, identifier};
+use crate::cli::commands::configuration::generate::{Named, identifier};
 use crate::cli::context::Context;
 use crate::cli::exit::{CliError, ExitCode};
 use crate::config::OptimizerRequirement;

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::assembly::load;
 use crate::cli::context::Context;
 use crate::cli::exit::{CliError, ExitCode};
-use crate::cli::prompt::confirm;
+use crate::cli::input::prompt::confirm;
 use crate::config::file::{parse_documents, to_yaml};
 use crate::config::{ChecksConfig, CommonConfig, Detail, Dump, Environment, OptimizerRequirement, Secrets};
 use crate::connector::{ConnectorName, ErasedFactory, Section};

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
-use super::exit::CliError;
+use crate::cli::exit::CliError;
 use crate::config::variables as names;
 use crate::decode::Variables;
 use crate::logging::{LogFormat, LogLevel};

@@ -10,11 +10,11 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::causes;
-use crate::cli::campaign::{result_text, to_json, trials_table};
 use crate::cli::context::Context;
 use crate::cli::exit::{CliError, ExitCode};
-use crate::cli::interrupt::listen;
-use crate::cli::output::Format;
+use crate::cli::input::interrupt::listen;
+use crate::cli::render::campaign::{result_text, to_json, trials_table};
+use crate::cli::render::output::Format;
 use crate::config::ServedConfig;
 use crate::config::file::read_file;
 use crate::decode::{Decode as _, Decoder};

@@ -146,7 +146,9 @@ fn imports_go_down_only() {
         "a module may import only what stands below it",
         sources().iter().flat_map(|source| {
             let allowed = MAY_IMPORT.iter().find(|(module, _)| *module == source.module()).map(|(_, allowed)| *allowed);
-            imports(source).into_iter().filter_map(move |import| {
+            // The door for tests and benches only passes names on.
+            let imports = if source.path == "internals.rs" { BTreeSet::new() } else { imports(source) };
+            imports.into_iter().filter_map(move |import| {
                 let permitted = import == source.module() || allowed.is_some_and(|a| a.contains(&import.as_str()));
                 (!permitted).then(|| format!("{} imports {import}", source.path))
             })

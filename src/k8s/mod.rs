@@ -4,42 +4,31 @@
 //! Only [`Cluster`] and [`connect`] talk to an API server; the rest is pure. Nothing here knows a
 //! connector, and the client library's own types stay inside, but for objects of the API.
 
+mod access;
 mod api;
-mod client;
-mod cluster;
-mod container;
-mod error;
-mod forward;
-mod injection;
-mod kind;
-mod kubeconfig;
-mod metrics;
-mod name;
-mod quantity;
-mod resources;
-mod selector;
+mod objects;
 mod sidecar;
-mod tls;
-mod tuning;
-mod watch;
-mod workload;
 
-pub(crate) use client::{ClientError, ClientSettings, PodIdentity, Surroundings, connect, connect_without_settings};
-pub(crate) use cluster::{Cluster, LogRequest, Permission};
-pub(crate) use container::{Container, Variable};
-pub(crate) use error::ApiError;
+pub(crate) use access::connect::{
+    ClientError, ClientSettings, PodIdentity, Surroundings, connect, connect_without_settings,
+};
+pub(crate) use api::cluster::{Cluster, LogRequest, Permission};
+pub(crate) use api::error::ApiError;
+pub(crate) use objects::container::{Container, Variable};
 
-pub(crate) use injection::Injection;
-pub(crate) use kind::{SpelledKind, WorkloadKind};
+pub(crate) use objects::kind::{SpelledKind, WorkloadKind};
+pub(crate) use sidecar::injection::Injection;
 
-pub(crate) use metrics::{ContainerMetrics, POD_METRICS, PodMetrics};
-pub(crate) use name::{ContainerName, DnsSubdomain, NameError};
-pub(crate) use quantity::{bytes_text, whole_bytes_text};
-pub use quantity::{parse_bytes, parse_cores};
-pub(crate) use resources::Resource;
-pub use resources::Resources;
-pub(crate) use selector::selector_text;
-pub(crate) use sidecar::{PROXY_PORT_NAME, PortName, SIDECAR_METRICS_PORT, SIDECAR_NAME, SIDECAR_PORT, SidecarError};
-pub(crate) use tuning::{ROLE_LABEL, TUNING_ROLE, tuning_pod_name};
-pub(crate) use watch::PodEvent;
-pub(crate) use workload::{Condition, Workload, WorkloadProgress};
+pub(crate) use api::metrics::{ContainerMetrics, POD_METRICS, PodMetrics};
+pub(crate) use api::watch::PodEvent;
+pub(crate) use objects::name::{ContainerName, DnsSubdomain, NameError};
+pub(crate) use objects::quantity::{bytes_text, whole_bytes_text};
+pub use objects::quantity::{parse_bytes, parse_cores};
+pub(crate) use objects::resources::Resource;
+pub use objects::resources::Resources;
+pub(crate) use objects::selector::selector_text;
+pub(crate) use objects::tuning_pod::{ROLE_LABEL, TUNING_ROLE, tuning_pod_name};
+pub(crate) use objects::workload::{Condition, Workload, WorkloadProgress};
+pub(crate) use sidecar::plan::{
+    PROXY_PORT_NAME, PortName, SIDECAR_METRICS_PORT, SIDECAR_NAME, SIDECAR_PORT, SidecarError,
+};

@@ -1,12 +1,12 @@
 //! The checks: is there a cluster of a known version, may the servo do what it must, are the workloads as configured.
 
 use super::KubernetesConfig;
-use super::cause::Subject;
 use super::clusters::Clusters;
 use super::permissions::{Requirement, advice, requirements};
-use super::readiness::{Readiness, workload_readiness};
-use super::site::Site;
-use super::target::find_container;
+use super::plan::targets::find_container;
+use super::watch::cause::Subject;
+use super::watch::readiness::{Readiness, workload_readiness};
+use super::workload_ref::Site;
 use crate::checks::{Check, CheckFailure, CheckOutcome, CheckRequest, CheckSuite};
 use crate::connector::{EventContext, EventError};
 use crate::k8s::{ApiError, Container, Permission, Resource, Workload, WorkloadKind};

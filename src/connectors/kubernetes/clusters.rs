@@ -1,6 +1,6 @@
 //! The API servers of a section: one client for each kubeconfig and context that it names.
 
-use super::site::Site;
+use super::workload_ref::Site;
 use super::{KubernetesConfig, SharedSettings, WorkloadConfig};
 use crate::connector::{EventError, Services};
 use crate::k8s::{ClientSettings, Cluster, WorkloadKind, connect};

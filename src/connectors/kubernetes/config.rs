@@ -1,10 +1,15 @@
 //! The section of a `kubernetes` connector.
 
+pub(super) mod failure_mode;
+pub(super) mod shared;
+pub(super) mod strategy;
+pub(super) mod workload;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::cascade::{SharedLayer, SharedSettings};
-use super::workload::{Deployment, StatefulSet, WorkloadConfig};
+use self::shared::{SharedLayer, SharedSettings};
+use self::workload::{Deployment, StatefulSet, WorkloadConfig};
 use crate::connector::Section;
 use crate::decode::{Decode, Decoder, Node, TextForm};
 use crate::k8s::WorkloadKind;

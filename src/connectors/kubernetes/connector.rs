@@ -7,12 +7,14 @@ use async_trait::async_trait;
 use futures_util::future::join_all;
 use tokio::sync::{Mutex, OnceCell};
 
+use super::apply::workload_state::{Live, Optimization, read_tuning_pod};
+use super::apply::{adjust, leftovers, tuning_pod};
 use super::clusters::Clusters;
-use super::optimization::{Live, Optimization, read_tuning_pod};
-use super::restarts::Restarts;
-use super::rollout::{self, Arrival};
-use super::site::{Patience, Site};
-use super::{KubernetesConfig, METADATA, Strategy, adjust, canary, checks, diagnosis, recovery};
+use super::watch::diagnosis;
+use super::watch::restarts::Restarts;
+use super::watch::rollout::{self, Arrival};
+use super::workload_ref::{Patience, Site};
+use super::{KubernetesConfig, METADATA, Strategy, checks};
 use crate::checks::{Check, CheckRequest};
 use crate::connector::{
     Adjust, AdjustRequest, Checkable, Components, Connector, ConnectorName, Describe, DescribeRequest, Event,
@@ -65,7 +67,7 @@ impl KubernetesConnector {
             return Ok(());
         }
         let sites = self.sites()?;
-        for result in join_all(sites.iter().map(|site| recovery::recover(cx, site))).await {
+        for result in join_all(sites.iter().map(|site| leftovers::recover(cx, site))).await {
             result?;
         }
         *recovered = true;
@@ -114,7 +116,7 @@ async fn ready(cx: &EventContext, optimization: &mut Optimization<'_>, readied: 
     let is_ending = pod.as_ref().is_some_and(|pod| !pod["metadata"]["deletionTimestamp"].is_null());
     if pod.is_none() || is_ending {
         let next = optimization.tuning_pod(None)?;
-        canary::replace(&site, next.body(), Patience::Event(cx)).await?;
+        tuning_pod::replace(&site, next.body(), Patience::Event(cx)).await?;
     } else if readied == Readied::WhenMade {
         return Ok(());
     }
@@ -243,7 +245,7 @@ impl Lifecycle for KubernetesConnector {
             return Ok(());
         }
         let sites = self.sites()?;
-        join_all(sites.iter().map(recovery::withdraw)).await.into_iter().collect()
+        join_all(sites.iter().map(leftovers::withdraw)).await.into_iter().collect()
     }
 
     async fn detach(&self, cx: &EventContext) -> Result<(), EventError> {

@@ -2,64 +2,50 @@
 //!
 //! It needs the API server of a cluster. It changes nothing but what an adjustment names, and owns nothing but the
 //! tuning pods that it creates.
+//!
+//! An adjustment passes through four folders:
+//!
+//! - `config`: what the section says of workloads, containers and ranges.
+//! - `plan`: from adjustments to the patch that carries them out and the one that undoes it; pure.
+//! - `apply`: writes what was planned, and restores what was there when it fails.
+//! - `watch`: waits until it is ready, sees whether it stays so, and finds out why not.
+//!
+//! `describe` tells what the cluster has as components.
 
-mod adjust;
-mod attempt;
-mod canary;
-mod cascade;
-mod cause;
+mod apply;
 mod checks;
-mod classify;
 mod clusters;
-pub(crate) mod components;
 mod config;
 mod connector;
-mod diagnosis;
-mod failure_mode;
-mod fields;
-mod logs;
-mod newest;
-mod on_failure;
-mod optimization;
-mod owner;
+mod describe;
+#[cfg(test)]
+mod fixtures;
 mod permissions;
 mod plan;
-mod readiness;
-mod recovery;
-mod restarts;
-mod rollout;
-#[cfg(test)]
-mod sample;
-mod saturation;
-mod settings;
-mod site;
-mod strategy;
-mod target;
-mod tuning_pod;
-mod undo;
-mod workload;
+mod watch;
+mod workload_ref;
 
 use std::borrow::Cow;
 
 use schemars::{Schema, SchemaGenerator};
 use serde_json::json;
 
-pub(crate) use cascade::{DEFAULT_TIMEOUT, SharedSettings};
-pub(crate) use cause::Subject;
+pub(crate) use config::shared::{DEFAULT_TIMEOUT, SharedSettings};
+pub(crate) use watch::cause::Subject;
 
+pub(crate) use config::failure_mode::FailureMode;
 pub(crate) use config::{KubernetesConfig, PermissionSet, standard_permissions};
 pub(crate) use connector::ensure_tuning_pods;
-pub(crate) use failure_mode::FailureMode;
 
-pub(crate) use newest::{NewestError, pod_selector};
 pub(crate) use permissions::advice;
+pub(crate) use watch::newest_pods::{NewestError, pod_selector};
 
-pub(crate) use readiness::{Readiness, pod_readiness, workload_readiness};
+pub(crate) use watch::readiness::{Readiness, pod_readiness, workload_readiness};
 
-pub use settings::{Role, cpu, environment, memory, replicas};
-pub(crate) use strategy::Strategy;
+pub(crate) use config::strategy::Strategy;
+pub use describe::settings::{Role, cpu, environment, memory, replicas};
 
-pub(crate) use workload::{ContainerConfig, ContainerCpu, StaticVariables, WorkloadConfig};
+pub(crate) use config::workload::{ContainerConfig, ContainerCpu, StaticVariables, WorkloadConfig};
 
 use crate::connector::{
     BuildContext, BuildError, Connector, ConnectorFactory, ConnectorName, License, Maturity, Metadata, Section,

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::PermissionSet;
-use super::site::Site;
+use super::workload_ref::Site;
 use crate::k8s::{Cluster, Permission, WorkloadKind};
 
 /// What must be allowed in one namespace of one cluster.

@@ -1,0 +1,59 @@
+//! Adjusting: everything is read and planned before anything is written; then all workloads are changed and watched at
+//! once, and what fails is treated as its `on_failure` says.
+
+use futures_util::future::join_all;
+
+use super::attempt::Attempt;
+use super::on_failure;
+use super::workload_state::{Intent, Optimization};
+use crate::connector::{AdjustRequest, EventContext, EventError};
+use crate::connectors::kubernetes::watch::rollout;
+use crate::types::{Adjustment, Component, Duration};
+
+/// Applies adjustments to workloads that were read, and returns the components as they are then.
+///
+/// # Errors
+/// The classified failure of the first workload that fails, others mentioned; what `on_failure` says has been done.
+pub(crate) async fn adjust(
+    cx: &EventContext,
+    optimizations: Vec<Optimization<'_>>,
+    request: &AdjustRequest,
+) -> Result<Vec<Component>, EventError> {
+    let intents = plan(&optimizations, &request.adjustments)?;
+    let mut attempts: Vec<Attempt<'_>> = optimizations.into_iter().map(Attempt::new).collect();
+
+    let limit = attempts.iter().map(|attempt| attempt.site().config.shared.timeout).max().unwrap_or(Duration::ZERO);
+    let applied = join_all(attempts.iter_mut().zip(intents).map(|(attempt, intent)| attempt.apply(cx, intent)));
+    let results = rollout::awaiting(cx, limit, "adjustments to be applied...", applied).await;
+    on_failure::conclude(&attempts, results).await?;
+
+    let settlements: Vec<_> = attempts.iter().map(|attempt| attempt.settlement(request)).collect();
+    let longest = settlements.iter().copied().max().unwrap_or(Duration::ZERO);
+    if longest > Duration::ZERO {
+        let settled = join_all(attempts.iter().zip(settlements).map(|(attempt, time)| attempt.settle(cx, time)));
+        let results = rollout::settling(cx, longest, settled).await;
+        on_failure::conclude(&attempts, results).await?;
+    }
+
+    let finished = join_all(attempts.iter_mut().map(|attempt| attempt.finish(cx, &request.adjustments))).await;
+    on_failure::conclude(&attempts, finished).await?;
+
+    let mut components = Vec::new();
+    for attempt in &mut attempts {
+        components.extend(attempt.describe(cx).await?);
+    }
+    Ok(components)
+}
+
+/// Plans for all workloads; every problem is reported, and nothing has been written then.
+fn plan(optimizations: &[Optimization<'_>], adjustments: &[Adjustment]) -> Result<Vec<Intent>, EventError> {
+    let mut intents = Vec::new();
+    let mut problems: Vec<String> = Vec::new();
+    for optimization in optimizations {
+        match optimization.plan(adjustments) {
+            Ok(intent) => intents.push(intent),
+            Err(error) => problems.push(error.chain()),
+        }
+    }
+    if problems.is_empty() { Ok(intents) } else { Err(EventError::adjustment_failed(problems.join("; "))) }
+}

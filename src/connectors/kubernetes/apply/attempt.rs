@@ -1,0 +1,150 @@
+//! One workload on its way through an adjustment: written to, waited for, watched, described.
+
+use serde_json::Value as Json;
+
+use super::workload_state::{Intent, Live, Optimization, read_tuning_pod};
+use super::{tuning_pod, workload};
+use crate::connector::{AdjustRequest, ErrorKind, EventContext, EventError};
+use crate::connectors::kubernetes::FailureMode;
+use crate::connectors::kubernetes::plan::targets::targets;
+use crate::connectors::kubernetes::plan::undo::{ROLLBACK_ANNOTATION, Undo};
+use crate::connectors::kubernetes::plan::workload::Plan;
+use crate::connectors::kubernetes::watch::diagnosis;
+use crate::connectors::kubernetes::watch::restarts::Restarts;
+use crate::connectors::kubernetes::watch::rollout::{self, Arrival};
+use crate::connectors::kubernetes::workload_ref::{Deadline, Patience, Site};
+use crate::types::{Adjustment, Component, Duration};
+
+/// One workload on its way through an adjustment.
+pub(crate) struct Attempt<'a> {
+    pub(crate) optimization: Optimization<'a>,
+    /// The adjustments that are its own.
+    requested: Vec<Adjustment>,
+    pub(crate) written: Written,
+}
+
+/// What an adjustment has written, or may have written when a request was cut off.
+pub(crate) enum Written {
+    Nothing,
+    /// Fields of the workload; their old values, when they may have to be restored.
+    Fields(Option<Undo>),
+    /// A tuning pod in place of what there was.
+    Pod,
+}
+
+impl<'a> Attempt<'a> {
+    pub(crate) fn new(optimization: Optimization<'a>) -> Self {
+        Self { optimization, requested: Vec::new(), written: Written::Nothing }
+    }
+
+    pub(crate) fn site(&self) -> &Site<'a> {
+        &self.optimization.site
+    }
+
+    pub(crate) fn mode(&self) -> FailureMode {
+        self.site().mode()
+    }
+
+    /// How long it is watched: as the command says, else the configuration.
+    pub(crate) fn settlement(&self, request: &AdjustRequest) -> Duration {
+        let asked = request.control.settlement.filter(|time| !time.is_zero());
+        asked.or(self.site().config.shared.settlement).unwrap_or(Duration::ZERO).max(Duration::ZERO)
+    }
+
+    /// Writes what is to be written and waits until it is true.
+    pub(crate) async fn apply(&mut self, cx: &EventContext, intent: Intent) -> Result<(), EventError> {
+        let site = *self.site();
+        let (arrival, before) = match intent {
+            Intent::Keep => {
+                let before = diagnosis::restarts(cx, &site, &self.optimization.workload).await?;
+                (rollout::workload_ready(&site, Patience::Event(cx)).await?, before)
+            }
+            Intent::Patch(plan) => {
+                self.requested.clone_from(&plan.adjustments);
+                // Pods that a new template replaces are younger than the adjustment.
+                let replaces_pods = plan.patch["spec"].get("template").is_some();
+                let before = if replaces_pods {
+                    Restarts::default()
+                } else {
+                    diagnosis::restarts(cx, &site, &self.optimization.workload).await?
+                };
+                let (patch, undo) = self.reversible(plan)?;
+                // Before it is sent: it may be carried out without an answer.
+                self.written = Written::Fields(undo);
+                self.optimization.workload = workload::patch(&site, &patch, Patience::Event(cx)).await?;
+                (rollout::workload_ready(&site, Patience::Event(cx)).await?, before)
+            }
+            Intent::Replace(pod, adjustments) => {
+                self.requested = adjustments;
+                self.written = Written::Pod;
+                tuning_pod::replace(&site, &pod, Patience::Event(cx)).await?;
+                (rollout::pod_ready(&site, Patience::Event(cx)).await?, Restarts::default())
+            }
+        };
+        match arrival {
+            Arrival::Ready => Ok(()),
+            Arrival::Missed => diagnosis::of_rollout(cx, &site, &self.requested, &before).await,
+        }
+    }
+
+    /// The patch of a plan. Where it may have to be rolled back, the workload carries its old values with it, those of
+    /// an earlier adjustment that was never finished before all others.
+    fn reversible(&self, plan: Plan) -> Result<(Json, Option<Undo>), EventError> {
+        if self.mode() != FailureMode::Rollback {
+            return Ok((plan.patch, None));
+        }
+        let older = Undo::left_on(&self.optimization.workload)
+            .map_err(|error| EventError::adjustment_failed(error.to_string()))?;
+        let undo = match older {
+            Some(older) => plan.undo.clone().covering(&older),
+            None => plan.undo.clone(),
+        };
+        Ok((plan.patch_leaving(&undo), Some(undo)))
+    }
+
+    /// Watches it for its settlement time. Where failures are ignored, it goes on after one.
+    pub(crate) async fn settle(&self, cx: &EventContext, time: Duration) -> Result<(), EventError> {
+        if time.is_zero() {
+            return Ok(());
+        }
+        let end = Deadline::after(time.to_std());
+        let result = rollout::settle(cx, self.site(), &self.requested, end).await;
+        if self.mode() == FailureMode::Ignore
+            && result.as_ref().is_err_and(|error| error.kind() != ErrorKind::Cancelled)
+        {
+            cx.unless_cancelled(end.passed()).await?;
+        }
+        result
+    }
+
+    /// Takes the old values off it, also those of an earlier adjustment whose values it was given again, so that no
+    /// start restores them.
+    pub(crate) async fn finish(&mut self, cx: &EventContext, adjustments: &[Adjustment]) -> Result<(), EventError> {
+        let site = *self.site();
+        let carries_values = self.optimization.workload.annotations.contains_key(ROLLBACK_ANNOTATION);
+        if carries_values && self.is_addressed(adjustments) {
+            workload::patch(&site, &Undo::forgotten(), Patience::Event(cx)).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether its own fields are adjusted, be it to what they are.
+    fn is_addressed(&self, adjustments: &[Adjustment]) -> bool {
+        let targets = match self.optimization.live {
+            Live::Saturation => targets(self.site().config).unwrap_or_default(),
+            Live::Canary { .. } => Vec::new(),
+        };
+        adjustments.iter().any(|adjustment| targets.iter().any(|target| target.component == adjustment.component_name))
+    }
+
+    /// Its components as they are now: others may have changed what was written.
+    pub(crate) async fn describe(&mut self, cx: &EventContext) -> Result<Vec<Component>, EventError> {
+        let site = *self.site();
+        match (&self.written, &mut self.optimization.live) {
+            (Written::Fields(_), _) => self.optimization.workload = site.workload(Patience::Event(cx)).await?,
+            (_, Live::Canary { pod, .. }) => *pod = read_tuning_pod(&site, Patience::Event(cx)).await?,
+            (_, Live::Saturation) => {}
+        }
+        self.optimization.components()
+    }
+}

@@ -1,0 +1,99 @@
+//! What becomes of workloads when an adjustment fails, as each one's `on_failure` says.
+
+use futures_util::future::join_all;
+
+use super::attempt::{Attempt, Written};
+use super::workload_state::Live;
+use super::{tuning_pod, workload};
+use crate::connector::{ErrorKind, EventError};
+use crate::connectors::kubernetes::{FailureMode, Strategy};
+
+/// Deals with what became of all workloads in one step. A failure where failures are ignored is logged. Any other one
+/// fails the adjustment, and each workload is treated as its own `on_failure` says: one that failed, and, since a
+/// rollback is of the whole adjustment, each one that was changed and is to be rolled back.
+///
+/// # Errors
+/// The failure of the first workload in the order of the configuration, with what was done about it.
+pub(crate) async fn conclude(attempts: &[Attempt<'_>], results: Vec<Result<(), EventError>>) -> Result<(), EventError> {
+    let failures: Vec<Option<EventError>> = attempts.iter().zip(results).map(|(attempt, result)| {
+        let error = result.err()?;
+        if attempt.mode() == FailureMode::Ignore && error.kind() != ErrorKind::Cancelled {
+            tracing::warn!(workload = %attempt.site(), error = error.chain(), "ignored the failure of an adjustment");
+            return None;
+        }
+        Some(error)
+    }).collect();
+    if failures.iter().all(Option::is_none) {
+        return Ok(());
+    }
+    let treated = join_all(attempts.iter().zip(failures).map(|(attempt, failure)| treat(attempt, failure))).await;
+    let mut errors = treated.into_iter().flatten();
+    let Some(first) = errors.next() else { return Ok(()) };
+    Err(errors.fold(first, |first, other| noted(&first, &format!("also: {}", other.chain()))))
+}
+
+/// Treats one workload of an adjustment that failed; returns what is to be reported of it.
+async fn treat(attempt: &Attempt<'_>, failure: Option<EventError>) -> Option<EventError> {
+    let site = attempt.site();
+    let rolls_back = attempt.mode() == FailureMode::Rollback && !matches!(attempt.written, Written::Nothing);
+    match failure {
+        Some(error) if rolls_back => {
+            let note = match roll_back(attempt).await {
+                Ok(true) => "rolled back to the values from before".to_owned(),
+                Ok(false) => "nothing of it was changed".to_owned(),
+                Err(problem) => format!("rolling back failed: {}", problem.chain()),
+            };
+            Some(noted(&error, &note))
+        }
+        None if rolls_back => match roll_back(attempt).await {
+            Ok(_) => {
+                tracing::info!(workload = %site, "rolled back, as the adjustment failed elsewhere");
+                None
+            }
+            Err(problem) => {
+                Some(EventError::adjustment_failed(format!("rolling back {site} failed: {}", problem.chain())))
+            }
+        },
+        Some(error) if attempt.mode() == FailureMode::Shutdown && error.kind() != ErrorKind::Cancelled => {
+            match shut_down(attempt).await {
+                Ok(()) => Some(error),
+                Err(problem) => Some(noted(&problem, &format!("before that: {}", error.chain()))),
+            }
+        }
+        failure => failure,
+    }
+}
+
+/// Says whether there was anything to restore.
+async fn roll_back(attempt: &Attempt<'_>) -> Result<bool, EventError> {
+    let site = attempt.site();
+    match (&attempt.written, &attempt.optimization.live) {
+        (Written::Fields(Some(undo)), _) => workload::roll_back(site, undo).await,
+        (Written::Pod, Live::Canary { pod, .. }) => {
+            let pod = attempt.optimization.tuning_pod(pod.as_ref())?;
+            tuning_pod::restore(site, pod.body()).await.map(|()| true)
+        }
+        _ => Ok(false),
+    }
+}
+
+/// Takes a failed workload out of service: it is scaled to nothing, a tuning pod is made anew from the template.
+async fn shut_down(attempt: &Attempt<'_>) -> Result<(), EventError> {
+    let site = attempt.site();
+    match site.config.strategy.strategy() {
+        Strategy::Default => workload::scale_to_zero(site).await,
+        Strategy::Canary { .. } => {
+            let pod = attempt.optimization.tuning_pod(None)?;
+            tuning_pod::restore(site, pod.body()).await
+        }
+    }
+}
+
+/// The same failure with more to say about it.
+fn noted(error: &EventError, note: &str) -> EventError {
+    let noted = EventError::new(error.kind(), format!("{}; {note}", error.chain()));
+    match error.reason() {
+        Some(reason) => noted.with_reason(reason),
+        None => noted,
+    }
+}

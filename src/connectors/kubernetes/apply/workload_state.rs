@@ -1,0 +1,132 @@
+//! One workload as it is optimized during one event: what was read, what is to be written, and what was written.
+//!
+//! The two strategies are a closed set: a workload is adjusted itself, or through a pod beside it.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use serde_json::Value as Json;
+
+use super::tuning_pod_owner;
+use crate::connector::EventError;
+use crate::connectors::kubernetes::Strategy;
+use crate::connectors::kubernetes::describe::components;
+use crate::connectors::kubernetes::plan::tuning_pod::{TuningPod, is_ours};
+use crate::connectors::kubernetes::plan::workload::Plan;
+use crate::connectors::kubernetes::workload_ref::{Patience, Site};
+use crate::k8s::{PodIdentity, Workload};
+use crate::types::{Adjustment, Component};
+
+/// One workload as it is optimized.
+pub(crate) struct Optimization<'a> {
+    pub(crate) site: Site<'a>,
+    /// As it was read last.
+    pub(crate) workload: Workload,
+    pub(crate) live: Live,
+}
+
+/// What there is beside the workload.
+pub(crate) enum Live {
+    /// Nothing: its own pods are adjusted.
+    Saturation,
+    /// A tuning pod, when there is one, and the owner of the next one.
+    Canary { pod: Option<Json>, owner: Option<OwnerReference> },
+}
+
+/// What an adjustment comes to.
+pub(crate) enum Intent {
+    Keep,
+    /// Fields of the workload are changed.
+    Patch(Plan),
+    /// The tuning pod is replaced by this one, which has these adjustments.
+    Replace(Json, Vec<Adjustment>),
+}
+
+impl<'a> Optimization<'a> {
+    /// Reads a workload and its tuning pod.
+    ///
+    /// # Errors
+    /// They cannot be read, the workload lacks a configured container, or the name of the tuning pod is taken by a pod
+    /// of somebody else.
+    pub(crate) async fn read(
+        site: Site<'a>,
+        own: Option<&PodIdentity>,
+        patience: Patience<'_>,
+    ) -> Result<Self, EventError> {
+        let workload = site.workload(patience).await?;
+        let live = match site.config.strategy.strategy() {
+            Strategy::Default => Live::Saturation,
+            Strategy::Canary { .. } => {
+                let pod = read_tuning_pod(&site, patience).await?;
+                Live::Canary { pod, owner: tuning_pod_owner::reference(site.cluster, own, site.namespace()).await }
+            }
+        };
+        Ok(Self { site, workload, live })
+    }
+
+    /// Its components, as they are.
+    ///
+    /// # Errors
+    /// A configured container is missing.
+    pub(crate) fn components(&self) -> Result<Vec<Component>, EventError> {
+        let config = self.site.config;
+        Ok(match &self.live {
+            Live::Saturation => components::saturation(config, &self.workload)?,
+            Live::Canary { pod, .. } => {
+                let pod = pod.as_ref().ok_or_else(|| {
+                    EventError::adjustment_failed(format!("the tuning pod of {} was deleted", self.site))
+                })?;
+                vec![components::main(config, &self.workload)?, components::tuning(config, pod)?]
+            }
+        })
+    }
+
+    /// What these adjustments come to; those for others are passed over.
+    ///
+    /// # Errors
+    /// A value that Kubernetes or the configuration does not allow, or a setting that there is not.
+    pub(crate) fn plan(&self, adjustments: &[Adjustment]) -> Result<Intent, EventError> {
+        match &self.live {
+            Live::Saturation => {
+                let plan = Plan::of(self.site.config, &self.workload, adjustments)?;
+                Ok(plan.map_or(Intent::Keep, Intent::Patch))
+            }
+            Live::Canary { pod, .. } => {
+                let mut next = self.tuning_pod(pod.as_ref())?;
+                let adjusted = next.adjust(adjustments)?;
+                for warning in adjusted.warnings {
+                    tracing::warn!(workload = %self.site, "{warning}");
+                }
+                Ok(Intent::Replace(next.body().clone(), adjusted.adjustments))
+            }
+        }
+    }
+
+    /// A tuning pod of the present template: with the adjusted values of this one, or with those of the template.
+    ///
+    /// # Errors
+    /// A configured container is missing.
+    pub(crate) fn tuning_pod(&self, like: Option<&Json>) -> Result<TuningPod<'a>, EventError> {
+        let owner = match &self.live {
+            Live::Canary { owner, .. } => owner.as_ref(),
+            Live::Saturation => None,
+        };
+        let pod = TuningPod::from_template(self.site.config, &self.workload, owner)?;
+        Ok(match like {
+            Some(like) => pod.with_settings_of(like)?,
+            None => pod,
+        })
+    }
+}
+
+/// The tuning pod as it is, when there is one.
+pub(crate) async fn read_tuning_pod(site: &Site<'_>, patience: Patience<'_>) -> Result<Option<Json>, EventError> {
+    let name = site.tuning_pod();
+    let pod = site.persist(patience, || site.cluster.raw_pod(site.namespace(), &name)).await?;
+    match pod {
+        Some(pod) if !is_ours(&pod) => Err(EventError::adjustment_failed(format!(
+            "the pod \"{name}\" in namespace \"{}\" is in the way of the tuning pod of {site}, and was not made by \
+             this agent (it lacks the label opsani_role=tuning): delete or rename it",
+            site.namespace()
+        ))),
+        pod => Ok(pod),
+    }
+}

@@ -1,0 +1,178 @@
+//! Finding out what went wrong: what the API says of a workload and its pods at this moment, and what that means.
+
+use futures_util::TryStreamExt;
+use futures_util::stream::{BoxStream, StreamExt};
+use k8s_openapi::api::core::v1::Pod;
+
+use super::cause::{Cause, Subject, in_settlement};
+use super::classify::{classify_pod, classify_workload};
+use super::logs::Logs;
+use super::newest_pods::pod_selector;
+use super::readiness::{Readiness, pod_readiness, ready_condition, workload_readiness};
+use super::restarts::Restarts;
+use crate::connector::{EventContext, EventError};
+use crate::connectors::kubernetes::Strategy;
+use crate::connectors::kubernetes::workload_ref::{Patience, Site};
+use crate::k8s::{ApiError, LogRequest, PodEvent, Workload, WorkloadKind, WorkloadProgress, selector_text};
+use crate::types::Adjustment;
+
+/// How much of one log is read; a message has room for less.
+const LOG_BYTES: u64 = 1024 * 1024;
+
+/// A workload or its tuning pod as it is now.
+enum Observed {
+    /// With the pods of its present template.
+    Workload(WorkloadProgress, Vec<Pod>),
+    TuningPod(Box<Pod>),
+}
+
+impl Observed {
+    async fn now(cx: &EventContext, site: &Site<'_>) -> Result<Self, EventError> {
+        let (cluster, namespace) = (site.cluster, site.namespace());
+        if matches!(site.config.strategy.strategy(), Strategy::Canary { .. }) {
+            let name = site.tuning_pod();
+            let pod = site.persist(Patience::Event(cx), || cluster.pod(namespace, &name)).await?;
+            let pod = pod.ok_or_else(|| Subject::TuningPod { name: &name }.gone())?;
+            return Ok(Self::TuningPod(Box::new(pod)));
+        }
+        let workload = site.workload(Patience::Event(cx)).await?;
+        let selector = newest_pods(cx, site, &workload).await?;
+        let pods = site.persist(Patience::Event(cx), || cluster.pods(namespace, &selector)).await?;
+        Ok(Self::Workload(workload.progress(), pods))
+    }
+
+    fn is_ready(&self, kind: WorkloadKind) -> bool {
+        match self {
+            Self::Workload(progress, _) => workload_readiness(kind, progress).as_ref().is_ok_and(Readiness::is_ready),
+            Self::TuningPod(pod) => pod_readiness(pod).is_ready(),
+        }
+    }
+
+    /// Whether a pod says that it is not ready, which its workload repeats only a moment later. Pods that end or have
+    /// ended do not count.
+    fn has_unready_pod(&self) -> bool {
+        let has_ended = |pod: &Pod| {
+            let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+            pod.metadata.deletion_timestamp.is_some() || matches!(phase, Some("Failed" | "Succeeded"))
+        };
+        let is_unready = |pod: &Pod| ready_condition(pod).is_some_and(|ready| ready.status == "False");
+        self.pods().iter().any(|pod| is_unready(pod) && !has_ended(pod))
+    }
+
+    fn pods(&self) -> &[Pod] {
+        match self {
+            Self::Workload(_, pods) => pods,
+            Self::TuningPod(pod) => std::slice::from_ref(pod),
+        }
+    }
+
+    /// Why it is not well; `since` has the restarts that do not count.
+    fn cause(&self, kind: WorkloadKind, since: &Restarts) -> Cause {
+        match self {
+            Self::Workload(progress, pods) => classify_workload(kind, progress, pods, since),
+            Self::TuningPod(pod) => classify_pod(pod, since),
+        }
+    }
+}
+
+/// What went wrong with a rollout that did not become ready in time; nothing, when it is ready by now. `before` has the
+/// restarts of pods that are older than the adjustment; `requested` is named where it cannot be had.
+///
+/// # Errors
+/// The classified failure, or the API refuses.
+pub(crate) async fn of_rollout(
+    cx: &EventContext,
+    site: &Site<'_>,
+    requested: &[Adjustment],
+    before: &Restarts,
+) -> Result<(), EventError> {
+    let observed = Observed::now(cx, site).await?;
+    if observed.is_ready(site.kind) {
+        return Ok(());
+    }
+    Err(explained(cx, site, requested, observed.cause(site.kind, before)).await)
+}
+
+/// What went wrong during settlement; nothing, when it is ready and has not restarted `since` it became so.
+///
+/// # Errors
+/// As [`of_rollout`]; what was ready before is unstable.
+pub(crate) async fn of_settlement(
+    cx: &EventContext,
+    site: &Site<'_>,
+    requested: &[Adjustment],
+    since: &Restarts,
+) -> Result<(), EventError> {
+    let observed = Observed::now(cx, site).await?;
+    let is_well = observed.is_ready(site.kind) && !observed.has_unready_pod();
+    if is_well && Restarts::of(observed.pods()).since(since).is_empty() {
+        return Ok(());
+    }
+    Err(in_settlement(explained(cx, site, requested, observed.cause(site.kind, since)).await))
+}
+
+/// The failure that is reported, with the logs that belong in it where they are asked for.
+async fn explained(cx: &EventContext, site: &Site<'_>, requested: &[Adjustment], cause: Cause) -> EventError {
+    let tuning_pod = site.tuning_pod();
+    let subject = match site.config.strategy.strategy() {
+        Strategy::Default => Subject::Workload { kind: site.kind, name: site.name() },
+        Strategy::Canary { .. } => Subject::TuningPod { name: &tuning_pod },
+    };
+    let logs =
+        if site.config.shared.container_logs_in_error_status { Some(logs(cx, site, &cause).await) } else { None };
+    cause.into_error(subject, requested, logs.as_ref())
+}
+
+async fn logs(cx: &EventContext, site: &Site<'_>, cause: &Cause) -> Logs {
+    let mut logs = Logs::default();
+    for key in cause.wanted_logs() {
+        let wanted = LogRequest { container: &key.container, previous: key.previous, limit_bytes: LOG_BYTES };
+        let log = tokio::select! {
+            // The failure is reported in any case.
+            _ = cx.cancelled() => break,
+            log = site.cluster.log(site.namespace(), &key.pod, wanted) => log,
+        };
+        logs.insert(key, log);
+    }
+    logs
+}
+
+/// The selector of the pods that a workload has of its present template.
+async fn newest_pods(cx: &EventContext, site: &Site<'_>, workload: &Workload) -> Result<String, EventError> {
+    let (cluster, namespace) = (site.cluster, site.namespace());
+    let sets = match (site.kind, selector_text(&workload.selector)) {
+        (WorkloadKind::Deployment, Some(all)) => {
+            site.persist(Patience::Event(cx), || cluster.replica_sets(namespace, &all)).await?
+        }
+        _ => Vec::new(),
+    };
+    Ok(pod_selector(workload, &sets)?)
+}
+
+/// How often the containers of a workload's pods have restarted until now.
+///
+/// # Errors
+/// The API refuses, or the event is cancelled.
+pub(crate) async fn restarts(cx: &EventContext, site: &Site<'_>, workload: &Workload) -> Result<Restarts, EventError> {
+    let selector = newest_pods(cx, site, workload).await?;
+    let pods = site.persist(Patience::Event(cx), || site.cluster.pods(site.namespace(), &selector)).await?;
+    Ok(Restarts::of(&pods))
+}
+
+/// The events of the pods that settle.
+///
+/// # Errors
+/// The API refuses, or the event is cancelled.
+pub(crate) async fn watch_pods(
+    cx: &EventContext,
+    site: &Site<'_>,
+) -> Result<BoxStream<'static, Result<PodEvent, ApiError>>, EventError> {
+    let (cluster, namespace) = (site.cluster, site.namespace());
+    if matches!(site.config.strategy.strategy(), Strategy::Canary { .. }) {
+        let pod = cluster.watch_pod(namespace, &site.tuning_pod());
+        return Ok(pod.map_ok(|pod| PodEvent::Listed(pod.into_iter().collect())).boxed());
+    }
+    let workload = site.workload(Patience::Event(cx)).await?;
+    let selector = newest_pods(cx, site, &workload).await?;
+    Ok(cluster.watch_pods(namespace, &selector).boxed())
+}

@@ -1,0 +1,199 @@
+//! Waiting for what was written to become true: a workload or a tuning pod that becomes ready, one that goes, and one
+//! that stays well while it settles.
+//!
+//! One watch per workload at a time, and nothing is polled: a watch tells when to look, and what decides is a fresh
+//! reading. A watch that ends says nothing; the client begins it anew.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use k8s_openapi::api::core::v1::Pod;
+use tokio::time::Instant;
+
+use super::diagnosis;
+use super::readiness::{pod_readiness, workload_readiness};
+use super::restarts::Restarts;
+use crate::connector::{EventContext, EventError};
+use crate::connectors::kubernetes::workload_ref::{Deadline, Patience, Site, failed};
+use crate::k8s::PodEvent;
+use crate::progress::{self, EVENT_INTERVAL};
+use crate::types::{self, Adjustment};
+
+/// How often progress of settlement is reported.
+const SETTLEMENT_INTERVAL: Duration = Duration::from_secs(5);
+
+/// How long a controller may say that it fails before it is believed: right after a change it still speaks of pods that
+/// are on their way out.
+const CONDITION_GRACE: Duration = Duration::from_secs(2);
+
+/// Whether something became ready in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Arrival {
+    Ready,
+    /// Its time is over, or its controller has given up.
+    Missed,
+}
+
+/// Waits until a workload has as many ready pods of its present template as it should have.
+///
+/// # Errors
+/// Its controller says that it will not; it is deleted; the API refuses; or the wait is called off.
+pub(crate) async fn workload_ready(site: &Site<'_>, patience: Patience<'_>) -> Result<Arrival, EventError> {
+    let (mut cancelled, mut deadline) = (pin!(patience.ends()), pin!(site.deadline().passed()));
+    let begin = Instant::now();
+    let mut changes = pin!(site.cluster.watch_workload(site.kind, site.namespace(), site.name()));
+    let mut grace: Option<Deadline> = None;
+    loop {
+        let change = tokio::select! {
+            error = &mut cancelled => return Err(error),
+            () = &mut deadline => return Ok(Arrival::Missed),
+            () = grace.unwrap_or(Deadline::NEVER).passed() => return Ok(Arrival::Missed),
+            change = changes.next() => change,
+        };
+        let Some(progress) = change.transpose().map_err(failed)?.flatten() else {
+            return Err(gone(site));
+        };
+        match workload_readiness(site.kind, &progress) {
+            Ok(readiness) if readiness.is_ready() => {
+                tracing::debug!(workload = %site, milliseconds = begin.elapsed().as_millis(), "rolled out");
+                return Ok(Arrival::Ready);
+            }
+            Ok(readiness) => {
+                grace = None;
+                tracing::debug!(workload = %site, "not ready: {readiness}");
+            }
+            Err(_) => grace = grace.or(Some(Deadline::after(CONDITION_GRACE))),
+        }
+    }
+}
+
+/// Waits until a tuning pod is running and ready.
+///
+/// # Errors
+/// It is deleted; the API refuses; or the wait is called off.
+pub(crate) async fn pod_ready(site: &Site<'_>, patience: Patience<'_>) -> Result<Arrival, EventError> {
+    let (mut cancelled, mut deadline) = (pin!(patience.ends()), pin!(site.deadline().passed()));
+    let (name, begin) = (site.tuning_pod(), Instant::now());
+    let mut changes = pin!(site.cluster.watch_pod(site.namespace(), &name));
+    loop {
+        let change = tokio::select! {
+            error = &mut cancelled => return Err(error),
+            () = &mut deadline => return Ok(Arrival::Missed),
+            change = changes.next() => change,
+        };
+        let Some(pod) = change.transpose().map_err(failed)?.flatten() else {
+            return Err(EventError::adjustment_failed(format!(
+                "the pod \"{name}\" of {site} was deleted while it was awaited"
+            )));
+        };
+        if pod_readiness(&pod).is_ready() {
+            tracing::debug!(workload = %site, pod = name, milliseconds = begin.elapsed().as_millis(), "rolled out");
+            return Ok(Arrival::Ready);
+        }
+    }
+}
+
+/// Waits until there is no tuning pod of this identity.
+///
+/// # Errors
+/// It is still there when the workload's time is over; the API refuses; or the wait is called off.
+pub(crate) async fn pod_gone(site: &Site<'_>, uid: Option<&str>, patience: Patience<'_>) -> Result<(), EventError> {
+    let (mut cancelled, mut deadline) = (pin!(patience.ends()), pin!(site.deadline().passed()));
+    let name = site.tuning_pod();
+    let mut changes = pin!(site.cluster.watch_pod(site.namespace(), &name));
+    loop {
+        let change = tokio::select! {
+            error = &mut cancelled => return Err(error),
+            () = &mut deadline => {
+                let timeout = site.config.shared.timeout;
+                return Err(EventError::adjustment_failed(format!(
+                    "timed out after {timeout} waiting for the pod \"{name}\" of {site} to end"
+                )));
+            }
+            change = changes.next() => change,
+        };
+        match change.transpose().map_err(failed)?.flatten() {
+            Some(pod) if pod.metadata.uid.as_deref() == uid => {}
+            _ => return Ok(()),
+        }
+    }
+}
+
+fn gone(site: &Site<'_>) -> EventError {
+    EventError::adjustment_failed(format!("{site} does not exist: was it deleted, or is its name another one?"))
+}
+
+/// Watches the pods of an adjusted workload until `end`: they must stay ready and must not restart.
+///
+/// # Errors
+/// The classified failure; the API refuses; or the event is cancelled.
+pub(crate) async fn settle(
+    cx: &EventContext,
+    site: &Site<'_>,
+    requested: &[Adjustment],
+    end: Deadline,
+) -> Result<(), EventError> {
+    let mut end = pin!(end.passed());
+    let mut events = diagnosis::watch_pods(cx, site).await?;
+    let (nothing, mut since) = (Restarts::default(), None);
+    loop {
+        let event = tokio::select! {
+            error = cx.cancelled() => return Err(error),
+            () = &mut end => break,
+            event = events.next() => event,
+        };
+        if is_suspicious(event.transpose().map_err(failed)?, &mut since) {
+            diagnosis::of_settlement(cx, site, requested, since.as_ref().unwrap_or(&nothing)).await?;
+        }
+    }
+    diagnosis::of_settlement(cx, site, requested, since.as_ref().unwrap_or(&nothing)).await
+}
+
+/// Whether there is reason for a closer look. The first list says how often the pods have restarted until then.
+fn is_suspicious(event: Option<PodEvent>, since: &mut Option<Restarts>) -> bool {
+    let (pods, is_all) = match event {
+        None | Some(PodEvent::Deleted(_)) => return true,
+        Some(PodEvent::Listed(pods)) => (pods, true),
+        Some(PodEvent::Applied(pod)) => (vec![*pod], false),
+    };
+    let restarts = Restarts::of(&pods);
+    let since = since.get_or_insert_with(|| restarts.clone());
+    let is_unwell = |pod: &Pod| !pod_readiness(pod).is_ready();
+    (is_all && pods.is_empty()) || pods.iter().any(is_unwell) || !restarts.since(since).is_empty()
+}
+
+/// Does something that may take up to `total`, with progress reports on the way.
+pub(crate) async fn reporting<T>(
+    cx: &EventContext,
+    total: Duration,
+    text: &str,
+    interval: Duration,
+    work: impl Future<Output = T>,
+) -> T {
+    let mut work = pin!(work);
+    let report = |progress: &progress::DurationProgress| cx.progress(progress.percent(), &progress.describe(text));
+    tokio::select! {
+        biased;
+        done = &mut work => return done,
+        // A cancelled event ends the reports; the work sees to its own end.
+        _ = progress::wait(cx, total, interval, report) => {}
+    }
+    work.await
+}
+
+/// As [`reporting`], for waits that end as soon as something is ready.
+pub(crate) async fn awaiting<T>(
+    cx: &EventContext,
+    limit: types::Duration,
+    what: &str,
+    work: impl Future<Output = T>,
+) -> T {
+    let text = format!("waiting up to {limit} for {what}");
+    reporting(cx, limit.to_std(), &text, EVENT_INTERVAL.min(limit.to_std()), work).await
+}
+
+pub(crate) async fn settling<T>(cx: &EventContext, duration: types::Duration, work: impl Future<Output = T>) -> T {
+    let text = format!("waiting {duration} for pods to settle...");
+    reporting(cx, duration.to_std(), &text, SETTLEMENT_INTERVAL, work).await
+}

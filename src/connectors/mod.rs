@@ -5,9 +5,11 @@
 //! but for the composite `opsani_dev`, which knows the configurations that it makes. Those of `external` are found at run
 //! time and are in no registry.
 
+mod built_in;
 pub(crate) mod external;
 pub(crate) mod kube_metrics;
 pub(crate) mod kubernetes;
+mod meter;
 pub(crate) mod opsani_dev;
 pub(crate) mod prometheus;
 mod scripts;

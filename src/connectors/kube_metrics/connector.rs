@@ -6,33 +6,30 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio::sync::OnceCell;
 
+use super::checks;
 use super::config::KubeMetricsConfig;
 use super::sample::Wanted;
 use super::sampler::Sampler;
 use super::schedule::Schedule;
 use super::series::PodSeries;
-use super::{METADATA, checks};
 use crate::checks::{Check, CheckRequest};
-use crate::connector::{
-    Checkable, Connector, ConnectorName, Describe, DescribeRequest, EventContext, EventError, Lifecycle, Measure,
-    MeasureRequest, Metadata, Metrics,
-};
+use crate::connector::{Connector, EventContext, EventError, Lifecycle, MeasureRequest};
+use crate::connectors::meter::{Meter, measurement};
 use crate::k8s::{ClientError, ClientSettings, Cluster, connect};
 use crate::progress;
-use crate::types::{Description, Duration, Measurement, Metric};
+use crate::types::{Duration, Measurement, Metric};
 
 /// When the next sample is taken at the latest after one that lacks something.
 const SOON: std::time::Duration = std::time::Duration::from_secs(5);
 
-pub(super) struct KubeMetricsConnector {
-    name: ConnectorName,
+pub(super) struct KubeMeter {
     config: KubeMetricsConfig,
     cluster: OnceCell<Cluster>,
 }
 
-impl KubeMetricsConnector {
-    pub(super) fn new(name: ConnectorName, config: KubeMetricsConfig) -> Self {
-        Self { name, config, cluster: OnceCell::new() }
+impl KubeMeter {
+    pub(super) fn new(config: KubeMetricsConfig) -> Self {
+        Self { config, cluster: OnceCell::new() }
     }
 
     /// The cluster, which is looked for once.
@@ -41,11 +38,6 @@ impl KubeMetricsConnector {
         let settings = ClientSettings { kubeconfig, context: self.config.context.clone() };
         let services = cx.services();
         self.cluster.get_or_try_init(|| connect(&settings, &services.kubernetes, &services.network)).await
-    }
-
-    fn described(&self) -> Vec<Arc<Metric>> {
-        let described = |metric: &super::KubeMetric| Arc::new(Metric::new(metric.to_string(), metric.unit()));
-        self.config.metrics_to_collect.iter().map(described).collect()
     }
 
     /// Takes samples for the time of the measurement.
@@ -64,8 +56,7 @@ impl KubeMetricsConnector {
         let frequency = self.config.metric_collection_frequency.to_std();
         let schedule = Schedule::start(control.warmup.to_std(), total.to_std(), frequency);
         let ((), series) = tokio::try_join!(report(cx, total), sample_all(&sampler, schedule))?;
-        Measurement::new(series.into_readings(), BTreeMap::new())
-            .map_err(|error| EventError::measurement_failed(error.to_string()))
+        measurement(series.into_readings(), BTreeMap::new())
     }
 }
 
@@ -111,29 +102,20 @@ async fn report(cx: &EventContext, total: Duration) -> Result<(), EventError> {
     progress::wait_reporting(cx, total.to_std(), &format!("measuring kubernetes metrics for {total}")).await
 }
 
-impl Connector for KubeMetricsConnector {
-    fn name(&self) -> &ConnectorName {
-        &self.name
+#[async_trait]
+impl Meter for KubeMeter {
+    fn metrics(&self) -> Vec<Arc<Metric>> {
+        let described = |metric: &super::KubeMetric| Arc::new(Metric::new(metric.to_string(), metric.unit()));
+        self.config.metrics_to_collect.iter().map(described).collect()
     }
 
-    fn metadata(&self) -> &Metadata {
-        &METADATA
+    async fn measure(&self, cx: &EventContext, request: &MeasureRequest) -> Result<Measurement, EventError> {
+        // Dropping the measurement drops its request and its reports; it leaves nothing behind.
+        cx.unless_cancelled(self.observe(cx, request)).await?
     }
 
-    fn as_describe(&self) -> Option<&dyn Describe> {
-        Some(self)
-    }
-
-    fn as_metrics(&self) -> Option<&dyn Metrics> {
-        Some(self)
-    }
-
-    fn as_measure(&self) -> Option<&dyn Measure> {
-        Some(self)
-    }
-
-    fn as_check(&self) -> Option<&dyn Checkable> {
-        Some(self)
+    async fn check(&self, cx: &EventContext, request: &CheckRequest) -> Result<Vec<Check>, EventError> {
+        checks::suite(self.cluster(cx).await.map_err(unattachable)?, &self.config).run(cx, request).await
     }
 
     fn as_lifecycle(&self) -> Option<&dyn Lifecycle> {
@@ -142,36 +124,7 @@ impl Connector for KubeMetricsConnector {
 }
 
 #[async_trait]
-impl Describe for KubeMetricsConnector {
-    async fn describe(&self, _cx: &EventContext, _request: &DescribeRequest) -> Result<Description, EventError> {
-        Ok(Description { components: Vec::new(), metrics: self.described() })
-    }
-}
-
-#[async_trait]
-impl Metrics for KubeMetricsConnector {
-    async fn metrics(&self, _cx: &EventContext) -> Result<Vec<Arc<Metric>>, EventError> {
-        Ok(self.described())
-    }
-}
-
-#[async_trait]
-impl Measure for KubeMetricsConnector {
-    async fn measure(&self, cx: &EventContext, request: &MeasureRequest) -> Result<Measurement, EventError> {
-        // Dropping the measurement drops its request and its reports; it leaves nothing behind.
-        cx.unless_cancelled(self.observe(cx, request)).await?
-    }
-}
-
-#[async_trait]
-impl Checkable for KubeMetricsConnector {
-    async fn check(&self, cx: &EventContext, request: &CheckRequest) -> Result<Vec<Check>, EventError> {
-        checks::suite(self.cluster(cx).await.map_err(unattachable)?, &self.config).run(cx, request).await
-    }
-}
-
-#[async_trait]
-impl Lifecycle for KubeMetricsConnector {
+impl Lifecycle for KubeMeter {
     async fn attach(&self, cx: &EventContext) -> Result<Vec<Box<dyn Connector>>, EventError> {
         self.cluster(cx).await.map_err(unattachable)?;
         Ok(Vec::new())
@@ -189,18 +142,18 @@ mod tests {
     use tokio_util::sync::CancellationToken;
 
     use super::*;
-    use crate::connector::{ErrorKind, Event, EventContextText, Phase, ProgressSender, Section};
+    use crate::connector::{ConnectorName, ErrorKind, Event, EventContextText, Phase, ProgressSender, Section};
     use crate::decode::{Decoder, NoVariables, Node, Origin};
     use crate::types::Control;
 
     /// A connector that samples without a pause, and has no cluster.
-    fn connector() -> KubeMetricsConnector {
+    fn connector() -> KubeMeter {
         let section = json!({ "namespace": "default", "name": "web", "metric_collection_frequency": 0 });
         let node = Node::from_json(&section, &Origin::whole("test"));
         let name = ConnectorName::new("kube_metrics");
         let section = Section { name: &name, node: &node, prefix: "SERVO_KUBE_METRICS_" };
         let config = Decoder::run(&NoVariables, |cx| KubeMetricsConfig::parse(section, cx)).unwrap();
-        KubeMetricsConnector::new(name, config)
+        KubeMeter::new(config)
     }
 
     fn context(event: Event) -> EventContext {
@@ -229,12 +182,10 @@ mod tests {
         assert!(error.chain().contains("found no Kubernetes cluster"), "{}", error.chain());
     }
 
-    #[tokio::test]
-    async fn the_configured_metrics_are_described() {
-        let description = connector().describe(&context(Event::Describe), &DescribeRequest::default()).await.unwrap();
-        let wire = description.to_wire();
-        assert_eq!(wire["application"], json!({ "components": {} }));
-        let metrics = wire["measurement"]["metrics"].as_object().unwrap();
-        assert_eq!((metrics.len(), &metrics["main_cpu_saturation"]), (18, &json!({ "unit": "%" })));
+    #[test]
+    fn the_configured_metrics_are_described() {
+        let metrics = connector().metrics();
+        let shown: Vec<String> = metrics.iter().map(ToString::to_string).collect();
+        assert_eq!((shown.len(), shown[12].as_str()), (18, "main_cpu_saturation (%)"));
     }
 }

@@ -15,20 +15,32 @@ mod series;
 
 use std::borrow::Cow;
 
-use schemars::{Schema, SchemaGenerator};
 use serde_json::json;
 
 pub use checks::CHECK_METRICS_API;
 pub(crate) use config::{DEFAULT_FREQUENCY, KubeMetricsConfig};
 pub(crate) use metric::{KubeMetric, Role};
 
-use crate::connector::{
-    BuildContext, BuildError, Connector, ConnectorFactory, ConnectorName, License, Maturity, Metadata, Section,
-};
-use crate::decode::Decoder;
-use connector::KubeMetricsConnector;
+use super::built_in::BuiltIn;
+use super::meter::MeterConnector;
+use crate::connector::{License, Maturity, Metadata};
+use connector::KubeMeter;
 
-pub(super) static FACTORY: KubeMetricsFactory = KubeMetricsFactory;
+pub(super) static FACTORY: BuiltIn<KubeMetricsConfig> = BuiltIn {
+    metadata: &METADATA,
+    parse: KubeMetricsConfig::parse,
+    build: |name, config, _| Ok(MeterConnector::boxed(name, &METADATA, KubeMeter::new(config))),
+    sample: || {
+        json!({
+            "description": "Update the namespace, resource name, etc. to match the resource to monitor",
+            "namespace": "default",
+            "name": "app",
+            "container": "app_container_name",
+        })
+    },
+    commands: None,
+    is_by_name_only: false,
+};
 
 static METADATA: Metadata = Metadata {
     default_name: Cow::Borrowed("kube_metrics"),
@@ -40,40 +52,3 @@ static METADATA: Metadata = Metadata {
     license: Some(License::Apache2),
     maturity: Some(Maturity::Experimental),
 };
-
-/// Makes connectors of this type.
-pub(crate) struct KubeMetricsFactory;
-
-impl ConnectorFactory for KubeMetricsFactory {
-    type Config = KubeMetricsConfig;
-
-    fn metadata(&self) -> &Metadata {
-        &METADATA
-    }
-
-    fn parse(&self, section: Section<'_>, cx: &mut Decoder<'_>) -> Option<KubeMetricsConfig> {
-        KubeMetricsConfig::parse(section, cx)
-    }
-
-    fn build(
-        &self,
-        name: ConnectorName,
-        config: KubeMetricsConfig,
-        _cx: &BuildContext,
-    ) -> Result<Box<dyn Connector>, BuildError> {
-        Ok(Box::new(KubeMetricsConnector::new(name, config)))
-    }
-
-    fn sample(&self) -> serde_json::Value {
-        json!({
-            "description": "Update the namespace, resource name, etc. to match the resource to monitor",
-            "namespace": "default",
-            "name": "app",
-            "container": "app_container_name",
-        })
-    }
-
-    fn schema(&self, generator: &mut SchemaGenerator) -> Schema {
-        generator.subschema_for::<KubeMetricsConfig>()
-    }
-}

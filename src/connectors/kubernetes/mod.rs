@@ -27,7 +27,6 @@ mod workload_ref;
 
 use std::borrow::Cow;
 
-use schemars::{Schema, SchemaGenerator};
 use serde_json::json;
 
 pub(crate) use config::shared::{DEFAULT_TIMEOUT, SharedSettings};
@@ -47,48 +46,14 @@ pub use describe::settings::{Role, cpu, environment, memory, replicas};
 
 pub(crate) use config::workload::{ContainerConfig, ContainerCpu, StaticVariables, WorkloadConfig};
 
-use crate::connector::{
-    BuildContext, BuildError, Connector, ConnectorFactory, ConnectorName, License, Maturity, Metadata, Section,
-};
-use crate::decode::Decoder;
+use super::built_in::BuiltIn;
+use crate::connector::{License, Maturity, Metadata};
 
-pub(super) static FACTORY: KubernetesFactory = KubernetesFactory;
-
-static METADATA: Metadata = Metadata {
-    default_name: Cow::Borrowed("kubernetes"),
-    class_name: Cow::Borrowed("KubernetesConnector"),
-    full_name: Cow::Borrowed("Kubernetes Connector"),
-    version: Cow::Borrowed("1.5.0"),
-    description: Some(Cow::Borrowed("Kubernetes adjust connector")),
-    homepage: Some(Cow::Borrowed("https://github.com/opsani/kubernetes-connector")),
-    license: Some(License::Apache2),
-    maturity: Some(Maturity::Stable),
-};
-
-/// Makes connectors of this type.
-pub(crate) struct KubernetesFactory;
-
-impl ConnectorFactory for KubernetesFactory {
-    type Config = KubernetesConfig;
-
-    fn metadata(&self) -> &Metadata {
-        &METADATA
-    }
-
-    fn parse(&self, section: Section<'_>, cx: &mut Decoder<'_>) -> Option<KubernetesConfig> {
-        KubernetesConfig::parse(section, cx)
-    }
-
-    fn build(
-        &self,
-        name: ConnectorName,
-        config: KubernetesConfig,
-        _cx: &BuildContext,
-    ) -> Result<Box<dyn Connector>, BuildError> {
-        Ok(Box::new(connector::KubernetesConnector::new(name, config)))
-    }
-
-    fn sample(&self) -> serde_json::Value {
+pub(super) static FACTORY: BuiltIn<KubernetesConfig> = BuiltIn {
+    metadata: &METADATA,
+    parse: KubernetesConfig::parse,
+    build: |name, config, _| Ok(Box::new(connector::KubernetesConnector::new(name, config))),
+    sample: || {
         json!({
             "description": "Update the namespace, deployment, etc. to match your Kubernetes cluster",
             "deployments": [{
@@ -103,9 +68,18 @@ impl ConnectorFactory for KubernetesFactory {
                 "replicas": { "min": 1, "max": 2 },
             }],
         })
-    }
+    },
+    commands: None,
+    is_by_name_only: false,
+};
 
-    fn schema(&self, generator: &mut SchemaGenerator) -> Schema {
-        generator.subschema_for::<KubernetesConfig>()
-    }
-}
+static METADATA: Metadata = Metadata {
+    default_name: Cow::Borrowed("kubernetes"),
+    class_name: Cow::Borrowed("KubernetesConnector"),
+    full_name: Cow::Borrowed("Kubernetes Connector"),
+    version: Cow::Borrowed("1.5.0"),
+    description: Some(Cow::Borrowed("Kubernetes adjust connector")),
+    homepage: Some(Cow::Borrowed("https://github.com/opsani/kubernetes-connector")),
+    license: Some(License::Apache2),
+    maturity: Some(Maturity::Stable),
+};

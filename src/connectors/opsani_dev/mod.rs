@@ -19,18 +19,31 @@ mod traffic;
 
 use std::borrow::Cow;
 
-use schemars::{Schema, SchemaGenerator};
 use serde_json::json;
 
 pub use config::OpsaniDevConfig;
 pub(crate) use config::ServicePort;
 
-use crate::connector::{
-    BuildContext, BuildError, Connector, ConnectorFactory, ConnectorName, License, Maturity, Metadata, Section,
-};
-use crate::decode::Decoder;
+use super::built_in::BuiltIn;
+use crate::connector::{License, Maturity, Metadata};
 
-pub(super) static FACTORY: OpsaniDevFactory = OpsaniDevFactory;
+pub(super) static FACTORY: BuiltIn<OpsaniDevConfig> = BuiltIn {
+    metadata: &METADATA,
+    parse: OpsaniDevConfig::parse,
+    build: |name, config, _| Ok(Box::new(connector::OpsaniDevConnector::new(name, config))),
+    sample: || {
+        json!({
+            "namespace": "default",
+            "deployment": "app-deployment",
+            "container": "main",
+            "service": "app",
+            "cpu": { "unit": "cores", "min": "250m", "max": "4" },
+            "memory": { "unit": "GiB", "min": "256.0Mi", "max": "4.0Gi" },
+        })
+    },
+    commands: None,
+    is_by_name_only: false,
+};
 
 static METADATA: Metadata = Metadata {
     default_name: Cow::Borrowed("opsani_dev"),
@@ -42,42 +55,3 @@ static METADATA: Metadata = Metadata {
     license: Some(License::Apache2),
     maturity: Some(Maturity::Stable),
 };
-
-/// Makes connectors of this type.
-pub(crate) struct OpsaniDevFactory;
-
-impl ConnectorFactory for OpsaniDevFactory {
-    type Config = OpsaniDevConfig;
-
-    fn metadata(&self) -> &Metadata {
-        &METADATA
-    }
-
-    fn parse(&self, section: Section<'_>, cx: &mut Decoder<'_>) -> Option<OpsaniDevConfig> {
-        OpsaniDevConfig::parse(section, cx)
-    }
-
-    fn build(
-        &self,
-        name: ConnectorName,
-        config: OpsaniDevConfig,
-        _cx: &BuildContext,
-    ) -> Result<Box<dyn Connector>, BuildError> {
-        Ok(Box::new(connector::OpsaniDevConnector::new(name, config)))
-    }
-
-    fn sample(&self) -> serde_json::Value {
-        json!({
-            "namespace": "default",
-            "deployment": "app-deployment",
-            "container": "main",
-            "service": "app",
-            "cpu": { "unit": "cores", "min": "250m", "max": "4" },
-            "memory": { "unit": "GiB", "min": "256.0Mi", "max": "4.0Gi" },
-        })
-    }
-
-    fn schema(&self, generator: &mut SchemaGenerator) -> Schema {
-        generator.subschema_for::<OpsaniDevConfig>()
-    }
-}

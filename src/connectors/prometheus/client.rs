@@ -8,7 +8,7 @@ use reqwest::StatusCode;
 use super::config::{BaseUrl, PrometheusConfig};
 use super::json::{JsonReader, ReadError};
 use super::query::ApiRequest;
-use super::response::{Body, Envelope, ResponseData, ResponseError};
+use super::response::{Envelope, ResponseData, ResponseError};
 use super::transport::{TIMEOUT, Transport, TransportError};
 use crate::network::Network;
 
@@ -126,13 +126,13 @@ impl Client {
         if !status.is_success() {
             return Err(RequestError::Status { status, reason: refusal(response).await });
         }
-        Ok(Envelope::read(&mut JsonReader::new(Box::pin(response.bytes_stream()), LARGEST_ANSWER)).await?)
+        Ok(Envelope::read(&mut JsonReader::new(response.bytes_stream(), LARGEST_ANSWER)).await?)
     }
 }
 
 /// What the server says of its refusal, or nothing: proxies answer with pages of HTML.
 async fn refusal(response: reqwest::Response) -> String {
-    let mut reader = JsonReader::new(Box::pin(response.bytes_stream()), LARGEST_REFUSAL);
+    let mut reader = JsonReader::new(response.bytes_stream(), LARGEST_REFUSAL);
     let envelope = Envelope::<Anything>::read(&mut reader).await;
     match envelope.map(Envelope::success) {
         Ok(Err(ResponseError::Refused { error_type, error })) => format!(": {error_type}: {error}"),
@@ -144,7 +144,7 @@ async fn refusal(response: reqwest::Response) -> String {
 struct Anything;
 
 impl ResponseData for Anything {
-    async fn read<S: Body<B>, B: AsRef<[u8]> + Send>(reader: &mut JsonReader<S, B>) -> Result<Self, ReadError> {
+    async fn read(reader: &mut JsonReader) -> Result<Self, ReadError> {
         reader.skip().await.map(|()| Self)
     }
 }

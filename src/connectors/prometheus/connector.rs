@@ -6,36 +6,27 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use tokio::task::JoinSet;
 
-use super::METADATA;
 use super::client::Client;
 use super::config::{MetricConfig, PrometheusConfig};
 use super::query::{QueryError, Window};
 use super::readings::{MetricQuery, read_all};
 use super::{checks, slo, streaming};
 use crate::checks::{Check, CheckRequest};
-use crate::connector::{
-    Checkable, Connector, ConnectorName, Describe, DescribeRequest, EventContext, EventError, Lifecycle, Measure,
-    MeasureRequest, Metadata, Metrics,
-};
+use crate::connector::{EventContext, EventError, Lifecycle, MeasureRequest};
+use crate::connectors::meter::{Meter, measurement};
 use crate::progress;
-use crate::types::{Description, Duration, Measurement, Metric, UnixTime, series_text};
+use crate::types::{Duration, Measurement, Metric, UnixTime, series_text};
 
-pub(super) struct PrometheusConnector {
-    name: ConnectorName,
+pub(super) struct PrometheusMeter {
     config: PrometheusConfig,
     client: Arc<Client>,
     /// What was begun with `startup` and ends with `shutdown`.
     background: Mutex<JoinSet<()>>,
 }
 
-impl PrometheusConnector {
-    pub(super) fn new(name: ConnectorName, config: PrometheusConfig, client: Client) -> Self {
-        Self { name, config, client: Arc::new(client), background: Mutex::default() }
-    }
-
-    fn described(&self) -> Vec<Arc<Metric>> {
-        let described = |metric: &MetricConfig| Arc::new(Metric::new(&metric.name, metric.unit));
-        self.config.metrics.iter().map(described).collect()
+impl PrometheusMeter {
+    pub(super) fn new(config: PrometheusConfig, client: Client) -> Self {
+        Self { config, client: Arc::new(client), background: Mutex::default() }
     }
 
     fn background(&self) -> MutexGuard<'_, JoinSet<()>> {
@@ -64,7 +55,7 @@ impl PrometheusConnector {
         }
         tracing::info!("Querying Prometheus for {} metrics...", metrics.len());
         let readings = read_all(&self.client, &queries).await?;
-        Measurement::new(readings, BTreeMap::new()).map_err(|error| EventError::measurement_failed(error.to_string()))
+        measurement(readings, BTreeMap::new())
     }
 }
 
@@ -86,29 +77,20 @@ async fn wait(cx: &EventContext, total: Duration) -> Result<(), EventError> {
     progress::wait_reporting(cx, total.to_std(), &format!("measuring Prometheus metrics for {total}")).await
 }
 
-impl Connector for PrometheusConnector {
-    fn name(&self) -> &ConnectorName {
-        &self.name
+#[async_trait]
+impl Meter for PrometheusMeter {
+    fn metrics(&self) -> Vec<Arc<Metric>> {
+        let described = |metric: &MetricConfig| Arc::new(Metric::new(&metric.name, metric.unit));
+        self.config.metrics.iter().map(described).collect()
     }
 
-    fn metadata(&self) -> &Metadata {
-        &METADATA
+    async fn measure(&self, cx: &EventContext, request: &MeasureRequest) -> Result<Measurement, EventError> {
+        // Dropping the measurement drops its requests; it leaves nothing behind.
+        cx.unless_cancelled(self.observe(cx, request)).await?
     }
 
-    fn as_describe(&self) -> Option<&dyn Describe> {
-        Some(self)
-    }
-
-    fn as_metrics(&self) -> Option<&dyn Metrics> {
-        Some(self)
-    }
-
-    fn as_measure(&self) -> Option<&dyn Measure> {
-        Some(self)
-    }
-
-    fn as_check(&self) -> Option<&dyn Checkable> {
-        Some(self)
+    async fn check(&self, cx: &EventContext, request: &CheckRequest) -> Result<Vec<Check>, EventError> {
+        checks::suite(&self.client, &self.config).run(cx, request).await
     }
 
     fn as_lifecycle(&self) -> Option<&dyn Lifecycle> {
@@ -117,36 +99,7 @@ impl Connector for PrometheusConnector {
 }
 
 #[async_trait]
-impl Describe for PrometheusConnector {
-    async fn describe(&self, _cx: &EventContext, _request: &DescribeRequest) -> Result<Description, EventError> {
-        Ok(Description { components: Vec::new(), metrics: self.described() })
-    }
-}
-
-#[async_trait]
-impl Metrics for PrometheusConnector {
-    async fn metrics(&self, _cx: &EventContext) -> Result<Vec<Arc<Metric>>, EventError> {
-        Ok(self.described())
-    }
-}
-
-#[async_trait]
-impl Measure for PrometheusConnector {
-    async fn measure(&self, cx: &EventContext, request: &MeasureRequest) -> Result<Measurement, EventError> {
-        // Dropping the measurement drops its requests; it leaves nothing behind.
-        cx.unless_cancelled(self.observe(cx, request)).await?
-    }
-}
-
-#[async_trait]
-impl Checkable for PrometheusConnector {
-    async fn check(&self, cx: &EventContext, request: &CheckRequest) -> Result<Vec<Check>, EventError> {
-        checks::suite(&self.client, &self.config).run(cx, request).await
-    }
-}
-
-#[async_trait]
-impl Lifecycle for PrometheusConnector {
+impl Lifecycle for PrometheusMeter {
     async fn startup(&self, cx: &EventContext) -> Result<(), EventError> {
         if let Some(interval) = self.config.streaming_interval {
             tracing::info!("Streaming Prometheus metrics every {interval}");
@@ -174,14 +127,16 @@ mod tests {
     use tokio_util::sync::CancellationToken;
 
     use super::*;
-    use crate::connector::{ErrorKind, Event, EventContextText, Phase, ProgressSender, Section, Services};
+    use crate::connector::{
+        ConnectorName, ErrorKind, Event, EventContextText, Phase, ProgressSender, Section, Services,
+    };
     use crate::decode::{Decoder, NoVariables, Node, Origin};
     use crate::exchange::Delivery;
     use crate::network::Network;
     use crate::types::Control;
 
     /// A connector of metrics `a` with a query and `b` without, whose server does not exist.
-    fn connector() -> PrometheusConnector {
+    fn connector() -> PrometheusMeter {
         let section = json!({
             "base_url": "http://user:secret@127.0.0.1:1",
             "streaming_interval": "10s",
@@ -192,7 +147,7 @@ mod tests {
         let section = Section { name: &name, node: &node, prefix: "SERVO_PROMETHEUS_" };
         let config = Decoder::run(&NoVariables, |cx| PrometheusConfig::parse(section, cx)).unwrap();
         let client = Client::new(&config, &Network::default()).unwrap();
-        PrometheusConnector::new(name, config, client)
+        PrometheusMeter::new(config, client)
     }
 
     fn context(event: Event, services: &Arc<Services>, cancellation: &CancellationToken) -> EventContext {
@@ -266,14 +221,9 @@ mod tests {
         assert!(connector.background().is_empty());
     }
 
-    #[tokio::test]
-    async fn all_metrics_are_described() {
-        let cx = context(Event::Describe, &Arc::default(), &CancellationToken::new());
-        let description = connector().describe(&cx, &DescribeRequest::default()).await.unwrap();
-        let expected = json!({
-            "application": {"components": {}},
-            "measurement": {"metrics": {"a": {"unit": "ms"}, "b": {"unit": ""}}},
-        });
-        assert_eq!(description.to_wire(), expected);
+    #[test]
+    fn all_metrics_are_described() {
+        let shown: Vec<String> = connector().metrics().iter().map(ToString::to_string).collect();
+        assert_eq!(shown, ["a (ms)", "b"]);
     }
 }

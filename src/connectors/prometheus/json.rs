@@ -6,6 +6,9 @@
 //!
 //! Knows nothing of Prometheus.
 
+use std::pin::Pin;
+
+use bytes::Bytes;
 use futures_util::stream::Fuse;
 use futures_util::{Stream, StreamExt};
 
@@ -58,10 +61,13 @@ enum Bracket {
     Array,
 }
 
+/// The chunks of a body. Boxed, so that the reader and all that use it are compiled once.
+type Chunks = Pin<Box<dyn Stream<Item = Result<Bytes, reqwest::Error>> + Send>>;
+
 /// Reads one JSON text from chunks.
-pub(super) struct JsonReader<S, B> {
-    source: Fuse<S>,
-    chunk: Option<B>,
+pub(super) struct JsonReader {
+    source: Fuse<Chunks>,
+    chunk: Bytes,
     /// How much of the chunk has been read.
     position: usize,
     /// Bytes of all chunks before the present one.
@@ -75,16 +81,13 @@ pub(super) struct JsonReader<S, B> {
     text: Vec<u8>,
 }
 
-impl<S, B> JsonReader<S, B>
-where
-    S: Stream<Item = Result<B, reqwest::Error>> + Unpin,
-    B: AsRef<[u8]>,
-{
+impl JsonReader {
     /// A reader of at most `limit` bytes.
-    pub(super) fn new(source: S, limit: u64) -> Self {
+    pub(super) fn new(source: impl Stream<Item = Result<Bytes, reqwest::Error>> + Send + 'static, limit: u64) -> Self {
+        let source: Chunks = Box::pin(source);
         Self {
             source: source.fuse(),
-            chunk: None,
+            chunk: Bytes::new(),
             position: 0,
             before: 0,
             limit,
@@ -235,7 +238,7 @@ where
     /// What has arrived of the value that is due, from its first byte on. For callers who can read the common form of
     /// it at once; they [`advance`](Self::advance) over what they read.
     pub(super) fn arrived(&self) -> &[u8] {
-        rest(self.chunk.as_ref(), self.position)
+        &self.chunk[self.position..]
     }
 
     /// Goes over the value that was due, which the caller has read.
@@ -303,7 +306,7 @@ where
         self.position += 1;
         let mut escaped = false;
         loop {
-            let rest = rest(self.chunk.as_ref(), self.position);
+            let rest = &self.chunk[self.position..];
             let plain = rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f)).unwrap_or(rest.len());
             self.text.extend_from_slice(&rest[..plain]);
             self.position += plain;
@@ -367,10 +370,10 @@ where
             // Whoever sent the request names the address, without what is secret in it.
             let chunk = chunk.map_err(|error| ReadError::Body(error.without_url()))?;
             self.before = self.offset();
-            if self.before + chunk.as_ref().len() as u64 > self.limit {
+            if self.before + chunk.len() as u64 > self.limit {
                 return Err(ReadError::TooLarge(self.limit));
             }
-            self.chunk = Some(chunk);
+            self.chunk = chunk;
             self.position = 0;
         }
     }
@@ -382,10 +385,6 @@ where
     fn syntax(&self, expected: &'static str) -> ReadError {
         ReadError::Syntax { expected, offset: self.offset() }
     }
-}
-
-fn rest<B: AsRef<[u8]>>(chunk: Option<&B>, position: usize) -> &[u8] {
-    chunk.map_or(&[], |chunk| &chunk.as_ref()[position..])
 }
 
 /// Whether this is a number of JSON: `-0`, `1.5`, `1e-7`; not `01`, `+1`, `.5` or `1.`.
@@ -422,10 +421,8 @@ pub(super) mod tests {
     use super::*;
 
     /// A reader of a text that arrives in these pieces.
-    pub(in crate::connectors::prometheus) fn reader<'a>(
-        pieces: &[&'a [u8]],
-    ) -> JsonReader<impl Stream<Item = Result<&'a [u8], reqwest::Error>> + Unpin + use<'a>, &'a [u8]> {
-        let pieces: Vec<_> = pieces.iter().copied().map(Ok).collect();
+    pub(in crate::connectors::prometheus) fn reader(pieces: &[&[u8]]) -> JsonReader {
+        let pieces: Vec<_> = pieces.iter().map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
         JsonReader::new(stream::iter(pieces), 1 << 20)
     }
 
@@ -530,7 +527,7 @@ pub(super) mod tests {
 
     #[tokio::test]
     async fn more_than_the_limit_is_refused_before_it_is_read() {
-        let chunks = (0..).map(|_| Ok(&b"          "[..]));
+        let chunks = (0..).map(|_| Ok(Bytes::from_static(b"          ")));
         let mut reader = JsonReader::new(stream::iter(chunks), 2 << 20);
         let error = reader.kind().await.unwrap_err().to_string();
         assert!(error.contains("larger than 2 MiB"), "{error}");

@@ -5,15 +5,9 @@
 
 use std::future::Future;
 
-use futures_util::Stream;
-
 use super::json::{JsonReader, Kind, ReadError, Scalar};
 
 const NO_TEXT: &str = "it is not a text";
-
-pub(super) trait Body<B>: Stream<Item = Result<B, reqwest::Error>> + Unpin + Send {}
-
-impl<B, S: Stream<Item = Result<B, reqwest::Error>> + Unpin + Send> Body<B> for S {}
 
 /// Why an answer of Prometheus is no success.
 #[derive(Debug, thiserror::Error)]
@@ -42,9 +36,7 @@ pub(super) trait ResponseData: Sized + Send {
     ///
     /// # Errors
     /// [`ReadError::Misfit`] when the data are of another kind.
-    fn read<S: Body<B>, B: AsRef<[u8]> + Send>(
-        reader: &mut JsonReader<S, B>,
-    ) -> impl Future<Output = Result<Self, ReadError>> + Send;
+    fn read(reader: &mut JsonReader) -> impl Future<Output = Result<Self, ReadError>> + Send;
 }
 
 #[derive(Debug)]
@@ -67,7 +59,7 @@ enum Member {
 }
 
 impl Member {
-    async fn read<S: Body<B>, B: AsRef<[u8]> + Send>(reader: &mut JsonReader<S, B>) -> Result<Self, ReadError> {
+    async fn read(reader: &mut JsonReader) -> Result<Self, ReadError> {
         if reader.kind().await? != Kind::Scalar {
             reader.skip().await?;
             return Ok(Self::Invalid);
@@ -77,9 +69,7 @@ impl Member {
 }
 
 impl<T: ResponseData> Envelope<T> {
-    pub(super) async fn read<S: Body<B>, B: AsRef<[u8]> + Send>(
-        reader: &mut JsonReader<S, B>,
-    ) -> Result<Self, ResponseError> {
+    pub(super) async fn read(reader: &mut JsonReader) -> Result<Self, ResponseError> {
         let mut envelope = Self {
             status: Member::Absent,
             data: None,
@@ -153,9 +143,7 @@ fn no_data() -> ResponseError {
     ResponseError::Envelope("it has no 'data'".to_owned())
 }
 
-async fn read_data<T: ResponseData, S: Body<B>, B: AsRef<[u8]> + Send>(
-    reader: &mut JsonReader<S, B>,
-) -> Result<Option<Result<T, String>>, ReadError> {
+async fn read_data<T: ResponseData>(reader: &mut JsonReader) -> Result<Option<Result<T, String>>, ReadError> {
     if reader.kind().await? != Kind::Object {
         reader.skip().await?;
         return Ok(None);

@@ -4,7 +4,7 @@
 //! a misfit with a reason, never "no data".
 
 use super::json::{JsonReader, Kind, ReadError, Scalar};
-use super::response::{Body, ResponseData, scalar_text};
+use super::response::{ResponseData, scalar_text};
 use crate::types::{Point, UnixTime};
 
 /// Times above this are not seconds but milliseconds or finer; it is the year 2603.
@@ -48,7 +48,7 @@ impl QueryResult {
 }
 
 impl ResponseData for QueryResult {
-    async fn read<S: Body<B>, B: AsRef<[u8]> + Send>(reader: &mut JsonReader<S, B>) -> Result<Self, ReadError> {
+    async fn read(reader: &mut JsonReader) -> Result<Self, ReadError> {
         reader.object("'data' is not an object").await?;
         let mut result_type = None;
         let mut result = None;
@@ -83,7 +83,7 @@ enum Shape {
 }
 
 impl Shape {
-    async fn read<S: Body<B>, B: AsRef<[u8]> + Send>(reader: &mut JsonReader<S, B>) -> Result<Self, ReadError> {
+    async fn read(reader: &mut JsonReader) -> Result<Self, ReadError> {
         reader.array("'result' is not a list").await?;
         let mut items = Vec::new();
         // Series of one query mostly have equally many points.
@@ -99,7 +99,7 @@ impl Shape {
         Ok(Self::Items(items))
     }
 
-    async fn read_single<S: Body<B>, B: AsRef<[u8]> + Send>(reader: &mut JsonReader<S, B>) -> Result<Self, ReadError> {
+    async fn read_single(reader: &mut JsonReader) -> Result<Self, ReadError> {
         let time = time(reader.scalar(NO_PAIR).await?)?;
         let value = if reader.element().await? {
             match reader.scalar(NO_PAIR).await? {
@@ -127,10 +127,7 @@ struct Item {
 
 impl Item {
     /// Reads an element that probably has as many points as said.
-    async fn read<S: Body<B>, B: AsRef<[u8]> + Send>(
-        reader: &mut JsonReader<S, B>,
-        expected: usize,
-    ) -> Result<Self, ReadError> {
+    async fn read(reader: &mut JsonReader, expected: usize) -> Result<Self, ReadError> {
         let mut labels = None;
         let (mut value, mut values) = (None, None);
         let mut problem = None;
@@ -179,9 +176,7 @@ impl Item {
 }
 
 /// Labels in the order of the answer.
-async fn read_labels<S: Body<B>, B: AsRef<[u8]> + Send>(
-    reader: &mut JsonReader<S, B>,
-) -> Result<Vec<(String, String)>, ReadError> {
+async fn read_labels(reader: &mut JsonReader) -> Result<Vec<(String, String)>, ReadError> {
     const NO_LABELS: &str = "'metric' is not an object of labels";
     reader.object(NO_LABELS).await?;
     let mut labels = Vec::new();
@@ -204,10 +199,7 @@ fn label_texts(mut labels: Vec<(String, String)>) -> (String, String) {
     (id, pairs.join(" "))
 }
 
-async fn read_samples<S: Body<B>, B: AsRef<[u8]> + Send>(
-    reader: &mut JsonReader<S, B>,
-    expected: usize,
-) -> Result<Vec<Point>, ReadError> {
+async fn read_samples(reader: &mut JsonReader, expected: usize) -> Result<Vec<Point>, ReadError> {
     reader.array("'values' is not a list").await?;
     let mut points = Vec::with_capacity(expected);
     while reader.element().await? {
@@ -222,7 +214,7 @@ async fn read_samples<S: Body<B>, B: AsRef<[u8]> + Send>(
     Ok(points)
 }
 
-async fn read_sample<S: Body<B>, B: AsRef<[u8]> + Send>(reader: &mut JsonReader<S, B>) -> Result<Point, ReadError> {
+async fn read_sample(reader: &mut JsonReader) -> Result<Point, ReadError> {
     reader.array(NO_PAIR).await?;
     if !reader.element().await? {
         return Err(ReadError::misfit(NO_PAIR));

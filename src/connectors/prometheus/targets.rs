@@ -7,9 +7,13 @@ use jiff::civil::DateTime;
 use jiff::fmt::temporal::Pieces;
 use serde_json::{Value as Json, json};
 
+use super::client::Client;
+use super::config::PrometheusConfig;
 use super::json::{JsonReader, Kind, ReadError, Scalar};
-use super::response::{Body, ResponseData, scalar_text};
-use crate::connector::CommandOutput;
+use super::query::ApiRequest;
+use super::response::{ResponseData, scalar_text};
+use crate::causes::chain;
+use crate::connector::{CommandContext, CommandOutput};
 use crate::table::Table;
 use crate::types::Duration;
 
@@ -55,7 +59,7 @@ impl Target {
         self.health == "down"
     }
 
-    async fn read<S: Body<B>, B: AsRef<[u8]> + Send>(reader: &mut JsonReader<S, B>) -> Result<Self, ReadError> {
+    async fn read(reader: &mut JsonReader) -> Result<Self, ReadError> {
         let mut target = Self::default();
         reader.object("a target is not an object").await?;
         loop {
@@ -103,7 +107,7 @@ impl Target {
 }
 
 impl ResponseData for Targets {
-    async fn read<S: Body<B>, B: AsRef<[u8]> + Send>(reader: &mut JsonReader<S, B>) -> Result<Self, ReadError> {
+    async fn read(reader: &mut JsonReader) -> Result<Self, ReadError> {
         let mut targets = Self::default();
         reader.object("'data' is not an object").await?;
         loop {
@@ -117,9 +121,7 @@ impl ResponseData for Targets {
 }
 
 /// The list of targets; anything else is none.
-async fn read_active<S: Body<B>, B: AsRef<[u8]> + Send>(
-    reader: &mut JsonReader<S, B>,
-) -> Result<Vec<Target>, ReadError> {
+async fn read_active(reader: &mut JsonReader) -> Result<Vec<Target>, ReadError> {
     let mut targets = Vec::new();
     if reader.kind().await? != Kind::Array {
         reader.skip().await?;
@@ -133,13 +135,11 @@ async fn read_active<S: Body<B>, B: AsRef<[u8]> + Send>(
 }
 
 /// A text; null is empty.
-async fn read_text<S: Body<B>, B: AsRef<[u8]> + Send>(reader: &mut JsonReader<S, B>) -> Result<String, ReadError> {
+async fn read_text(reader: &mut JsonReader) -> Result<String, ReadError> {
     Ok(scalar_text(reader.scalar("a target has a list or an object for a text").await?).unwrap_or_default())
 }
 
-async fn read_labels<S: Body<B>, B: AsRef<[u8]> + Send>(
-    reader: &mut JsonReader<S, B>,
-) -> Result<BTreeMap<String, String>, ReadError> {
+async fn read_labels(reader: &mut JsonReader) -> Result<BTreeMap<String, String>, ReadError> {
     let mut labels = BTreeMap::new();
     if reader.kind().await? == Kind::Scalar {
         reader.skip().await?;
@@ -153,9 +153,7 @@ async fn read_labels<S: Body<B>, B: AsRef<[u8]> + Send>(
     Ok(labels)
 }
 
-async fn read_duration<S: Body<B>, B: AsRef<[u8]> + Send>(
-    reader: &mut JsonReader<S, B>,
-) -> Result<Option<Duration>, ReadError> {
+async fn read_duration(reader: &mut JsonReader) -> Result<Option<Duration>, ReadError> {
     Ok(match reader.scalar("the duration of a scrape is a list or an object").await? {
         Scalar::Number(text) => text.parse().ok().and_then(|seconds| Duration::from_secs_f64(seconds).ok()),
         Scalar::Text(text) => text.parse().ok(),
@@ -163,8 +161,27 @@ async fn read_duration<S: Body<B>, B: AsRef<[u8]> + Send>(
     })
 }
 
+pub(super) fn command() -> clap::Command {
+    let targets = clap::Command::new("targets").about("Show what Prometheus scrapes");
+    clap::Command::new("prometheus").about("Ask the Prometheus server").subcommand(targets)
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// A message for people.
+pub(super) async fn run(config: &PrometheusConfig, cx: &CommandContext) -> Result<CommandOutput, String> {
+    let client = Client::new(config, &cx.services.network).map_err(|error| chain(&error))?;
+    let request = ApiRequest::targets();
+    let answer = tokio::select! {
+        () = cx.cancellation.cancelled() => return Err("interrupted".to_owned()),
+        answer = client.get(&request) => answer,
+    };
+    answer.map(|found| output(&found, Timestamp::now())).map_err(|error| chain(&error))
+}
+
 /// The targets as people and programs read them.
-pub(super) fn output(Targets(targets): &Targets, now: Timestamp) -> CommandOutput {
+fn output(Targets(targets): &Targets, now: Timestamp) -> CommandOutput {
     let mut table = Table::new(["POOL", "HEALTH", "URL", "LABELS", "LAST SCRAPED", "ERROR"]);
     for target in targets {
         let mut labels: Vec<String> = target.labels.iter().map(|(name, text)| format!("{name}={text}")).collect();

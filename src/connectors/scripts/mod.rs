@@ -7,15 +7,21 @@ mod connector;
 
 use std::borrow::Cow;
 
-use schemars::{Schema, SchemaGenerator};
 use serde_json::json;
 
-use crate::connector::{BuildContext, BuildError, Connector, ConnectorFactory, ConnectorName, Metadata, Section};
-use crate::decode::Decoder;
+use super::built_in::BuiltIn;
+use crate::connector::Metadata;
 use config::ScriptsConfig;
 use connector::ScriptsConnector;
 
-pub(super) static FACTORY: ScriptsFactory = ScriptsFactory;
+pub(super) static FACTORY: BuiltIn<ScriptsConfig> = BuiltIn {
+    metadata: &METADATA,
+    parse: ScriptsConfig::parse,
+    build: |name, config, _| Ok(Box::new(ScriptsConnector::new(name, config))),
+    sample: || json!({}),
+    commands: None,
+    is_by_name_only: false,
+};
 
 static METADATA: Metadata = Metadata {
     default_name: Cow::Borrowed("scripts"),
@@ -27,34 +33,3 @@ static METADATA: Metadata = Metadata {
     license: None,
     maturity: None,
 };
-
-pub(super) struct ScriptsFactory;
-
-impl ConnectorFactory for ScriptsFactory {
-    type Config = ScriptsConfig;
-
-    fn metadata(&self) -> &Metadata {
-        &METADATA
-    }
-
-    fn parse(&self, section: Section<'_>, cx: &mut Decoder<'_>) -> Option<ScriptsConfig> {
-        ScriptsConfig::parse(section, cx)
-    }
-
-    fn build(
-        &self,
-        name: ConnectorName,
-        config: ScriptsConfig,
-        _cx: &BuildContext,
-    ) -> Result<Box<dyn Connector>, BuildError> {
-        Ok(Box::new(ScriptsConnector::new(name, config)))
-    }
-
-    fn sample(&self) -> serde_json::Value {
-        json!({})
-    }
-
-    fn schema(&self, generator: &mut SchemaGenerator) -> Schema {
-        generator.subschema_for::<ScriptsConfig>()
-    }
-}

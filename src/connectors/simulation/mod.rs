@@ -16,18 +16,22 @@ pub(crate) mod model;
 
 use std::borrow::Cow;
 
-use schemars::{Schema, SchemaGenerator};
 use serde_json::json;
 
 pub(crate) use config::SimulationConfig;
 
-use crate::connector::{
-    BuildContext, BuildError, Connector, ConnectorFactory, ConnectorName, License, Maturity, Metadata, Section,
-};
-use crate::decode::Decoder;
+use super::built_in::BuiltIn;
+use crate::connector::{License, Maturity, Metadata};
 use connector::SimulationConnector;
 
-pub(super) static FACTORY: SimulationFactory = SimulationFactory;
+pub(super) static FACTORY: BuiltIn<SimulationConfig> = BuiltIn {
+    metadata: &METADATA,
+    parse: SimulationConfig::parse,
+    build: |name, config, _| Ok(Box::new(SimulationConnector::new(name, config))),
+    sample: || json!({ "description": "A service to try an optimizer on", "speed": 1.0 }),
+    commands: None,
+    is_by_name_only: true,
+};
 
 static METADATA: Metadata = Metadata {
     default_name: Cow::Borrowed("simulation"),
@@ -39,38 +43,3 @@ static METADATA: Metadata = Metadata {
     license: Some(License::Apache2),
     maturity: Some(Maturity::Stable),
 };
-
-pub(super) struct SimulationFactory;
-
-impl ConnectorFactory for SimulationFactory {
-    type Config = SimulationConfig;
-
-    fn metadata(&self) -> &Metadata {
-        &METADATA
-    }
-
-    fn is_by_name_only(&self) -> bool {
-        true
-    }
-
-    fn parse(&self, section: Section<'_>, cx: &mut Decoder<'_>) -> Option<SimulationConfig> {
-        SimulationConfig::parse(section, cx)
-    }
-
-    fn build(
-        &self,
-        name: ConnectorName,
-        config: SimulationConfig,
-        _cx: &BuildContext,
-    ) -> Result<Box<dyn Connector>, BuildError> {
-        Ok(Box::new(SimulationConnector::new(name, config)))
-    }
-
-    fn sample(&self) -> serde_json::Value {
-        json!({ "description": "A service to try an optimizer on", "speed": 1.0 })
-    }
-
-    fn schema(&self, generator: &mut SchemaGenerator) -> Schema {
-        generator.subschema_for::<SimulationConfig>()
-    }
-}

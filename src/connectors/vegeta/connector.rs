@@ -5,30 +5,27 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::attack::Attack;
+use super::checks;
 use super::config::{Targets, VegetaConfig};
 use super::report::{self, Samples};
-use super::{METADATA, checks};
 use crate::checks::{Check, CheckRequest};
-use crate::connector::{
-    Checkable, Connector, ConnectorName, Describe, DescribeRequest, EventContext, EventError, Measure, MeasureRequest,
-    Metadata, Metrics,
-};
+use crate::connector::{EventContext, EventError, MeasureRequest};
+use crate::connectors::meter::{Meter, measurement};
 use crate::exchange::{ChannelName, Message};
 use crate::fast_fail::{FastFailConfig, Watch};
 use crate::progress::{DurationProgress, describe_first};
-use crate::types::{Control, Description, Duration, Measurement, Metric};
+use crate::types::{Control, Duration, Measurement, Metric};
 
 /// Where every report is published, as JSON, while it is measured.
 pub const CHANNEL: ChannelName = ChannelName::from_static("loadgen.vegeta");
 
-pub(super) struct VegetaConnector {
-    name: ConnectorName,
+pub(super) struct VegetaMeter {
     config: VegetaConfig,
 }
 
-impl VegetaConnector {
-    pub(super) fn new(name: ConnectorName, config: VegetaConfig) -> Self {
-        Self { name, config }
+impl VegetaMeter {
+    pub(super) fn new(config: VegetaConfig) -> Self {
+        Self { config }
     }
 
     /// Attacks for a time and measures nothing. Reports are about all of an attack, so that what is not to be measured
@@ -92,48 +89,12 @@ impl VegetaConnector {
     }
 }
 
-impl Connector for VegetaConnector {
-    fn name(&self) -> &ConnectorName {
-        &self.name
-    }
-
-    fn metadata(&self) -> &Metadata {
-        &METADATA
-    }
-
-    fn as_describe(&self) -> Option<&dyn Describe> {
-        Some(self)
-    }
-
-    fn as_metrics(&self) -> Option<&dyn Metrics> {
-        Some(self)
-    }
-
-    fn as_measure(&self) -> Option<&dyn Measure> {
-        Some(self)
-    }
-
-    fn as_check(&self) -> Option<&dyn Checkable> {
-        Some(self)
-    }
-}
-
 #[async_trait]
-impl Describe for VegetaConnector {
-    async fn describe(&self, _cx: &EventContext, _request: &DescribeRequest) -> Result<Description, EventError> {
-        Ok(Description { components: Vec::new(), metrics: report::metrics() })
+impl Meter for VegetaMeter {
+    fn metrics(&self) -> Vec<Arc<Metric>> {
+        report::metrics()
     }
-}
 
-#[async_trait]
-impl Metrics for VegetaConnector {
-    async fn metrics(&self, _cx: &EventContext) -> Result<Vec<Arc<Metric>>, EventError> {
-        Ok(report::metrics())
-    }
-}
-
-#[async_trait]
-impl Measure for VegetaConnector {
     /// Attacks whatever metrics are asked for, as others may measure what the load does. The delay is only mentioned.
     async fn measure(&self, cx: &EventContext, request: &MeasureRequest) -> Result<Measurement, EventError> {
         let control = &request.control;
@@ -144,13 +105,9 @@ impl Measure for VegetaConnector {
         }
         let samples = self.observe(cx, control).await?;
         let annotations = [("load_profile".to_owned(), profile)].into();
-        Measurement::new(samples.readings(|name| request.wants(name)), annotations)
-            .map_err(|error| EventError::measurement_failed(error.to_string()))
+        measurement(samples.readings(|name| request.wants(name)), annotations)
     }
-}
 
-#[async_trait]
-impl Checkable for VegetaConnector {
     async fn check(&self, cx: &EventContext, request: &CheckRequest) -> Result<Vec<Check>, EventError> {
         checks::check(&self.config, cx, request).await
     }

@@ -18,8 +18,6 @@ mod target;
 
 use std::borrow::Cow;
 
-use async_trait::async_trait;
-use schemars::{Schema, SchemaGenerator};
 use serde_json::json;
 
 pub use command::AttackCommand;
@@ -27,14 +25,28 @@ pub use config::VegetaConfig;
 pub use connector::CHANNEL;
 pub use report::{Report, ReportError, Samples};
 
-use crate::connector::{
-    BuildContext, BuildError, CommandContext, CommandOutput, Connector, ConnectorFactory, ConnectorName, License,
-    Maturity, Metadata, Section,
-};
-use crate::decode::Decoder;
-use connector::VegetaConnector;
+use super::built_in::{BuiltIn, Commands};
+use super::meter::MeterConnector;
+use crate::connector::{License, Maturity, Metadata};
+use connector::VegetaMeter;
 
-pub(super) static FACTORY: VegetaFactory = VegetaFactory;
+pub(super) static FACTORY: BuiltIn<VegetaConfig> = BuiltIn {
+    metadata: &METADATA,
+    parse: VegetaConfig::parse,
+    build: |name, config, _| Ok(MeterConnector::boxed(name, &METADATA, VegetaMeter::new(config))),
+    sample: || {
+        json!({
+            "description": "Update the rate and target/targets to match your load profile",
+            "rate": "50/1s",
+            "target": "GET https://example.com/",
+        })
+    },
+    commands: Some(Commands {
+        command: cli::command,
+        run: |config, matches, cx| Box::pin(cli::run(config, matches, cx)),
+    }),
+    is_by_name_only: false,
+};
 
 static METADATA: Metadata = Metadata {
     default_name: Cow::Borrowed("vegeta"),
@@ -46,52 +58,3 @@ static METADATA: Metadata = Metadata {
     license: Some(License::Apache2),
     maturity: Some(Maturity::Stable),
 };
-
-pub(super) struct VegetaFactory;
-
-#[async_trait]
-impl ConnectorFactory for VegetaFactory {
-    type Config = VegetaConfig;
-
-    fn metadata(&self) -> &Metadata {
-        &METADATA
-    }
-
-    fn parse(&self, section: Section<'_>, cx: &mut Decoder<'_>) -> Option<VegetaConfig> {
-        VegetaConfig::parse(section, cx)
-    }
-
-    fn build(
-        &self,
-        name: ConnectorName,
-        config: VegetaConfig,
-        _cx: &BuildContext,
-    ) -> Result<Box<dyn Connector>, BuildError> {
-        Ok(Box::new(VegetaConnector::new(name, config)))
-    }
-
-    fn sample(&self) -> serde_json::Value {
-        json!({
-            "description": "Update the rate and target/targets to match your load profile",
-            "rate": "50/1s",
-            "target": "GET https://example.com/",
-        })
-    }
-
-    fn command(&self) -> Option<clap::Command> {
-        Some(cli::command())
-    }
-
-    async fn run_command(
-        &self,
-        config: &VegetaConfig,
-        matches: &clap::ArgMatches,
-        cx: &CommandContext,
-    ) -> Result<CommandOutput, String> {
-        cli::run(config, matches, cx).await
-    }
-
-    fn schema(&self, generator: &mut SchemaGenerator) -> Schema {
-        generator.subschema_for::<VegetaConfig>()
-    }
-}

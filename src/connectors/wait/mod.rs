@@ -7,17 +7,21 @@ mod connector;
 
 use std::borrow::Cow;
 
-use schemars::{Schema, SchemaGenerator};
 use serde_json::json;
 
-use crate::connector::{
-    BuildContext, BuildError, Connector, ConnectorFactory, ConnectorName, License, Maturity, Metadata, Section,
-};
-use crate::decode::Decoder;
+use super::built_in::BuiltIn;
+use crate::connector::{License, Maturity, Metadata};
 use config::WaitConfig;
 use connector::WaitConnector;
 
-pub(super) static FACTORY: WaitFactory = WaitFactory;
+pub(super) static FACTORY: BuiltIn<WaitConfig> = BuiltIn {
+    metadata: &METADATA,
+    parse: WaitConfig::parse,
+    build: |name, config, _| Ok(Box::new(WaitConnector::new(name, config))),
+    sample: || json!({ "measure_enabled": false }),
+    commands: None,
+    is_by_name_only: false,
+};
 
 static METADATA: Metadata = Metadata {
     default_name: Cow::Borrowed("wait"),
@@ -29,34 +33,3 @@ static METADATA: Metadata = Metadata {
     license: Some(License::Apache2),
     maturity: Some(Maturity::Stable),
 };
-
-pub(super) struct WaitFactory;
-
-impl ConnectorFactory for WaitFactory {
-    type Config = WaitConfig;
-
-    fn metadata(&self) -> &Metadata {
-        &METADATA
-    }
-
-    fn parse(&self, section: Section<'_>, cx: &mut Decoder<'_>) -> Option<WaitConfig> {
-        WaitConfig::parse(section, cx)
-    }
-
-    fn build(
-        &self,
-        name: ConnectorName,
-        config: WaitConfig,
-        _cx: &BuildContext,
-    ) -> Result<Box<dyn Connector>, BuildError> {
-        Ok(Box::new(WaitConnector::new(name, config)))
-    }
-
-    fn sample(&self) -> serde_json::Value {
-        json!({ "measure_enabled": false })
-    }
-
-    fn schema(&self, generator: &mut SchemaGenerator) -> Schema {
-        generator.subschema_for::<WaitConfig>()
-    }
-}

@@ -18,7 +18,7 @@ COPY . .
 ARG SOURCE_DATE_EPOCH=0
 RUN cargo static --target-dir /target --config "target.'cfg(all())'.rustflags = [\
         '--remap-path-prefix=/build=servo', '--remap-path-prefix=/usr/local/cargo=cargo', '-C', 'link-arg=-Wl,--build-id=none']" \
-    && install -D --target-directory /out /target/*/release/servo \
+    && install -D --target-directory /out /target/*/dist/servo \
     && mkdir /empty
 
 FROM ${GO_IMAGE} AS vegeta

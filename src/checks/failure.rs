@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::causes;
 
-use super::check::Remedy;
+use crate::connector::Remedy;
 
 /// What the body of a check found: nothing to say, a message, or a failure.
 pub(crate) type CheckOutcome = Result<Option<String>, CheckFailure>;

@@ -11,9 +11,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::check::{Check, ConnectorChecks, Remedy};
-use super::request::CheckRequest;
-use crate::connector::ConnectorName;
+use crate::connector::{Check, CheckRequest, ConnectorChecks, ConnectorName, Remedy};
 use crate::types::{self, Severity};
 
 /// How long a remedy may take: one stuck call must not use up the time of the whole flow.

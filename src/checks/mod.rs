@@ -5,19 +5,14 @@
 //!
 //! Nothing here knows a connector, prints, or dispatches events.
 
-mod check;
 mod failure;
-mod filter;
 mod flow;
-mod request;
 mod suite;
 pub(crate) mod table;
 
-pub use check::Check;
-pub(crate) use check::{CheckStatus, ConnectorChecks, Remedy};
+pub use crate::connector::{Check, CheckRequest};
+pub(crate) use crate::connector::{CheckFilter, CheckStatus, ConnectorChecks, Remedy};
 pub(crate) use failure::{CheckFailure, CheckOutcome};
-pub(crate) use filter::CheckFilter;
 pub(crate) use flow::{CheckAnswers, Delay, FlowObserver, FlowOptions, FlowOutcome, Readiness, run_flow};
-pub use request::CheckRequest;
 pub use suite::run_one;
 pub(crate) use suite::{CheckSuite, RunOneError};

@@ -21,11 +21,8 @@ use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::check::Check;
 use super::failure::{CheckFailure, CheckOutcome};
-use super::filter::CheckFilter;
-use super::request::CheckRequest;
-use crate::connector::{Checkable, EventContext, EventError};
+use crate::connector::{Check, CheckFilter, CheckRequest, Checkable, EventContext, EventError};
 use crate::types::Severity;
 
 /// An ordered list of checks. Those that are not selected are dropped without having begun.

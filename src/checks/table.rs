@@ -2,7 +2,7 @@
 //!
 //! A table and the readiness of a servo come from the same judgement of a check, so they never disagree.
 
-use super::check::{Check, CheckStatus, ConnectorChecks};
+use crate::connector::{Check, CheckStatus, ConnectorChecks};
 use crate::table::Table;
 
 /// How many characters of a message stand on a line.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use crate::checks::Check;
+use super::Check;
 use crate::types::{Component, Description, Measurement, Metric, Operation};
 
 /// Everything that can be dispatched.

@@ -14,6 +14,7 @@
 //!
 //! This module does no I/O and knows no connector.
 
+mod check;
 mod context;
 mod error;
 mod event;
@@ -24,6 +25,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+pub use check::{Check, CheckRequest};
+pub(crate) use check::{CheckFilter, CheckStatus, ConnectorChecks, Remedy};
 pub(crate) use context::ProgressReport;
 pub use context::{EventContext, OptimizerIdentity, ProgressSender, Services};
 pub use error::{ErrorKind, EventError};
@@ -33,7 +36,6 @@ pub(crate) use factory::{CommandContext, CommandOutput, Prepared};
 pub use metadata::{ConnectorName, Metadata};
 pub(crate) use metadata::{License, Maturity};
 
-use crate::checks::{Check, CheckRequest};
 use crate::types::{Adjustment, Component, Control, Description, Measurement, Metric};
 
 /// Something that describes, measures, adjusts or checks a part of the application.

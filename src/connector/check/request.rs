@@ -1,6 +1,6 @@
 //! What is asked of the checks of a connector.
 
-use super::check::Check;
+use super::Check;
 use super::filter::CheckFilter;
 use crate::types::Severity;
 
@@ -15,7 +15,7 @@ pub struct CheckRequest {
 
 impl CheckRequest {
     /// Of the checks that a connector has run without knowing this request, those that it asks for: as a
-    /// [`CheckSuite`](super::CheckSuite) would have run them.
+    /// [`CheckSuite`](crate::checks::CheckSuite) would have run them.
     pub fn select(&self, checks: Vec<Check>) -> Vec<Check> {
         let wanted = self.filter.reached(&checks.iter().collect::<Vec<_>>());
         let mut selected = Vec::new();
@@ -30,7 +30,7 @@ impl CheckRequest {
     }
 
     /// Whether the checks of a connector end after this one.
-    pub(super) fn halts_after(&self, check: &Check) -> bool {
+    pub(crate) fn halts_after(&self, check: &Check) -> bool {
         !check.success && self.halt_on.is_some_and(|severity| check.severity >= severity)
     }
 }

@@ -1,5 +1,8 @@
 //! One check with its result, and what selects it.
 
+mod filter;
+mod request;
+
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
@@ -12,7 +15,10 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 
-use crate::connector::ConnectorName;
+pub(crate) use filter::CheckFilter;
+pub use request::CheckRequest;
+
+use super::ConnectorName;
 use crate::types::{self, Severity};
 
 /// Something that can be done about a failing check.
@@ -54,7 +60,7 @@ impl Check {
     }
 
     /// A check that begins now and has not succeeded yet.
-    pub(super) fn new(id: String, name: String, severity: Severity) -> Self {
+    pub(crate) fn new(id: String, name: String, severity: Severity) -> Self {
         Self {
             name,
             id,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use regex::Regex;
 
-use super::check::Check;
+use super::Check;
 use crate::types::Severity;
 
 /// Selects checks. All constraints must hold; the default has none and selects every check.
@@ -72,7 +72,7 @@ impl CheckFilter {
 
     /// Which of the checks of a connector are to be run: those that are wanted, and unless the filter is exclusive the
     /// critical ones before the last of them.
-    pub(super) fn reached(&self, checks: &[&Check]) -> Vec<bool> {
+    pub(crate) fn reached(&self, checks: &[&Check]) -> Vec<bool> {
         let wanted: Vec<bool> = checks.iter().map(|check| self.matches(check)).collect();
         let count = wanted.iter().rposition(|wanted| *wanted).map_or(0, |last| last + 1);
         let required = |check: &Check| check.severity == Severity::Critical && !self.exclusive;

@@ -93,6 +93,9 @@ pub mod optimizer {
         }
     }
 }
+pub mod runner {
+    pub use crate::runner::status_word;
+}
 pub mod servo {
     pub use crate::servo::{Dispatch, Servo};
 }
@@ -104,7 +107,18 @@ pub mod types {
         Adjustment, ByteSize, Component, Control, Core, CpuSetting, DataPoint, Description, Duration, EnumSetting,
         EnvironmentEnumSetting, EnvironmentRangeSetting, EnvironmentSetting, InstanceTypeSetting, KubernetesCpuSetting,
         KubernetesMemorySetting, Measurement, MemorySetting, Metric, Number, Point, RangeSetting, Reading,
-        ReplicasSetting, Scalar, Setting, Severity, SloCondition, SloInput, TimeSeries, Unit, UnixTime, parse_decimal,
-        step_aligned, step_suggestions,
+        ReplicasSetting, Scalar, Setting, Severity, SloCondition, SloInput, StatusWord, TimeSeries, Unit, UnixTime,
+        parse_decimal, step_aligned, step_suggestions,
     };
+}
+pub mod wire {
+    pub mod adjustment {
+        pub use crate::wire::adjustment::encode;
+    }
+    pub mod description {
+        pub use crate::wire::description::{components, encode};
+    }
+    pub mod measurement {
+        pub use crate::wire::measurement::encode;
+    }
 }

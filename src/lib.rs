@@ -11,15 +11,16 @@
 //! main ─► cli ─► assembly ─► servo ─► connector (contract) ◄─ connectors/* (rooms)
 //!           └──► runner ──────┘                                   │
 //!                  └─► optimizer     subprocess · progress · checks · fast_fail · exchange
-//!                         └────────► config ─► types ─► decode ◄──┘
+//!                         └────────► config · wire ─► types ─► decode ◄──┘
 //! ```
 //!
 //! - [`decode`]: value trees with origins, and a decoder that reports every problem at once.
-//! - [`types`]: the words of the domain and their exact wire forms.
+//! - [`types`]: the words of the domain, and the messages between an agent and its optimizer.
+//! - [`wire`]: those messages as JSON, in both directions.
 //! - [`config`]: a servo.yaml, the environment and `.env` as typed values.
 //! - [`connector`]: what a connector is: capabilities, events, errors, factories.
 //! - [`connectors`]: the registry, and a room for each connector.
-//! - [`optimizer`]: the seam behind which the optimizer is, and its implementor over HTTP.
+//! - [`optimizer`]: the seam; behind it the client of a remote optimizer, and the optimizer in this process.
 //! - [`servo`]: owns connectors and dispatches events to them.
 //! - [`runner`]: hello, commands until told to stop, goodbye.
 //! - [`endpoints`]: what a run shows of itself over HTTP, when it is asked to.
@@ -63,6 +64,7 @@ mod subprocess;
 mod table;
 mod telemetry;
 mod types;
+mod wire;
 
 /// Runs the program with the connectors that are built in.
 pub fn main() -> std::process::ExitCode {

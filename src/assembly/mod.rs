@@ -10,6 +10,8 @@ mod shown;
 
 use std::sync::Arc;
 
+use tokio::sync::watch;
+
 use crate::config::file::ParsedFile;
 use crate::config::{
     self, ConnectionFile, Environment, KnownConnector, LoadOptions, OptimizerConfig, OptimizerRequirement,
@@ -23,7 +25,7 @@ use crate::exchange::Exchange;
 use crate::k8s::Surroundings;
 use crate::network::Network;
 use crate::optimizer::Optimizer;
-use crate::optimizer::embedded::LocalOptimizer;
+use crate::optimizer::embedded::{LocalOptimizer, Snapshot};
 use crate::optimizer::remote::{self, RemoteOptimizer};
 use crate::servo::{Parts, Servo};
 use crate::subprocess::SearchPath;
@@ -52,6 +54,8 @@ pub struct PreparedServo {
     pub config: ServoConfig,
     /// Its active connectors, in dispatch order.
     pub routes: Vec<Route>,
+    /// The optimizer's identity.
+    identity: Option<OptimizerIdentity>,
 }
 
 /// A connector under its name.
@@ -126,33 +130,25 @@ fn prepare(config: ServoConfig, registry: Registry, environment: &Environment) -
     let routes = Decoder::run(environment, |cx| {
         config.sections().iter().map(|section| parse(section, registry, cx)).collect::<Option<Vec<_>>>()
     })?;
-    Ok(PreparedServo { config, routes })
+    let identity = identity(&config);
+    Ok(PreparedServo { config, routes, identity })
 }
 
 impl PreparedServo {
     /// The name of the configuration, else the optimizer's id, else `servo`.
     pub fn name(&self) -> String {
-        let id = || self.identity().map(|identity| identity.id);
+        let id = || self.identity().map(|identity| identity.id.clone());
         self.config.name.clone().or_else(id).unwrap_or_else(|| "servo".to_owned())
     }
 
-    /// The optimizer's identity. That of an optimizer with a connection file needs the file; without it the configured
-    /// part is all there is.
-    pub fn identity(&self) -> Option<OptimizerIdentity> {
-        let config = self.config.optimizer.as_ref()?;
-        let connected = connection_file(config).map(|file| config.connected(&file));
-        let config = connected.as_ref().unwrap_or(config);
-        Some(OptimizerIdentity {
-            id: config.display_id(),
-            name: config.name().to_owned(),
-            embedded: matches!(config, OptimizerConfig::Embedded(_)),
-        })
+    pub fn identity(&self) -> Option<&OptimizerIdentity> {
+        self.identity.as_ref()
     }
 
     /// What the connectors of the servo will share.
     pub fn services(&self, environment: &Environment) -> Services {
         Services {
-            optimizer: self.identity(),
+            optimizer: self.identity.clone(),
             telemetry: Telemetry::new(environment.get("POD_NAMESPACE")),
             exchange: Exchange::default(),
             network: Network::from_variables(environment),
@@ -168,8 +164,9 @@ impl PreparedServo {
     pub fn build(self, environment: &Environment) -> Result<Servo, AssemblyError> {
         let name = self.name();
         let services = Arc::new(self.services(environment));
-        let optimizer =
+        let client =
             self.config.optimizer.as_ref().map(|config| client(config, &self.config, &services)).transpose()?;
+        let (optimizer, campaign) = client.map_or((None, None), |client| (Some(client.optimizer), client.campaign));
         let context = BuildContext { optimizer: services.optimizer.clone(), network: services.network.clone() };
         let sections = self.routes.iter().map(|route| (route.name.as_str().to_owned(), route.section.dump())).collect();
         let connectors = self
@@ -177,21 +174,38 @@ impl PreparedServo {
             .into_iter()
             .map(|route| route.section.build(route.name, &context))
             .collect::<Result<Vec<_>, _>>()?;
-        Ok(Servo::new(Parts { name, config: self.config, sections, optimizer, services, connectors }))
+        Ok(Servo::new(Parts { name, config: self.config, sections, optimizer, campaign, services, connectors }))
     }
 }
 
-fn client(
-    optimizer: &OptimizerConfig,
-    config: &ServoConfig,
-    services: &Services,
-) -> Result<Arc<dyn Optimizer>, AssemblyError> {
+/// The optimizer's identity. That of an optimizer with a connection file is in the file; while there is none, the
+/// configured part is all that is known.
+fn identity(config: &ServoConfig) -> Option<OptimizerIdentity> {
+    let config = config.optimizer.as_ref()?;
+    let connected = connection_file(config).map(|file| config.connected(&file));
+    let config = connected.as_ref().unwrap_or(config);
+    Some(OptimizerIdentity {
+        id: config.display_id(),
+        name: config.name().to_owned(),
+        embedded: matches!(config, OptimizerConfig::Embedded(_)),
+    })
+}
+
+/// An optimizer, and the campaign of one in this process.
+struct Client {
+    optimizer: Arc<dyn Optimizer>,
+    campaign: Option<watch::Receiver<Snapshot>>,
+}
+
+fn client(optimizer: &OptimizerConfig, config: &ServoConfig, services: &Services) -> Result<Client, AssemblyError> {
     if let OptimizerConfig::Embedded(embedded) = optimizer {
-        return Ok(Arc::new(LocalOptimizer::new((**embedded).clone())));
+        let optimizer = LocalOptimizer::new((**embedded).clone());
+        let campaign = Some(optimizer.watch());
+        return Ok(Client { optimizer: Arc::new(optimizer), campaign });
     }
     let client = RemoteOptimizer::new(optimizer, &config.settings, config.servo_uid.as_deref(), &services.network)
         .map_err(|source| AssemblyError::Optimizer { id: optimizer.display_id(), source })?;
-    Ok(Arc::new(client))
+    Ok(Client { optimizer: Arc::new(client), campaign: None })
 }
 
 /// The connection file as it is now. It may come later, and may be half written: its client waits and complains.

@@ -6,9 +6,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::Source;
-use crate::optimizer::Instruction;
-use crate::runner::{Ending, Happening, Observer};
-use crate::types::{Operation, UnixTime};
+use crate::runner::{Ending, Observer, RunEvent};
+use crate::types::{Instruction, Operation, UnixTime};
 
 /// The upper bounds of the durations that are told apart, in seconds.
 pub(super) const BUCKETS: [f64; 12] = [0.1, 1.0, 5.0, 15.0, 60.0, 120.0, 300.0, 600.0, 1200.0, 1800.0, 3600.0, 7200.0];
@@ -140,26 +139,26 @@ impl Servo {
 }
 
 impl Observer for Board {
-    fn observe(&self, servo: &str, happening: &Happening<'_>) {
+    fn observe(&self, servo: &str, event: &RunEvent<'_>) {
         for servo in self.0.iter().filter(|known| known.source.name == servo) {
-            servo.state().note(happening);
+            servo.state().note(event);
         }
     }
 }
 
 impl State {
-    fn note(&mut self, happening: &Happening<'_>) {
-        match happening {
-            Happening::Answered => {
+    fn note(&mut self, event: &RunEvent<'_>) {
+        match event {
+            RunEvent::Answered => {
                 self.unanswered = false;
                 self.last_contact = Some(UnixTime::now());
             }
-            Happening::Unanswered(error) => {
+            RunEvent::Unanswered(error) => {
                 self.unanswered = true;
                 *self.unanswered_by_kind.entry(error.word()).or_default() += 1;
             }
-            Happening::Connected => self.phase = Phase::Connected,
-            Happening::Received(instruction) => {
+            RunEvent::Connected => self.phase = Phase::Connected,
+            RunEvent::Received(instruction) => {
                 let command = match instruction {
                     Instruction::Perform(task) => command(task.operation()),
                     Instruction::Malformed { operation, .. } => command(*operation),
@@ -167,7 +166,7 @@ impl State {
                 };
                 *self.received.entry(command).or_default() += 1;
             }
-            Happening::Finished { operation, ending, reason, took } => {
+            RunEvent::Finished { operation, ending, reason, took } => {
                 let command = command(*operation);
                 self.durations.entry((command, *ending)).or_default().add(*took);
                 if !matches!(ending, Ending::Ok | Ending::Stopped) {
@@ -175,8 +174,8 @@ impl State {
                     *self.failures.entry((command, *ending, reason)).or_default() += 1;
                 }
             }
-            Happening::Stopping => self.phase = Phase::Stopping,
-            Happening::Ended => self.phase = Phase::Ended,
+            RunEvent::Stopping => self.phase = Phase::Stopping,
+            RunEvent::Ended => self.phase = Phase::Ended,
         }
     }
 
@@ -205,7 +204,12 @@ mod tests {
     use crate::optimizer::OptimizerError;
 
     fn board(names: &[&str]) -> Board {
-        let source = |name: &&str| Source { name: (*name).to_owned(), exchange: Exchange::default(), optimizer: None };
+        let source = |name: &&str| Source {
+            name: (*name).to_owned(),
+            exchange: Exchange::default(),
+            optimizer: None,
+            campaign: None,
+        };
         Board::new(names.iter().map(source).collect())
     }
 
@@ -219,17 +223,17 @@ mod tests {
         check(Err("not prepared yet: its checks have not passed"));
         board.prepared();
         check(Err("the optimizer has not answered yet"));
-        board.observe("a", &Happening::Answered);
-        board.observe("a", &Happening::Connected);
+        board.observe("a", &RunEvent::Answered);
+        board.observe("a", &RunEvent::Connected);
         check(Ok("ready"));
-        board.observe("a", &Happening::Unanswered(&OptimizerError::UnexpectedServo));
+        board.observe("a", &RunEvent::Unanswered(&OptimizerError::UnexpectedServo));
         check(Err("the optimizer did not answer"));
-        board.observe("a", &Happening::Answered);
+        board.observe("a", &RunEvent::Answered);
         check(Ok("ready"));
-        board.observe("a", &Happening::Stopping);
+        board.observe("a", &RunEvent::Stopping);
         check(Err("stopping"));
         assert_eq!(board.health(), Ok("ok\n".to_owned()));
-        board.observe("a", &Happening::Ended);
+        board.observe("a", &RunEvent::Ended);
         check(Err("has ended"));
         assert_eq!(board.health(), Err("every servo has ended\n".to_owned()));
     }
@@ -238,8 +242,8 @@ mod tests {
     fn all_servos_must_be_ready_but_one_that_goes_on_is_life() {
         let board = board(&["a", "b"]);
         board.prepared();
-        board.observe("a", &Happening::Connected);
-        board.observe("b", &Happening::Ended);
+        board.observe("a", &RunEvent::Connected);
+        board.observe("b", &RunEvent::Ended);
         assert_eq!(board.readiness(), Err("a: ready\nb: has ended\n".to_owned()));
         assert!(board.health().is_ok());
     }
@@ -249,7 +253,7 @@ mod tests {
         let board = board(&["a"]);
         let fail = |reason: &str| {
             let (operation, took) = (Operation::Adjustment, Duration::from_secs(1));
-            let finished = Happening::Finished { operation, ending: Ending::Failed, reason: Some(reason), took };
+            let finished = RunEvent::Finished { operation, ending: Ending::Failed, reason: Some(reason), took };
             board.observe("a", &finished);
         };
         fail(&"x".repeat(1000));

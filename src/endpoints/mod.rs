@@ -23,6 +23,7 @@ use hyper::body::Incoming;
 use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use hyper::{Method, Request, Response, StatusCode};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -31,6 +32,7 @@ pub use page::FAMILIES;
 use crate::exchange::Exchange;
 use crate::http::server::{self, Limits};
 use crate::optimizer::Optimizer;
+use crate::optimizer::embedded::Snapshot;
 use crate::runner::Observer;
 use board::Board;
 use stream::Streams;
@@ -66,6 +68,8 @@ pub(crate) struct Source {
     pub name: String,
     pub exchange: Exchange,
     pub optimizer: Option<Arc<dyn Optimizer>>,
+    /// The campaign of an optimizer in this process.
+    pub campaign: Option<watch::Receiver<Snapshot>>,
 }
 
 /// The endpoints of a run, being served.
@@ -193,7 +197,7 @@ mod tests {
     use super::*;
 
     fn shown() -> Shown {
-        let servo = Source { name: "web".to_owned(), exchange: Exchange::default(), optimizer: None };
+        let servo = Source { name: "web".to_owned(), exchange: Exchange::default(), optimizer: None, campaign: None };
         let servos = vec![servo];
         Shown { streams: Streams::new(&servos, CancellationToken::new()), board: Arc::new(Board::new(servos)) }
     }

@@ -8,7 +8,6 @@ use std::fmt::Write as _;
 use super::board::{BUCKETS, Board, Durations, Phase, Servo};
 use super::process::Process;
 use super::stream::Figures;
-use crate::optimizer::Optimizer;
 use crate::optimizer::embedded::{Outcome, Snapshot, Trial};
 use crate::telemetry::SERVOX_VERSION;
 use crate::types::UnixTime;
@@ -89,7 +88,7 @@ impl Page {
                 self.sample(name, &[own], float(retries));
             }
             "servo_trials_total" | "servo_trials_budget" | "servo_best_objective" | "servo_optimization_finished" => {
-                if let Some(snapshot) = optimizer.and_then(Optimizer::campaign) {
+                if let Some(snapshot) = &servo.source.campaign {
                     self.campaign(name, own, &snapshot.borrow());
                 }
             }

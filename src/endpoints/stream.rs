@@ -179,7 +179,7 @@ mod tests {
     const BETA: ChannelName = ChannelName::from_static("metrics.beta");
 
     fn streams(exchange: &Exchange) -> Streams {
-        let source = Source { name: "web".to_owned(), exchange: exchange.clone(), optimizer: None };
+        let source = Source { name: "web".to_owned(), exchange: exchange.clone(), optimizer: None, campaign: None };
         Streams::new(&[source], CancellationToken::new())
     }
 

@@ -1,8 +1,9 @@
-//! Who decides what to try next: one seam, and what is said across it.
+//! Who decides what to try next: one seam with two implementors.
 //!
-//! A conversation is HELLO; then again and again a command, progress while it runs, and one completion; GOODBYE at the
-//! end. The agent always speaks first, so that an optimizer needs no address of the agent's. [`Optimizer`] is the seam:
-//! [`remote`] speaks it over HTTP. The runner does not know which implementor it has.
+//! An agent says HELLO; then it asks for a command, reports progress while it runs, and completes it, again and again;
+//! it says GOODBYE at the end. The agent always speaks first, so that an optimizer needs no address of the agent's.
+//! [`Optimizer`] is the seam: [`remote`] speaks it over HTTP, [`embedded`] answers in this process, with types. The
+//! runner does not know which implementor it has, and this file knows none of them.
 //!
 //! This module knows no connector: it passes on names, values and texts.
 
@@ -10,14 +11,12 @@ pub(crate) mod embedded;
 pub(crate) mod remote;
 pub(crate) mod report;
 pub(crate) mod server;
-pub(crate) mod wire;
 
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 
-use crate::decode::Problems;
-use crate::types::{Adjustment, Control, Description, Duration, Measurement, Operation};
+use crate::types::{Answer, Command, Completion, Progress, Task};
 
 /// An optimizer, as the runner sees it.
 #[async_trait]
@@ -34,11 +33,11 @@ pub trait Optimizer: Send + Sync {
     /// When none can be had; the caller pauses and asks again.
     async fn next_command(&self) -> Result<Command, OptimizerError>;
 
-    /// Reports progress of the running command. The answer may call it off.
+    /// Reports progress of the running command. The answer may cancel it.
     ///
     /// # Errors
     /// When the report cannot be delivered; it is then dropped.
-    async fn report(&self, report: &Report) -> Result<Answer, OptimizerError>;
+    async fn report(&self, progress: &Progress) -> Result<Answer, OptimizerError>;
 
     /// Hands over the result of a command.
     ///
@@ -46,12 +45,12 @@ pub trait Optimizer: Send + Sync {
     /// When it cannot be delivered.
     async fn complete(&self, completion: &Completion) -> Result<Answer, OptimizerError>;
 
-    /// The last thing to do before the agent ends what it adjusts by: what puts settings of before back that a stop in
-    /// the middle of a trial would leave changed.
+    /// The command that puts the baseline settings back if a stop in the middle of a trial would leave others live;
+    /// `None` if there is nothing to put back. Asked for after the last command and before the connectors shut down.
     ///
     /// # Errors
-    /// When it cannot be had.
-    async fn parting(&self) -> Result<Option<Task>, OptimizerError> {
+    /// When it cannot be determined.
+    async fn restore_command(&self) -> Result<Option<Task>, OptimizerError> {
         Ok(None)
     }
 
@@ -68,11 +67,6 @@ pub trait Optimizer: Send + Sync {
     /// returns.
     async fn maintain(&self) {
         std::future::pending::<()>().await;
-    }
-
-    /// What its campaign is about and how it goes, when it runs one in this process.
-    fn campaign(&self) -> Option<tokio::sync::watch::Receiver<embedded::Snapshot>> {
-        None
     }
 
     /// How often requests had to be repeated so far.
@@ -120,142 +114,6 @@ pub trait Diagnostics: Send + Sync {
     async fn send(&self, output: &serde_json::Value) -> Result<(), OptimizerError>;
 }
 
-#[derive(Debug, Clone, PartialEq)]
-pub struct Command {
-    /// Echoed in every report and completion, when the command carried it.
-    pub uid: Option<serde_json::Value>,
-    pub instruction: Instruction,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub enum Instruction {
-    Perform(Box<Task>),
-    Sleep {
-        duration: Duration,
-        reason: String,
-    },
-    /// A command that cannot be understood; it is answered as failed.
-    Malformed {
-        /// What it was meant to be.
-        operation: Operation,
-        /// What is wrong with it.
-        problems: Problems,
-    },
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub enum Task {
-    Describe {
-        control: Control,
-    },
-    Measure {
-        /// Names of metrics; empty means all.
-        metrics: Vec<String>,
-        control: Control,
-    },
-    Adjust {
-        adjustments: Vec<Adjustment>,
-        control: Control,
-    },
-}
-
-impl Task {
-    /// The name under which its progress and completion are posted.
-    pub fn operation(&self) -> Operation {
-        match self {
-            Self::Describe { .. } => Operation::Description,
-            Self::Measure { .. } => Operation::Measurement,
-            Self::Adjust { .. } => Operation::Adjustment,
-        }
-    }
-}
-
-/// Progress of the running command.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Report {
-    pub operation: Operation,
-    pub uid: Option<serde_json::Value>,
-    pub progress: f64,
-    pub runtime: std::time::Duration,
-    /// A line of the log.
-    pub message: String,
-}
-
-/// The result of a command.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Completion {
-    pub uid: Option<serde_json::Value>,
-    pub result: CommandResult,
-}
-
-/// What came of a command.
-#[derive(Debug, Clone, PartialEq)]
-pub enum CommandResult {
-    Described(Description),
-    Measured(Measurement),
-    /// Of ADJUST: the state after it.
-    Adjusted(Description),
-    /// It failed, in one of the ways that the protocol knows.
-    Failed {
-        operation: Operation,
-        status: Status,
-    },
-}
-
-/// The way in which a command failed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Status {
-    /// The word on the wire.
-    pub word: StatusWord,
-    pub message: String,
-    pub reason: Option<String>,
-}
-
-/// How the agent names a failure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StatusWord {
-    /// Any failure without a word of its own.
-    Failed,
-    /// The application refused an adjustment.
-    Rejected,
-    /// Ended because an objective was violated.
-    Aborted,
-    Cancelled,
-}
-
-impl StatusWord {
-    /// The word on the wire.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Failed => "failed",
-            Self::Rejected => "rejected",
-            Self::Aborted => "aborted",
-            Self::Cancelled => "cancelled",
-        }
-    }
-}
-
-/// An optimizer's answer to a report or a completion.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Answer {
-    Ok,
-    /// The running command is called off.
-    Cancel {
-        reason: Option<String>,
-    },
-    /// The two sides have lost each other: drop the command and ask for the next one.
-    UnexpectedEvent {
-        reason: Option<String>,
-    },
-    /// The report belongs to a command that is no longer the current one.
-    StaleCommand,
-    /// Not accepted; logged, nothing more.
-    Invalid {
-        /// The whole answer, as text.
-        text: String,
-    },
-}
-
 /// Why an optimizer did not answer as the protocol says.
 #[derive(Debug, thiserror::Error)]
 pub enum OptimizerError {
@@ -266,7 +124,7 @@ pub enum OptimizerError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// It answered with an HTTP status that is no success.
+    /// It answered with an HTTP status other than success.
     #[error("the optimizer at {url} answered {event} with HTTP status {status}{}", detail(.body))]
     HttpStatus {
         url: String,
@@ -276,8 +134,8 @@ pub enum OptimizerError {
         /// The beginning of the body.
         body: String,
     },
-    /// It answered something that is no answer of the protocol.
-    #[error("the optimizer at {url} answered {event} with something that cannot be understood: {problem}")]
+    /// Its answer is not one of the protocol.
+    #[error("the optimizer at {url} answered {event}, and the answer is not valid: {problem}")]
     Unintelligible {
         url: String,
         /// What was said to it.
@@ -295,9 +153,14 @@ pub enum OptimizerError {
     /// It no longer knows this servo: another one has taken its place.
     #[error("the optimizer no longer expects this servo (servo_uid)")]
     UnexpectedServo,
-    /// The campaign of an optimizer in this process cannot go on. Asking again does not help.
-    #[error("the embedded optimizer cannot go on")]
-    Campaign(#[source] Box<embedded::CampaignError>),
+    /// It cannot go on. Asking again does not help.
+    #[error("the optimizer cannot go on")]
+    Halted {
+        /// Whether the configuration, or a file that it names, has to change.
+        is_of_configuration: bool,
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     #[error("the embedded optimizer was interrupted")]
     Interrupted,
 }
@@ -311,7 +174,7 @@ impl OptimizerError {
             Self::Unintelligible { .. } => "unintelligible",
             Self::ConnectionFile { .. } => "connection_file",
             Self::UnexpectedServo => "unexpected_servo",
-            Self::Campaign(_) => "campaign",
+            Self::Halted { .. } => "campaign",
             Self::Interrupted => "interrupted",
         }
     }

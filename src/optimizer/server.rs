@@ -4,7 +4,8 @@
 //! before that is left to proxies. Each application has a journal of its own. TLS is left to proxies too. The side channel
 //! for diagnostics is answered, and asks for nothing.
 
-use std::collections::{BTreeMap, HashMap};
+use std::borrow::Cow;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -18,12 +19,13 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::embedded::{CampaignError, Conversation, Report, metric_values};
+use super::embedded::{CampaignError, Driver};
 use crate::causes;
 use crate::config::ServedApplication;
 use crate::decode::Secret;
 use crate::http::server::{self, Limits};
-use crate::types::{DataPoint, Measurement, Metric, Operation, Point, Reading, TimeSeries, Unit, UnixTime};
+use crate::types::{Operation, Unit};
+use crate::wire::{command, completion, lenient};
 
 /// The largest request that is read: a measurement of some hundred thousand points.
 const LARGEST_REQUEST: usize = 64 << 20;
@@ -48,8 +50,8 @@ struct Application {
 }
 
 struct State {
-    conversation: Conversation,
-    /// Why the campaign cannot go on, until the agent has been told.
+    driver: Driver,
+    /// Why the campaign cannot go on, until the agent was answered so.
     stuck: Option<String>,
 }
 
@@ -78,8 +80,8 @@ impl Server {
     pub(crate) fn open(applications: Vec<ServedApplication>, journals: &Path) -> Result<Self, CampaignError> {
         let opened = applications.into_iter().map(|application| {
             let journal = journal(journals, &application.id);
-            let conversation = Conversation::open(&application.id, &application.campaign, &journal)?;
-            let state = Mutex::new(State { conversation, stuck: None });
+            let driver = Driver::open(&application.id, &application.campaign, &journal)?;
+            let state = Mutex::new(State { driver, stuck: None });
             Ok((application.id, Application { token: application.token, state }))
         });
         Ok(Self { applications: opened.collect::<Result<_, CampaignError>>()? })
@@ -104,9 +106,21 @@ impl Server {
             return Answer::refused(StatusCode::UNAUTHORIZED, "a valid bearer token is required");
         };
         match (method, rest) {
-            (&Method::POST, "servo") => match serde_json::from_slice(body) {
-                Ok(request) => application.event(&id, &request),
-                Err(_) => Answer::refused(StatusCode::BAD_REQUEST, "the body is not JSON"),
+            (&Method::POST, "servo") => match lenient::parse(body) {
+                Ok((request, nulls)) => {
+                    if nulls > 0 {
+                        tracing::warn!(
+                            application = id,
+                            values = nulls,
+                            "numbers that are not finite count as no readings"
+                        );
+                    }
+                    application.event(&id, &request)
+                }
+                Err(error) => {
+                    tracing::error!(application = id, %error, "an agent posted a body that is not JSON");
+                    Answer::refused(StatusCode::BAD_REQUEST, "the body is not JSON")
+                }
             },
             (&Method::GET, rest) if rest.starts_with("assets/") => Answer::ok(json!({ "data": "WITHHOLD" })),
             (&Method::PUT, rest) if rest.starts_with("assets/") => Answer::ok(json!({ "status": "ok" })),
@@ -162,18 +176,18 @@ async fn answer(server: Arc<Server>, request: Request<Incoming>) -> Response<Ful
 
 impl Application {
     fn event(&self, id: &str, request: &Value) -> Answer {
-        // Every step of a conversation leaves it whole, so that a panic elsewhere has left nothing half done.
+        // Every step leaves the driver whole, so that a panic elsewhere has left nothing half done.
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let param = request.get("param").unwrap_or(&Value::Null);
         match request.get("event").and_then(Value::as_str) {
             Some("HELLO") => {
                 tracing::info!(application = id, agent = param["agent"].as_str(), "an agent says hello");
-                state.conversation.hello();
+                state.driver.hello();
                 Answer::ok(json!({ "status": "ok" }))
             }
             Some("GOODBYE") => {
                 tracing::info!(application = id, reason = param["reason"].as_str(), "an agent says goodbye");
-                state.conversation.hello();
+                state.driver.hello();
                 Answer::ok(json!({ "status": "ok" }))
             }
             Some("WHATS_NEXT") => Answer::ok(state.next(id)),
@@ -192,8 +206,9 @@ impl State {
         if let Some(reason) = self.stuck.take() {
             return sleep(&reason);
         }
-        match self.conversation.next_command() {
+        match self.driver.next_command() {
             Ok(command) => {
+                let command = command::encode(&command);
                 tracing::info!(application = id, command = command["cmd"].as_str(), "the agent asks for a command");
                 command
             }
@@ -202,11 +217,14 @@ impl State {
     }
 
     fn complete(&mut self, id: &str, operation: Operation, param: &Value) -> Value {
-        let reported = match read(operation, param) {
-            Ok(reported) => reported,
-            Err(problem) => return json!({ "status": "invalid", "reason": problem }),
+        let result = match completion::decode(operation, &with_known_units(operation, param)) {
+            Ok(result) => result,
+            Err(problems) => {
+                tracing::error!(application = id, %problems, "an agent posted a completion that is not valid");
+                return json!({ "status": "invalid", "reason": problems.to_string() });
+            }
         };
-        match self.conversation.complete(reported) {
+        match self.driver.complete(result) {
             Ok(true) => json!({ "status": "ok" }),
             Ok(false) => json!({ "status": "unexpected-event", "reason": "no such command was given" }),
             Err(error) => {
@@ -233,86 +251,34 @@ fn operation(event: &str) -> Option<Operation> {
     known.into_iter().find(|operation| operation.as_str() == event)
 }
 
-/// Reads a completion. A measurement that succeeded may come without a status.
-fn read(operation: Operation, param: &Value) -> Result<Report, String> {
-    let word = param.get("status").and_then(Value::as_str);
-    if let Some(word) = word.filter(|word| *word != "ok") {
-        let text = |key: &str| param.get(key).and_then(Value::as_str).map(str::to_owned);
-        let message = text("message").unwrap_or_default();
-        return Ok(Report::Failed { operation, word: word.to_owned(), reason: text("reason"), message });
+/// The same parameters with every metric in a unit that is known: in another one it is a plain number, whose values are
+/// as good.
+fn with_known_units(operation: Operation, param: &Value) -> Cow<'_, Value> {
+    let pointers: &[&str] = match operation {
+        Operation::Measurement => &["/metrics"],
+        Operation::Description => &["/descriptor/measurement/metrics", "/measurement/metrics"],
+        Operation::Adjustment => &["/state/measurement/metrics", "/measurement/metrics"],
+    };
+    let is_unknown = |metric: &Value| {
+        let unit = metric.get("unit").and_then(Value::as_str);
+        unit.is_some_and(|unit| Unit::ALL.iter().all(|known| known.as_str() != unit))
+    };
+    let mut known = Cow::Borrowed(param);
+    for pointer in pointers {
+        let metrics = param.pointer(pointer).and_then(Value::as_object).into_iter().flatten();
+        for (name, metric) in metrics.filter(|(_, metric)| is_unknown(metric)) {
+            tracing::warn!(metric = name, unit = metric["unit"].as_str(), "unknown unit: taken as a plain number");
+            if let Some(metrics) = known.to_mut().pointer_mut(pointer) {
+                metrics[name]["unit"] = Unit::Float.as_str().into();
+            }
+        }
     }
-    match operation {
-        Operation::Description => match param.get("descriptor") {
-            Some(descriptor) => Ok(Report::Described(descriptor.clone())),
-            // Agents of older versions post the descriptor itself.
-            None if param.get("application").is_some() => Ok(Report::Described(param.clone())),
-            None => Err("a description without a descriptor".to_owned()),
-        },
-        Operation::Measurement => measurement(param).map(|measured| Report::Measured(metric_values(&measured))),
-        Operation::Adjustment => Ok(Report::Adjusted),
-    }
-}
-
-fn measurement(param: &Value) -> Result<Measurement, String> {
-    let metrics = param.get("metrics").and_then(Value::as_object).ok_or("a measurement without metrics")?;
-    let readings = metrics.iter().flat_map(|(name, wire)| readings(name, wire)).collect();
-    let annotations = param.get("annotations").and_then(Value::as_object).into_iter().flatten();
-    let annotations: BTreeMap<String, String> =
-        annotations.map(|(name, note)| (name.clone(), note.as_str().unwrap_or_default().to_owned())).collect();
-    Ok(Measurement { readings, annotations })
-}
-
-/// The readings of one metric: a single value, or one series for each element of `values`.
-fn readings(name: &str, wire: &Value) -> Vec<Reading> {
-    let unit = Unit::ALL.into_iter().find(|unit| Some(unit.as_str()) == wire["unit"].as_str()).unwrap_or_default();
-    let metric = Arc::new(Metric::new(name, unit));
-    if let Some(value) = wire.get("value").and_then(Value::as_f64) {
-        return vec![DataPoint { metric, time: UnixTime::now(), value }.into()];
-    }
-    let series = wire.get("values").and_then(Value::as_array).into_iter().flatten();
-    series
-        .map(|series| {
-            let data = series.get("data").and_then(Value::as_array).into_iter().flatten();
-            let points = data.filter_map(|point| {
-                let time = UnixTime::from_seconds_f64(point.get(0)?.as_f64()?);
-                Some(Point::new(time, point.get(1)?.as_f64()?))
-            });
-            TimeSeries::new(Arc::clone(&metric), points.collect()).into()
-        })
-        .collect()
+    known
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::optimizer::{CommandResult, Completion, wire};
-    use crate::types::{Description, ReplicasSetting};
-
-    #[test]
-    fn what_an_agent_posts_is_read_back() {
-        let metric = Arc::new(Metric::new("m", Unit::Milliseconds));
-        let points =
-            |values: &[f64]| values.iter().map(|value| Point::new(UnixTime::from_seconds(1), *value)).collect();
-        let readings = vec![
-            TimeSeries::new(Arc::clone(&metric), points(&[1.0, 3.0])).with_id("a").into(),
-            TimeSeries::new(metric, points(&[6.0])).with_id("b").into(),
-        ];
-        let result = CommandResult::Measured(Measurement { readings, annotations: BTreeMap::new() });
-        let param = posted(result);
-        let expected = Report::Measured(BTreeMap::from([("m".to_owned(), 4.0)]));
-        assert_eq!(read(Operation::Measurement, &param), Ok(expected));
-
-        let component = crate::types::Component::new("web", vec![ReplicasSetting::up_to(3).into()]);
-        let description = Description { components: vec![component], metrics: Vec::new() };
-        let param = posted(CommandResult::Described(description.clone()));
-        assert_eq!(read(Operation::Description, &param), Ok(Report::Described(description.to_wire())));
-    }
-
-    fn posted(result: CommandResult) -> Value {
-        let (_, body) = wire::completion(&Completion { uid: None, result }, UnixTime::now(), None);
-        let mut request: Value = serde_json::from_slice(&body).unwrap();
-        request["param"].take()
-    }
 
     #[test]
     fn paths_name_applications_whatever_stands_before() {
@@ -369,5 +335,34 @@ mod tests {
         assert_eq!(post(json!({"event": "ADJUSTMENT", "param": {"progress": 5}}))["status"], "ok");
         assert_eq!(post(json!({"event": "ADJUSTMENT", "param": {"status": "ok"}}))["status"], "unexpected-event");
         assert_eq!(post(json!({"event": "DANCE"}))["status"], "invalid");
+        let malformed = json!({"event": "MEASUREMENT", "param": {"metrics": {"m": {"values": [{"data": [[1]]}]}}}});
+        let answer = post(malformed);
+        assert_eq!(answer["status"], "invalid");
+        assert!(answer["reason"].as_str().unwrap().contains("param.metrics.m.values.0.data.0"), "{answer}");
+    }
+
+    #[test]
+    fn a_bare_nan_is_no_reading_and_an_unknown_unit_a_plain_number() {
+        let folder = tempfile::tempdir().unwrap();
+        let server = server(folder.path());
+        let post = |body: &str| {
+            let path = "/accounts/a.com/applications/app/servo";
+            server.respond(&Method::POST, path, Some("s3cr3t"), body.as_bytes())
+        };
+        post(r#"{"event": "HELLO"}"#);
+        post(r#"{"event": "WHATS_NEXT"}"#);
+        let cpu = r#"{"type": "range", "min": 1, "max": 4, "step": 1, "value": 2}"#;
+        let described = format!(
+            r#"{{"event": "DESCRIPTION", "param": {{"application": {{"components": {{"web": {{"settings": {{"cpu": {cpu}}}}}}}}},
+                "measurement": {{"metrics": {{"p99_latency": {{"unit": "furlongs"}}}}}}}}}}"#
+        );
+        assert_eq!(post(&described).body["status"], "ok");
+        assert_eq!(post(r#"{"event": "WHATS_NEXT"}"#).body["cmd"], "MEASURE");
+        let measured = r#"{"event": "MEASUREMENT", "param": {"metrics": {"p99_latency":
+            {"unit": "furlongs", "values": [{"id": "1", "data": [[1, 12.0], [2, NaN], [3, 13.0]]}]}}, "annotations": {}}}"#;
+        assert_eq!(post(measured), Answer::ok(json!({ "status": "ok" })));
+        let journal = std::fs::read_to_string(journal(folder.path(), "a.com/app")).unwrap();
+        assert!(journal.contains(r#""metrics":{"p99_latency":12.5}"#), "{journal}");
+        assert_eq!(post("NaNs").status, StatusCode::BAD_REQUEST);
     }
 }

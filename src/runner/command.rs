@@ -6,15 +6,16 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::line::{Ending, Happening, Line};
+use super::observer::{Ending, ObservedOptimizer, RunEvent};
 use super::progress::{LostSync, post_reports};
 use super::status;
 use crate::connector::{AdjustRequest, ConnectorName, DescribeRequest, EventError, MeasureRequest, ProgressSender};
-use crate::optimizer::{
-    Answer, Command, CommandResult, Completion, Instruction, OptimizerError, Status, StatusWord, Task,
-};
+use crate::optimizer::OptimizerError;
 use crate::servo::{Dispatch, Servo};
-use crate::types::{Description, Measurement, Operation};
+use crate::types::{
+    Answer, Command, CommandResult, Completion, Description, Instruction, Measurement, Operation, Status, StatusWord,
+    Task,
+};
 
 /// Reports that may wait while one is being posted. Handlers report every few seconds at most, so this is minutes of
 /// an optimizer that does not answer.
@@ -26,13 +27,13 @@ const REPORT_IN_FLIGHT: Duration = Duration::from_secs(5);
 /// Executes a command. `None` when nothing is to be posted for it: it was a SLEEP, it was dropped, or `stop` ended it.
 pub(super) async fn execute(
     servo: &Servo,
-    line: Line<'_>,
+    optimizer: ObservedOptimizer<'_>,
     command: Command,
     stop: &CancellationToken,
 ) -> Option<Completion> {
     let Command { uid, instruction } = command;
     let began = Instant::now();
-    line.tell(&Happening::Received(&instruction));
+    optimizer.notify(&RunEvent::Received(&instruction));
     let result = match instruction {
         Instruction::Sleep { duration, reason } => {
             sleep(duration.to_std(), &reason, stop).await;
@@ -45,22 +46,22 @@ pub(super) async fn execute(
         }
         Instruction::Perform(task) => {
             tracing::info!(operation = task.operation().as_str(), "the optimizer sent a command");
-            let Some(result) = supervise(servo, line, uid.as_ref(), &task, stop).await else {
+            let Some(result) = supervise(servo, optimizer, uid.as_ref(), &task, stop).await else {
                 let ending = if stop.is_cancelled() { Ending::Stopped } else { Ending::Dropped };
                 let (operation, took) = (task.operation(), began.elapsed());
-                line.tell(&Happening::Finished { operation, ending, reason: None, took });
+                optimizer.notify(&RunEvent::Finished { operation, ending, reason: None, took });
                 return None;
             };
             result
         }
     };
-    tell_result(line, &result, began.elapsed());
+    notify_result(optimizer, &result, began.elapsed());
     log_result(&result);
     Some(Completion { uid, result })
 }
 
 /// Puts the settings of before back, after the stop of the run.
-pub(super) async fn part(servo: &Servo, task: &Task) {
+pub(super) async fn restore_baseline(servo: &Servo, task: &Task) {
     tracing::info!("putting the settings of before back, as the run stops in the middle of an optimization");
     // The stop does not stop this.
     if let CommandResult::Failed { status, .. } = perform(servo, task, &Dispatch::default()).await {
@@ -78,8 +79,8 @@ pub(super) async fn part(servo: &Servo, task: &Task) {
 ///
 /// # Errors
 /// When it cannot be delivered.
-pub(super) async fn complete(line: Line<'_>, completion: &Completion) -> Result<(), OptimizerError> {
-    match line.complete(completion).await? {
+pub(super) async fn complete(optimizer: ObservedOptimizer<'_>, completion: &Completion) -> Result<(), OptimizerError> {
+    match optimizer.complete(completion).await? {
         Answer::UnexpectedEvent { reason } => {
             tracing::warn!(reason, "the optimizer did not expect this completion");
         }
@@ -100,7 +101,7 @@ async fn sleep(duration: Duration, reason: &str, stop: &CancellationToken) {
 /// Runs the task beside the reports of its progress. `None` when nothing is to be posted.
 async fn supervise(
     servo: &Servo,
-    line: Line<'_>,
+    optimizer: ObservedOptimizer<'_>,
     uid: Option<&serde_json::Value>,
     task: &Task,
     stop: &CancellationToken,
@@ -120,7 +121,7 @@ async fn supervise(
             // The stop first: no report may begin once the goodbye is on its way.
             biased;
             () = stop.cancelled() => None,
-            lost = post_reports(line, uid, receiver, &done) => lost,
+            lost = post_reports(optimizer, uid, receiver, &done) => lost,
             // The answer to a report in flight may cancel, so it is waited for, but not for long.
             () = async { done.cancelled().await; tokio::time::sleep(REPORT_IN_FLIGHT).await } => None,
         };
@@ -174,7 +175,7 @@ fn values<T>(parts: Vec<(ConnectorName, T)>) -> impl Iterator<Item = T> {
     parts.into_iter().map(|(_, part)| part)
 }
 
-fn tell_result(line: Line<'_>, result: &CommandResult, took: Duration) {
+fn notify_result(optimizer: ObservedOptimizer<'_>, result: &CommandResult, took: Duration) {
     let (operation, ending, reason) = match result {
         CommandResult::Described(_) => (Operation::Description, Ending::Ok, None),
         CommandResult::Measured(_) => (Operation::Measurement, Ending::Ok, None),
@@ -189,7 +190,7 @@ fn tell_result(line: Line<'_>, result: &CommandResult, took: Duration) {
             (*operation, ending, status.reason.as_deref())
         }
     };
-    line.tell(&Happening::Finished { operation, ending, reason, took });
+    optimizer.notify(&RunEvent::Finished { operation, ending, reason, took });
 }
 
 fn log_result(result: &CommandResult) {

@@ -6,7 +6,7 @@
 
 mod command;
 mod diagnostics;
-mod line;
+mod observer;
 mod progress;
 mod shutdown;
 mod status;
@@ -21,10 +21,11 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 pub(crate) use diagnostics::LogSource;
-pub(crate) use line::{Ending, Happening, Observer};
+pub(crate) use observer::{Ending, Observer, RunEvent};
 pub(crate) use shutdown::Signals;
+pub use status::word as status_word;
 
-use line::Line;
+use observer::ObservedOptimizer;
 
 use crate::connector::ProgressSender;
 use crate::optimizer::OptimizerError;
@@ -32,7 +33,7 @@ use crate::retry::jitter;
 use crate::servo::{Dispatch, Servo};
 
 /// Time for all goodbyes together. Kubernetes kills a pod 30 s after it asked it to stop.
-const FAREWELL: Duration = Duration::from_secs(30);
+const GOODBYE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long a completion that is being posted may delay the goodbye.
 const COMPLETION_IN_FLIGHT: Duration = Duration::from_secs(10);
@@ -93,9 +94,8 @@ impl RunError {
     /// Whether the configuration has to change.
     fn is_of_configuration(&self) -> bool {
         match self {
-            Self::Hello(OptimizerError::Campaign(error)) | Self::Campaign(OptimizerError::Campaign(error)) => {
-                error.is_of_configuration()
-            }
+            Self::Hello(OptimizerError::Halted { is_of_configuration, .. })
+            | Self::Campaign(OptimizerError::Halted { is_of_configuration, .. }) => *is_of_configuration,
             _ => false,
         }
     }
@@ -158,7 +158,7 @@ async fn run_servo(servo: &Servo, options: &RunOptions, stop: &Stop) -> Option<R
     let dispatch = Dispatch::new(ProgressSender::default(), stop.token.child_token());
     let cleanup = Cleanup { servo, done: OnceCell::new() };
     let result = match servo.startup(&dispatch).await {
-        Ok(()) => converse(servo, options, stop, &cleanup).await,
+        Ok(()) => connect(servo, options, stop, &cleanup).await,
         Err(error) => Err(RunError::Startup(error.chain())),
     };
     if let Err(error) = &result
@@ -168,7 +168,7 @@ async fn run_servo(servo: &Servo, options: &RunOptions, stop: &Stop) -> Option<R
         tracing::error!(critical = true, error, "this servo stops");
     }
     cleanup.run().await;
-    line::tell(options.observer.as_deref(), servo.name(), &Happening::Ended);
+    observer::notify(options.observer.as_deref(), servo.name(), &RunEvent::Ended);
     result.err()
 }
 
@@ -185,28 +185,28 @@ impl Cleanup<'_> {
     }
 }
 
-async fn converse(servo: &Servo, options: &RunOptions, stop: &Stop, cleanup: &Cleanup<'_>) -> Result<(), RunError> {
-    let optimizer = servo.optimizer().ok_or(RunError::NoOptimizer)?.as_ref();
-    let line = Line { servo: servo.name(), optimizer, observer: options.observer.as_deref() };
+async fn connect(servo: &Servo, options: &RunOptions, stop: &Stop, cleanup: &Cleanup<'_>) -> Result<(), RunError> {
+    let seam = servo.optimizer().ok_or(RunError::NoOptimizer)?.as_ref();
+    let optimizer = ObservedOptimizer { servo: servo.name(), optimizer: seam, observer: options.observer.as_deref() };
     if !confirmed(options, "Connect to the optimizer?", stop).await {
         tracing::warn!("not connected to the optimizer, as asked: waiting for a signal");
         stop.token.cancelled().await;
         return Ok(());
     }
-    let conversation = async {
+    let session = async {
         tokio::select! {
             biased;
             // A hello that was answered is followed by a goodbye, even when a stop came at the same moment.
-            hello = say_hello(servo, line) => hello?,
+            hello = say_hello(servo, optimizer) => hello?,
             () = stop.token.cancelled() => return Ok(()),
         }
-        line.tell(&Happening::Connected);
+        optimizer.notify(&RunEvent::Connected);
         tracing::info!(success = true, connectors = servo.connectors().len(), "connected to the optimizer");
-        let session = Session { servo, line, options, stop, completing: Mutex::new(()) };
+        let session = Session { servo, optimizer, options, stop, completing: Mutex::new(()) };
         // Cleaning up does not wait for an optimizer that does not answer the goodbye: the pod may be killed by then.
         let serve_and_clean_up = async {
             let served = session.serve().await;
-            session.part().await;
+            session.restore_baseline().await;
             cleanup.run().await;
             served
         };
@@ -219,20 +219,20 @@ async fn converse(servo: &Servo, options: &RunOptions, stop: &Stop, cleanup: &Cl
     };
     // From the first hello on: new credentials may be what it waits for.
     let maintained = async {
-        optimizer.maintain().await;
+        seam.maintain().await;
         std::future::pending().await
     };
     tokio::select! {
-        result = conversation => result,
+        result = session => result,
         result = maintained => result,
     }
 }
 
 /// Says hello; an optimizer that has put another servo in our place is asked again after a long time.
-async fn say_hello(servo: &Servo, line: Line<'_>) -> Result<(), RunError> {
+async fn say_hello(servo: &Servo, optimizer: ObservedOptimizer<'_>) -> Result<(), RunError> {
     let telemetry = servo.services().telemetry.snapshot();
     loop {
-        match line.hello(&telemetry).await {
+        match optimizer.hello(&telemetry).await {
             Err(error @ OptimizerError::UnexpectedServo) => {
                 let error: &dyn std::error::Error = &error;
                 tracing::warn!(error, pause = ?DEPROVISIONING, "waiting to be removed");
@@ -253,7 +253,7 @@ async fn confirmed(options: &RunOptions, question: &str, stop: &Stop) -> bool {
 
 struct Session<'a> {
     servo: &'a Servo,
-    line: Line<'a>,
+    optimizer: ObservedOptimizer<'a>,
     options: &'a RunOptions,
     stop: &'a Stop,
     /// Held while a command runs from the end of its work on, so that goodbye does not overtake its completion.
@@ -274,7 +274,7 @@ impl Session<'_> {
         let diagnostics = async {
             tokio::select! {
                 () = self.stop.token.cancelled() => {}
-                () = diagnostics::poll(self.servo, self.line.optimizer, self.options.log.as_deref()) => {}
+                () = diagnostics::poll(self.servo, self.optimizer.optimizer, self.options.log.as_deref()) => {}
             }
             Ok(())
         };
@@ -293,7 +293,7 @@ impl Session<'_> {
                 failures = 0;
                 continue;
             };
-            if matches!(error, OptimizerError::Campaign(_)) {
+            if matches!(error, OptimizerError::Halted { .. }) {
                 return Err(RunError::Campaign(error));
             }
             failures += 1;
@@ -314,14 +314,14 @@ impl Session<'_> {
             // A command that comes with the stop must not be answered after the goodbye.
             biased;
             () = self.stop.token.cancelled() => return Ok(()),
-            command = self.line.next_command() => command?,
+            command = self.optimizer.next_command() => command?,
         };
-        let Some(completion) = command::execute(self.servo, self.line, command, &self.stop.token).await else {
+        let Some(completion) = command::execute(self.servo, self.optimizer, command, &self.stop.token).await else {
             return Ok(());
         };
         let _guard = self.completing.lock().await;
         tokio::select! {
-            result = command::complete(self.line, &completion) => result,
+            result = command::complete(self.optimizer, &completion) => result,
             () = async { self.stop.token.cancelled().await; tokio::time::sleep(COMPLETION_IN_FLIGHT).await } => Ok(()),
         }
     }
@@ -334,13 +334,13 @@ impl Session<'_> {
     }
 
     /// Does what the optimizer asks for in parting. A second signal ends it.
-    async fn part(&self) {
+    async fn restore_baseline(&self) {
         if !self.servo.leaves_settings() {
             return;
         }
-        match self.line.optimizer.parting().await {
+        match self.optimizer.optimizer.restore_command().await {
             Ok(None) => {}
-            Ok(Some(task)) => command::part(self.servo, &task).await,
+            Ok(Some(task)) => command::restore_baseline(self.servo, &task).await,
             Err(error) => {
                 let error: &dyn std::error::Error = &error;
                 tracing::error!(error, "failed to ask the optimizer for what is to be put back");
@@ -351,12 +351,12 @@ impl Session<'_> {
     /// Says goodbye once the stop has begun, while the running command is being ended.
     async fn say_goodbye(&self) {
         self.stop.token.cancelled().await;
-        self.line.tell(&Happening::Stopping);
+        self.optimizer.notify(&RunEvent::Stopping);
         let goodbye = async {
             let _guard = self.completing.lock().await;
-            self.line.goodbye(self.stop.reason()).await
+            self.optimizer.goodbye(self.stop.reason()).await
         };
-        match tokio::time::timeout(FAREWELL, goodbye).await {
+        match tokio::time::timeout(GOODBYE_TIMEOUT, goodbye).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
                 let error: &dyn std::error::Error = &error;

@@ -4,9 +4,10 @@
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::line::Line;
+use super::observer::ObservedOptimizer;
 use crate::connector::ProgressReport;
-use crate::optimizer::{Answer, OptimizerError, Report};
+use crate::optimizer::OptimizerError;
+use crate::types::{Answer, Progress};
 
 /// Why a running command is to be dropped.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,7 +21,7 @@ pub(super) enum LostSync {
 /// Posts reports until the optimizer calls the command off. Without that it ends when `done` is cancelled, after the
 /// report in flight, or the next one when none is; all others are lost, as they must not follow the completion.
 pub(super) async fn post_reports(
-    line: Line<'_>,
+    optimizer: ObservedOptimizer<'_>,
     uid: Option<&serde_json::Value>,
     mut reports: mpsc::Receiver<ProgressReport>,
     done: &CancellationToken,
@@ -32,14 +33,14 @@ pub(super) async fn post_reports(
             report = reports.recv() => report?,
             () = done.cancelled() => return None,
         };
-        let report = Report {
+        let progress = Progress {
             operation: report.operation,
             uid: uid.cloned(),
-            progress: report.progress,
+            percent: report.progress,
             runtime: report.started_at.elapsed(),
             message: report.message,
         };
-        if let Some(lost) = judge(line.report(&report).await) {
+        if let Some(lost) = judge(optimizer.report(&progress).await) {
             return Some(lost);
         }
     }

@@ -276,3 +276,6 @@ fn gather<T>(results: Vec<Result<T, EventError>>) -> Result<Vec<T>, EventError> 
 fn span(cx: &EventContext) -> tracing::Span {
     tracing::info_span!("event", connector = %cx.connector(), event = %EventContextText(cx.phase(), cx.event()))
 }
+
+#[cfg(test)]
+mod tests;

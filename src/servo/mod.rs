@@ -10,6 +10,7 @@ mod own;
 use std::sync::Arc;
 
 use futures_util::future::join_all;
+use tokio::sync::watch;
 
 pub(crate) use dispatch::Answers;
 pub use dispatch::Dispatch;
@@ -18,6 +19,7 @@ pub(crate) use own::METADATA;
 use crate::config::{Detail, Dump, Secrets, ServoConfig};
 use crate::connector::{Adjust, Connector, ConnectorName, Event, EventContext, EventError, Outcome, Services};
 use crate::optimizer::Optimizer;
+use crate::optimizer::embedded::Snapshot;
 
 /// One servo of an assembly.
 pub struct Servo {
@@ -25,32 +27,35 @@ pub struct Servo {
     config: ServoConfig,
     sections: Vec<(String, serde_json::Value)>,
     optimizer: Option<Arc<dyn Optimizer>>,
+    campaign: Option<watch::Receiver<Snapshot>>,
     services: Arc<Services>,
     connectors: Vec<Arc<dyn Connector>>,
 }
 
 /// What a servo is made of.
-pub struct Parts {
+pub(crate) struct Parts {
     pub name: String,
     pub config: ServoConfig,
     /// The connectors' sections, every key with its value, secrets redacted.
     pub sections: Vec<(String, serde_json::Value)>,
     /// Its optimizer; none for ad hoc use.
     pub optimizer: Option<Arc<dyn Optimizer>>,
+    /// The campaign of an optimizer in this process.
+    pub campaign: Option<watch::Receiver<Snapshot>>,
     pub services: Arc<Services>,
     /// The connectors of the configuration, in dispatch order.
     pub connectors: Vec<Box<dyn Connector>>,
 }
 
 impl Servo {
-    pub fn new(parts: Parts) -> Self {
-        let Parts { name, config, sections, optimizer, services, connectors } = parts;
+    pub(crate) fn new(parts: Parts) -> Self {
+        let Parts { name, config, sections, optimizer, campaign, services, connectors } = parts;
         let mut connectors: Vec<Arc<dyn Connector>> = connectors.into_iter().map(Arc::from).collect();
         if let Some(optimizer) = &optimizer {
             let own = own::OwnChecks::new(ConnectorName::new(name.as_str()), Arc::clone(optimizer));
             connectors.push(Arc::new(own));
         }
-        Self { name, config, sections, optimizer, services, connectors }
+        Self { name, config, sections, optimizer, campaign, services, connectors }
     }
 
     pub fn name(&self) -> &str {
@@ -74,6 +79,11 @@ impl Servo {
 
     pub fn optimizer(&self) -> Option<&Arc<dyn Optimizer>> {
         self.optimizer.as_ref()
+    }
+
+    /// The campaign of an optimizer in this process.
+    pub(crate) fn campaign(&self) -> Option<&watch::Receiver<Snapshot>> {
+        self.campaign.as_ref()
     }
 
     pub fn services(&self) -> &Arc<Services> {
@@ -180,13 +190,31 @@ impl Servo {
     }
 }
 
+/// A servo of these connectors, without an optimizer.
+#[cfg(test)]
+fn test_servo(connectors: Vec<Box<dyn Connector>>) -> Servo {
+    use crate::config::{Environment, LoadOptions, OptimizerRequirement, file};
+
+    let environment = Environment::from_pairs([("", ""); 0]);
+    let options = LoadOptions {
+        known: &[],
+        offered: &[],
+        environment: &environment,
+        optimizer: OptimizerRequirement::Optional,
+        check_section: &|_, _| {},
+    };
+    let loaded = crate::config::load(file::parse_documents("{}", "test").unwrap(), &options).unwrap();
+    let (name, config) = ("servo".to_owned(), loaded.servos.into_iter().next().unwrap());
+    let (optimizer, campaign, services) = (None, None, Arc::default());
+    Servo::new(Parts { name, config, sections: Vec::new(), optimizer, campaign, services, connectors })
+}
+
 #[cfg(test)]
 mod tests {
     use async_trait::async_trait;
     use tokio_util::sync::CancellationToken;
 
     use super::*;
-    use crate::config::{Environment, LoadOptions, OptimizerRequirement, file};
     use crate::connector::{Describe, DescribeRequest, ErrorKind, Hooks, Lifecycle, Metadata, Phase, ProgressSender};
     use crate::types::Description;
 
@@ -251,25 +279,10 @@ mod tests {
         }
     }
 
-    fn servo(connectors: Vec<Box<dyn Connector>>) -> Servo {
-        let environment = Environment::from_pairs([("", ""); 0]);
-        let options = LoadOptions {
-            known: &[],
-            offered: &[],
-            environment: &environment,
-            optimizer: OptimizerRequirement::Optional,
-            check_section: &|_, _| {},
-        };
-        let loaded = crate::config::load(file::parse_documents("{}", "test").unwrap(), &options).unwrap();
-        let config = loaded.servos.into_iter().next().unwrap();
-        let name = "servo".to_owned();
-        Servo::new(Parts { name, config, sections: Vec::new(), optimizer: None, services: Arc::default(), connectors })
-    }
-
     #[tokio::test]
     async fn an_added_connector_must_have_a_name_of_its_own() {
         let token = CancellationToken::new();
-        let mut servo = servo(vec![Toy::boxed("a", Some("b"), &token), Toy::boxed("c", Some("a"), &token)]);
+        let mut servo = test_servo(vec![Toy::boxed("a", Some("b"), &token), Toy::boxed("c", Some("a"), &token)]);
         let error = servo.attach(&Dispatch::default()).await.expect_err("'a' is there already");
         assert!(error.to_string().contains("'a'"), "{error}");
     }
@@ -277,7 +290,7 @@ mod tests {
     #[tokio::test]
     async fn connectors_that_are_added_are_attached_and_come_last() {
         let token = CancellationToken::new();
-        let mut servo = servo(vec![Toy::boxed("a", Some("c"), &token), Toy::boxed("b", None, &token)]);
+        let mut servo = test_servo(vec![Toy::boxed("a", Some("c"), &token), Toy::boxed("b", None, &token)]);
         servo.attach(&Dispatch::default()).await.unwrap();
         let names: Vec<_> = servo.connectors().iter().map(|connector| connector.name().as_str()).collect();
         assert_eq!(names, ["a", "b", "c"]);
@@ -286,7 +299,7 @@ mod tests {
     #[tokio::test]
     async fn an_event_that_is_cancelled_while_hooks_run_does_not_begin() {
         let token = CancellationToken::new();
-        let servo = servo(vec![Toy::boxed("a", None, &token)]);
+        let servo = test_servo(vec![Toy::boxed("a", None, &token)]);
         let dispatch = Dispatch::new(ProgressSender::default(), token);
         let error = servo.describe(&DescribeRequest::default(), &dispatch).await.expect_err("cancelled");
         assert_eq!(error.kind(), ErrorKind::Cancelled);

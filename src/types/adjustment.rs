@@ -3,7 +3,6 @@
 use std::fmt;
 
 use bigdecimal::ToPrimitive;
-use serde_json::{Map, Value as Json, json};
 
 use super::decimal::parse_decimal;
 use super::{Core, QuantityError, Scalar};
@@ -39,18 +38,6 @@ impl Adjustment {
 
     pub fn selector(&self) -> String {
         format!("{}.{}", self.component_name, self.setting_name)
-    }
-
-    /// The state that these adjustments ask for, `{"state": {"application": …}}`, components in the order of their
-    /// first adjustment.
-    pub fn to_descriptor(adjustments: &[Self]) -> Json {
-        let mut components: Map<String, Json> = Map::new();
-        for adjustment in adjustments {
-            let component =
-                components.entry(adjustment.component_name.clone()).or_insert_with(|| json!({ "settings": {} }));
-            component["settings"][&adjustment.setting_name] = json!({ "value": adjustment.value.to_json() });
-        }
-        json!({ "state": { "application": { "components": components } } })
     }
 
     /// The name and value as Kubernetes has them: memory in GiB where no unit is given, cores as quantity text,
@@ -123,20 +110,5 @@ mod tests {
         }
         assert_eq!(given("cpu", text("9223372036854776")), Ok(text("9223372036854776")));
         assert!(matches!(given("cpu", text("0.0001")), Err(AdjustmentError::CpuPrecision(_))));
-    }
-
-    #[test]
-    fn adjustments_of_one_component_share_its_settings() {
-        let adjustments = [
-            Adjustment::new("web", "cpu", Scalar::Float(1.25)),
-            Adjustment::new("db", "mem", Scalar::Text("1Gi".to_owned())),
-            Adjustment::new("web", "replicas", Scalar::Integer(3)),
-        ];
-        let components = json!({
-            "web": {"settings": {"cpu": {"value": 1.25}, "replicas": {"value": 3}}},
-            "db": {"settings": {"mem": {"value": "1Gi"}}},
-        });
-        let expected = json!({"state": {"application": {"components": components}}});
-        assert_eq!(Adjustment::to_descriptor(&adjustments), expected);
     }
 }

@@ -1,7 +1,5 @@
 //! Components: the parts of an application that have settings.
 
-use serde_json::{Map, Value as Json, json};
-
 use super::Setting;
 
 /// A part of an application with what can be set on it.
@@ -21,12 +19,5 @@ impl Component {
     /// The first setting of a name.
     pub fn setting(&self, name: &str) -> Option<&Setting> {
         self.settings.iter().find(|setting| setting.name() == name)
-    }
-
-    /// The wire form, `{"settings": {…}}`; of several settings of one name the last counts.
-    pub fn to_wire(&self) -> Json {
-        let settings: Map<String, Json> =
-            self.settings.iter().map(|setting| (setting.name().to_owned(), setting.to_wire())).collect();
-        json!({ "settings": settings })
     }
 }

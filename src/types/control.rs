@@ -37,40 +37,6 @@ impl Default for Control {
     }
 }
 
-impl Control {
-    /// The form of commands, which decodes to an equal value: spans in seconds, what is not said left out.
-    pub fn to_wire(&self) -> Json {
-        let mut wire = Map::new();
-        for (key, span) in [("duration", self.duration), ("delay", self.delay), ("warmup", self.warmup)] {
-            wire.insert(key.to_owned(), seconds(span));
-        }
-        if let Some(settlement) = self.settlement {
-            wire.insert("settlement".to_owned(), seconds(settlement));
-        }
-        for (key, object) in [("load", &self.load), ("environment", &self.environment)] {
-            if let Some(object) = object {
-                wire.insert(key.to_owned(), Json::Object(object.clone()));
-            }
-        }
-        if let Some(UserData { slo, other }) = &self.userdata {
-            let mut userdata = other.clone();
-            if let Some(slo) = slo {
-                userdata.insert("slo".to_owned(), slo.to_wire());
-            }
-            wire.insert("userdata".to_owned(), Json::Object(userdata));
-        }
-        Json::Object(wire)
-    }
-}
-
-/// A whole number where it is one, which every language reads.
-fn seconds(span: Duration) -> Json {
-    match i64::try_from(span.as_micros()) {
-        Ok(micros) if micros % 1_000_000 == 0 => Json::from(micros / 1_000_000),
-        _ => Json::from(span.as_secs_f64()),
-    }
-}
-
 /// What the user of an optimizer said.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct UserData {

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use serde_json::{Map, Value as Json, json};
-
 use super::{Component, Metric, Setting};
 
 /// Components with their settings, and metrics.
@@ -44,15 +42,6 @@ impl Description {
     pub fn setting(&self, name: &str) -> Result<Option<&Setting>, SettingNameError> {
         let (component, setting) = name.split_once('.').ok_or_else(|| SettingNameError(name.to_owned()))?;
         Ok(self.component(component).and_then(|component| component.setting(setting)))
-    }
-
-    /// The wire form, with both parts even when they are empty; of several of one name the last counts.
-    pub fn to_wire(&self) -> Json {
-        let components: Map<String, Json> =
-            self.components.iter().map(|component| (component.name.clone(), component.to_wire())).collect();
-        let metrics: Map<String, Json> =
-            self.metrics.iter().map(|metric| (metric.name.clone(), metric.to_wire())).collect();
-        json!({ "application": { "components": components }, "measurement": { "metrics": metrics } })
     }
 }
 

@@ -4,7 +4,6 @@ use std::fmt;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Serialize, Serializer};
-use serde_json::{Value as Json, json};
 
 use crate::decode::{Decode, Decoder, Node, words};
 
@@ -102,11 +101,6 @@ impl Metric {
     /// A metric of this name and unit.
     pub fn new(name: impl Into<String>, unit: Unit) -> Self {
         Self { name: name.into(), unit }
-    }
-
-    /// What a description says of it: `{"unit": "rps"}`.
-    pub fn to_wire(&self) -> Json {
-        json!({ "unit": self.unit.as_str() })
     }
 }
 

@@ -1,17 +1,18 @@
-//! The words of the domain: durations, metrics, readings, settings, what is described, adjusted and controlled,
-//! and the wire form of each.
+//! The words of the domain: durations, metrics, readings, settings, what is described, adjusted and controlled, and
+//! the messages between an agent and its optimizer. Their JSON is in [`crate::wire`].
 //!
 //! Values are valid once built: they come out of [`crate::decode`] or of a fallible constructor. This module does no
 //! I/O and imports nothing of ours but `decode`.
 
 mod adjustment;
+mod command;
+mod completion;
 mod component;
 mod control;
 mod decimal;
 mod description;
 mod duration;
 mod measurement;
-mod measurement_wire;
 mod metric;
 mod operation;
 mod quantity;
@@ -25,15 +26,18 @@ mod time;
 
 pub use adjustment::Adjustment;
 pub(crate) use adjustment::AdjustmentError;
+pub(crate) use command::{Command, Instruction, Task};
+pub use completion::StatusWord;
+pub(crate) use completion::{Answer, CommandResult, Completion, Progress, Status};
 pub use component::Component;
 pub use control::Control;
+pub(crate) use control::UserData;
 pub(crate) use decimal::decimal_text;
 pub use decimal::parse_decimal;
 pub use description::Description;
 pub use duration::Duration;
 pub(crate) use duration::DurationError;
 pub use measurement::Measurement;
-pub(crate) use measurement_wire::WireMetrics;
 pub use metric::{Metric, Unit};
 pub(crate) use operation::Operation;
 pub(crate) use quantity::QuantityError;

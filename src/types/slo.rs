@@ -3,7 +3,6 @@
 use std::fmt;
 
 use bigdecimal::BigDecimal;
-use serde_json::{Value as Json, json};
 
 use super::decimal::decimal_text;
 use crate::decode::{Decode, Decoder, Fields, Node};
@@ -77,37 +76,6 @@ impl fmt::Display for SloCondition {
         }
         f.write_str(")")
     }
-}
-
-impl SloCondition {
-    fn to_wire(&self) -> Json {
-        let mut wire = json!({
-            "metric": self.metric,
-            "slo_metric_minimum": self.slo_metric_minimum,
-            "threshold_multiplier": decimal_json(&self.threshold_multiplier),
-            "keep": self.keep.as_str(),
-            "trigger_count": self.trigger_count,
-            "trigger_window": self.trigger_window,
-        });
-        let optional = [
-            ("description", self.description.as_ref().map(|text| json!(text))),
-            ("threshold", self.threshold.as_ref().map(decimal_json)),
-            ("threshold_metric", self.threshold_metric.as_ref().map(|name| json!(name))),
-            // It belongs to the metric: beside a fixed threshold it means nothing.
-            ("slo_threshold_minimum", self.threshold_metric.as_ref().map(|_| json!(self.slo_threshold_minimum))),
-        ];
-        for (key, value) in optional {
-            if let Some(value) = value {
-                wire[key] = value;
-            }
-        }
-        wire
-    }
-}
-
-/// The exact decimal as a number of JSON, whose grammar its text keeps.
-fn decimal_json(number: &BigDecimal) -> Json {
-    serde_json::from_str(&decimal_text(number)).unwrap_or_default()
 }
 
 /// A count of at least one.
@@ -194,13 +162,6 @@ fn check_thresholds(threshold: bool, threshold_metric: bool, fields: &mut Fields
 pub struct SloInput {
     /// The conditions, in the order given.
     pub conditions: Vec<SloCondition>,
-}
-
-impl SloInput {
-    /// The form of commands, which decodes to an equal value.
-    pub fn to_wire(&self) -> Json {
-        json!({ "conditions": self.conditions.iter().map(SloCondition::to_wire).collect::<Vec<_>>() })
-    }
 }
 
 impl Decode for SloInput {

@@ -202,7 +202,7 @@ fn check_document(expected: &Value, servo: &PreparedServo) -> Result<(), String>
         OptimizerConfig::Embedded(_) => "embedded",
     };
     expect_equal("optimizer", &expected["optimizer"].as_str(), &Some(kind))?;
-    let id = servo.identity().map(|identity| identity.id);
+    let id = servo.identity().map(|identity| identity.id.clone());
     expect_equal("id", &expected["id"].as_str(), &id.as_deref())?;
     let mut active: Vec<&str> = servo.routes.iter().map(|route| route.name.as_str()).collect();
     if !servo.config.lists_connectors() {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use servox::internals::types::{DataPoint, Measurement, Metric, Point, Reading, TimeSeries, UnixTime};
+use servox::internals::wire::measurement::encode;
 
 use crate::support::{decoded, expect_equal, text, texts};
 
@@ -14,7 +15,7 @@ const NOW: f64 = 1_700_000_000.75;
 pub(crate) fn check(case: &Value) -> Result<(), String> {
     match (text(case, "error"), measurement(&case["input"])) {
         (None, Ok(measurement)) => {
-            expect_equal("wire form", &case["output"], &measurement.to_wire(UnixTime::from_seconds_f64(NOW)))
+            expect_equal("wire form", &case["output"], &encode(&measurement, UnixTime::from_seconds_f64(NOW)))
         }
         (None, Err(problem)) => Err(format!("expected a measurement, got {problem}")),
         (Some(error), Err(problem)) => {

@@ -6,6 +6,7 @@ use servox::internals::decode::plain_float;
 use servox::internals::types::{
     Adjustment, ByteSize, Core, DataPoint, Metric, Number, Scalar, UnixTime, step_aligned, step_suggestions,
 };
+use servox::internals::wire::adjustment::encode;
 
 use crate::support::{decimal, decoded, expect_equal, expect_quantity, is_marked, text, unitless_decimal};
 
@@ -68,7 +69,7 @@ fn check_adjustment(case: &Value, value: &Value) -> Result<(), String> {
     let got = json!({
         "str": adjustment.to_string(),
         "value": adjustment.value.to_json(),
-        "descriptor": Adjustment::to_descriptor(std::slice::from_ref(&adjustment)),
+        "descriptor": { "state": encode(std::slice::from_ref(&adjustment)) },
     });
     expect_equal("adjustment", &case["output"], &got)
 }

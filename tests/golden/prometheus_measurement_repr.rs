@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use servox::internals::types::{DataPoint, Measurement, Metric, Point, Reading, TimeSeries, Unit, UnixTime};
+use servox::internals::wire::measurement::encode;
 
 use crate::support::{decoded, expect_equal, text, texts};
 
@@ -13,7 +14,7 @@ pub(crate) fn check(case: &Value) -> Result<(), String> {
     match (text(case, "error"), measurement(input)) {
         (None, Ok(measurement)) => {
             let now = UnixTime::from_seconds_f64(number(&input["now"])?);
-            check_wire(&case["output"], &measurement.to_wire(now))
+            check_wire(&case["output"], &encode(&measurement, now))
         }
         (None, Err(problem)) => Err(format!("expected a measurement, got {problem}")),
         (Some(error), Err(problem)) if error.contains(&problem) => Ok(()),

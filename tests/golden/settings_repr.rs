@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use servox::internals::types::{Component, Description, Metric, Setting};
+use servox::internals::wire::description;
 
 use crate::support::{decode, decoded, expect_equal, expect_problems, setting, text};
 
@@ -15,10 +16,14 @@ pub(crate) fn check(case: &Value) -> Result<(), String> {
     }
     if let Some(input) = input.get("component") {
         let component = component(input)?;
-        return expect_equal("wire form", &output["opsani_repr"], &json!({ &component.name: component.to_wire() }));
+        return expect_equal(
+            "wire form",
+            &output["opsani_repr"],
+            &Value::Object(description::components(&[component])),
+        );
     }
     if let Some(input) = input.get("description") {
-        return expect_equal("wire form", &output["opsani_repr"], &description(input)?.to_wire());
+        return expect_equal("wire form", &output["opsani_repr"], &description::encode(&described(input)?));
     }
     let class = text(input, "class").unwrap_or_default();
     let setting = setting(class, &input["args"]).map_err(|problems| problems.to_string())?;
@@ -63,7 +68,7 @@ fn component(input: &Value) -> Result<Component, String> {
     Ok(Component::new(text(input, "name").unwrap_or_default(), settings))
 }
 
-fn description(input: &Value) -> Result<Description, String> {
+fn described(input: &Value) -> Result<Description, String> {
     let components = input["components"].as_array().into_iter().flatten().map(component);
     let metrics = input["metrics"].as_array().into_iter().flatten();
     let metrics: Result<Vec<Arc<Metric>>, String> = metrics.map(|metric| decoded(metric).map(Arc::new)).collect();

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 use servox::internals::connectors::vegeta::{Report, ReportError, Samples};
 use servox::internals::types::{Measurement, Reading, UnixTime};
+use servox::internals::wire::measurement::encode;
 
 use crate::support::{decoded, expect_equal, text};
 
@@ -59,7 +60,7 @@ fn check_reports(case: &Value, reports: &[Report]) -> Result<(), String> {
     let shown: Vec<Value> = readings.iter().map(shown).collect();
     expect_equal("readings", &in_utc(&output["readings"]), &json!(shown))?;
     let measurement = Measurement::new(readings, [].into()).map_err(|error| error.to_string())?;
-    expect_equal("wire form", &output["wire_metrics"], &measurement.to_wire(NOW)["metrics"])
+    expect_equal("wire form", &output["wire_metrics"], &encode(&measurement, NOW)["metrics"])
 }
 
 fn shown(reading: &Reading) -> Value {

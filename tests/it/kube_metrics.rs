@@ -13,6 +13,7 @@ use servox::internals::connectors::kube_metrics::CHECK_METRICS_API;
 use servox::internals::decode::{Decoder, NoVariables, Node, Origin};
 use servox::internals::network::Network;
 use servox::internals::types::{Control, Duration, Measurement, Reading, UnixTime};
+use servox::internals::wire::measurement::encode;
 use tokio_util::sync::CancellationToken;
 
 use crate::support::kube_api::cluster::{Cluster, deployment};
@@ -82,7 +83,7 @@ async fn every_pod_that_is_known_has_a_series_of_its_own() {
     let api = api().await;
     let connector = connector(&api, &["main_cpu_saturation", "main_pod_restart_count", "tuning_cpu_usage"]);
     let measurement = measure(&*connector, &[], 1).await.unwrap();
-    let wire = measurement.to_wire(UnixTime::now());
+    let wire = encode(&measurement, UnixTime::now());
     let saturation = json!([
         {"id": "web-rev1-0", "data": [[1_767_225_600, 20.0]]},
         {"id": "web-rev1-1", "data": [[1_767_225_600, 40.0]]},

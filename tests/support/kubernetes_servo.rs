@@ -7,9 +7,7 @@ use servox::internals::assembly;
 use servox::internals::checks::{Check, CheckRequest};
 use servox::internals::config::file::parse_documents;
 use servox::internals::config::{Environment, OptimizerRequirement};
-use servox::internals::connector::{
-    AdjustRequest, DescribeRequest, ErrorKind, EventError, MeasureRequest, ProgressSender,
-};
+use servox::internals::connector::{AdjustRequest, DescribeRequest, EventError, MeasureRequest, ProgressSender};
 use servox::internals::decode::{Decode, Decoder, NoVariables, Node, Origin};
 use servox::internals::servo::{Dispatch, Servo};
 use servox::internals::types::{Adjustment, Control, Description, Scalar, Severity};
@@ -95,16 +93,10 @@ fn decoded<T: Decode>(value: &Value) -> T {
 }
 
 fn wire(parts: impl Iterator<Item = Description>) -> Value {
-    Description::merged(parts).to_wire()
+    servox::internals::wire::description::encode(&Description::merged(parts))
 }
 
 /// What the optimizer is told of an error, as `(status, reason)`.
 pub(crate) fn status(error: &EventError) -> (&'static str, Option<&str>) {
-    let word = match error.kind() {
-        ErrorKind::Failed | ErrorKind::MeasurementFailed | ErrorKind::AdjustmentFailed => "failed",
-        ErrorKind::Rejected => "rejected",
-        ErrorKind::Aborted => "aborted",
-        ErrorKind::Cancelled => "cancelled",
-    };
-    (word, error.reason())
+    (servox::internals::runner::status_word(error.kind()).as_str(), error.reason())
 }

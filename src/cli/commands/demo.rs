@@ -66,8 +66,8 @@ pub(crate) async fn run(args: Args, cx: &Context) -> Result<ExitCode, CliError> 
     let mut signals = listen()?;
     let dispatch = Dispatch::new(ProgressSender::default(), CancellationToken::new());
     attach(&mut servos, &dispatch).await?;
-    let optimizer = servos[0].optimizer().and_then(|optimizer| optimizer.campaign());
-    let mut snapshots = optimizer.ok_or_else(|| CliError::Failed("the demonstration has no optimizer".to_owned()))?;
+    let snapshots = servos[0].campaign().cloned();
+    let mut snapshots = snapshots.ok_or_else(|| CliError::Failed("the demonstration has no optimizer".to_owned()))?;
     let until = CancellationToken::new();
     let options = RunOptions { until: Some(until.clone()), ..RunOptions::default() };
     let mut view = View::draw(&args, cx)?;

@@ -10,6 +10,7 @@ use crate::connector::DescribeRequest;
 use crate::servo::{Answers, Servo};
 use crate::table::Table;
 use crate::types::{Component, Description, Scalar};
+use crate::wire;
 
 /// Describe what can be set and measured
 ///
@@ -43,12 +44,10 @@ fn report(servo: &Servo, answers: &Answers<Description>) -> Report {
     for (connector, description) in answers {
         let metrics: Vec<String> = description.metrics.iter().map(ToString::to_string).collect();
         table.row([connector.as_str(), &settings_text(description), &metrics.join("\n")]);
-        let metrics: Map<String, Value> =
-            description.metrics.iter().map(|metric| (metric.name.clone(), metric.to_wire())).collect();
         values.push(json!({
             "connector": connector.as_str(),
             "components": components_json(&description.components),
-            "metrics": metrics,
+            "metrics": wire::description::metrics(&description.metrics),
         }));
     }
     let value = Map::from_iter([("descriptions".to_owned(), Value::Array(values))]);

@@ -83,6 +83,7 @@ fn source(servo: &Servo) -> Source {
         name: servo.name().to_owned(),
         exchange: servo.services().exchange.clone(),
         optimizer: servo.optimizer().cloned(),
+        campaign: servo.campaign().cloned(),
     }
 }
 

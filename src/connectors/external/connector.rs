@@ -11,8 +11,8 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::announced::{Announced, GreetingError, greet};
-use super::bodies;
 use super::config::ExternalConfig;
+use super::messages;
 use super::peer::{Call, CallError, Peer};
 use super::protocol::RemoteError;
 use super::session::{Fault, Request, Session};
@@ -277,8 +277,8 @@ impl Lifecycle for ExternalConnector {
 #[async_trait]
 impl Describe for ExternalConnector {
     async fn describe(&self, cx: &EventContext, request: &DescribeRequest) -> Result<Description, EventError> {
-        let result = self.ask(cx, "describe", bodies::describe(request), Duration::ZERO).await?;
-        self.understood(cx, bodies::description(&result))
+        let result = self.ask(cx, "describe", messages::describe(request), Duration::ZERO).await?;
+        self.understood(cx, messages::description(&result))
     }
 }
 
@@ -286,7 +286,7 @@ impl Describe for ExternalConnector {
 impl Metrics for ExternalConnector {
     async fn metrics(&self, cx: &EventContext) -> Result<Vec<Arc<Metric>>, EventError> {
         let result = self.ask(cx, "metrics", json!({}), Duration::ZERO).await?;
-        self.understood(cx, bodies::metrics(&result))
+        self.understood(cx, messages::metrics(&result))
     }
 }
 
@@ -294,7 +294,7 @@ impl Metrics for ExternalConnector {
 impl Components for ExternalConnector {
     async fn components(&self, cx: &EventContext) -> Result<Vec<Component>, EventError> {
         let result = self.ask(cx, "components", json!({}), Duration::ZERO).await?;
-        self.understood(cx, bodies::components(&result))
+        self.understood(cx, messages::components(&result))
     }
 }
 
@@ -303,8 +303,8 @@ impl Measure for ExternalConnector {
     async fn measure(&self, cx: &EventContext, request: &MeasureRequest) -> Result<Measurement, EventError> {
         let control = &request.control;
         let own_time = (control.delay + control.warmup + control.duration).to_std();
-        let result = self.ask(cx, "measure", bodies::measure(request), own_time).await?;
-        self.understood(cx, bodies::measurement(&result))
+        let result = self.ask(cx, "measure", messages::measure(request), own_time).await?;
+        self.understood(cx, messages::measurement(&result))
     }
 }
 
@@ -312,8 +312,8 @@ impl Measure for ExternalConnector {
 impl Adjust for ExternalConnector {
     async fn adjust(&self, cx: &EventContext, request: &AdjustRequest) -> Result<Description, EventError> {
         let settlement = request.control.settlement.map(types::Duration::to_std).unwrap_or_default();
-        let result = self.ask(cx, "adjust", bodies::adjust(request), settlement).await?;
-        self.understood(cx, bodies::description(&result))
+        let result = self.ask(cx, "adjust", messages::adjust(request), settlement).await?;
+        self.understood(cx, messages::description(&result))
     }
 }
 
@@ -322,7 +322,7 @@ impl Checkable for ExternalConnector {
     /// The executable runs all its checks; those that are asked for are kept.
     async fn check(&self, cx: &EventContext, request: &CheckRequest) -> Result<Vec<Check>, EventError> {
         let result = self.ask(cx, "check", json!({}), Duration::ZERO).await?;
-        Ok(request.select(self.understood(cx, bodies::checks(&result))?))
+        Ok(request.select(self.understood(cx, messages::checks(&result))?))
     }
 }
 
@@ -333,11 +333,11 @@ impl Hooks for ExternalConnector {
     }
 
     async fn before(&self, cx: &EventContext, event: Event) -> Result<(), EventError> {
-        self.ask(cx, "before", bodies::before(event), Duration::ZERO).await.map(drop)
+        self.ask(cx, "before", messages::before(event), Duration::ZERO).await.map(drop)
     }
 
     async fn after(&self, cx: &EventContext, event: Event, outcome: &Outcome<'_>) -> Result<(), EventError> {
-        self.ask(cx, "after", bodies::after(event, outcome), Duration::ZERO).await.map(drop)
+        self.ask(cx, "after", messages::after(event, outcome), Duration::ZERO).await.map(drop)
     }
 }
 

@@ -10,11 +10,11 @@
 //! - [`conformance`]: whether an executable keeps to the protocol.
 
 mod announced;
-mod bodies;
 mod config;
 pub(crate) mod conformance;
 mod connector;
 mod discovery;
+mod messages;
 mod peer;
 mod protocol;
 mod schema;

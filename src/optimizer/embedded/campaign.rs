@@ -34,7 +34,7 @@ const LITTLE: f64 = 0.01;
 
 /// Why entries are no campaign.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ReplayError {
+pub(crate) enum ReplayError {
     /// The first one is something else.
     #[error("it does not begin with a header")]
     NoHeader,
@@ -50,7 +50,7 @@ pub enum ReplayError {
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub enum Next {
+pub(crate) enum Next {
     Try(Box<Plan>),
     /// Write down that the search is over.
     Finish(Box<End>),
@@ -61,7 +61,7 @@ pub enum Next {
 
 /// Everything that is known of a campaign.
 #[derive(Debug, Clone)]
-pub struct Campaign {
+pub(crate) struct Campaign {
     header: Arc<Header>,
     config: Arc<CampaignConfig>,
     problem: Arc<Problem>,
@@ -76,7 +76,7 @@ impl Campaign {
     ///
     /// # Errors
     /// The header makes no sense.
-    pub fn new(header: Header) -> Result<Self, ReplayError> {
+    pub(crate) fn new(header: Header) -> Result<Self, ReplayError> {
         if header.format != super::record::FORMAT {
             return Err(ReplayError::Format(header.format));
         }
@@ -94,7 +94,7 @@ impl Campaign {
     ///
     /// # Errors
     /// They are none.
-    pub fn replay(entries: impl IntoIterator<Item = Entry>) -> Result<Self, ReplayError> {
+    pub(crate) fn replay(entries: impl IntoIterator<Item = Entry>) -> Result<Self, ReplayError> {
         let mut entries = entries.into_iter();
         let Some(Entry::Header(header)) = entries.next() else { return Err(ReplayError::NoHeader) };
         let mut campaign = Self::new(*header)?;
@@ -108,7 +108,7 @@ impl Campaign {
     ///
     /// # Errors
     /// Why it does not follow on what is there.
-    pub fn add(&mut self, entry: Entry) -> Result<(), &'static str> {
+    pub(crate) fn add(&mut self, entry: Entry) -> Result<(), &'static str> {
         match entry {
             Entry::Header(_) => return Err("there is a header already"),
             _ if self.left.is_some() => return Err("the campaign is over"),
@@ -125,55 +125,55 @@ impl Campaign {
         Ok(())
     }
 
-    pub fn header(&self) -> &Header {
+    pub(crate) fn header(&self) -> &Header {
         &self.header
     }
 
     /// What is optimized, and how.
-    pub fn config(&self) -> &CampaignConfig {
+    pub(crate) fn config(&self) -> &CampaignConfig {
         &self.config
     }
 
     /// The problem as the search sees it.
-    pub fn problem(&self) -> &Problem {
+    pub(crate) fn problem(&self) -> &Problem {
         &self.problem
     }
 
     /// All trials that are over, as the search sees them.
-    pub fn history(&self) -> Vec<Observation> {
+    pub(crate) fn history(&self) -> Vec<Observation> {
         self.trials.iter().filter_map(|trial| self.observation(trial)).collect()
     }
 
-    pub fn baseline(&self) -> &Settings {
+    pub(crate) fn baseline(&self) -> &Settings {
         &self.baseline
     }
 
     /// The settings of a point of the search space.
-    pub fn settings(&self, point: &[f64]) -> Settings {
+    pub(crate) fn settings(&self, point: &[f64]) -> Settings {
         tunable::settings(&self.header.settings, point)
     }
 
     /// The trials that are over.
-    pub fn trials(&self) -> &[Trial] {
+    pub(crate) fn trials(&self) -> &[Trial] {
         &self.trials
     }
 
     /// The result, once the search is over.
-    pub fn end(&self) -> Option<&End> {
+    pub(crate) fn end(&self) -> Option<&End> {
         self.end.as_ref()
     }
 
     /// What the application was left with, once everything is over.
-    pub fn left(&self) -> Option<&Left> {
+    pub(crate) fn left(&self) -> Option<&Left> {
         self.left.as_ref()
     }
 
-    pub fn budget(&self) -> usize {
+    pub(crate) fn budget(&self) -> usize {
         usize::try_from(self.config.trials).unwrap_or(usize::MAX)
     }
 
     /// The value of the objective in a trial, in its own unit.
-    pub fn objective(&self, trial: &Trial) -> Option<f64> {
+    pub(crate) fn objective(&self, trial: &Trial) -> Option<f64> {
         match (&self.config.objective, &trial.outcome) {
             (Goal::Cost, _) => Some(trial.plan.cost),
             (Goal::Minimize(name) | Goal::Maximize(name), Outcome::Measured { metrics }) => metrics.get(name).copied(),
@@ -182,7 +182,7 @@ impl Campaign {
     }
 
     /// Whether a trial was measured and kept all objectives.
-    pub fn keeps_objectives(&self, trial: &Trial) -> bool {
+    pub(crate) fn keeps_objectives(&self, trial: &Trial) -> bool {
         match self.observation(trial).map(|observation| observation.outcome) {
             Some(search::Outcome::Measured { constraints, .. }) => self.hold(&constraints),
             Some(search::Outcome::Infeasible) | None => false,
@@ -190,7 +190,7 @@ impl Campaign {
     }
 
     /// The measured trial of the best objective among those that kept all objectives.
-    pub fn best(&self) -> Option<&Trial> {
+    pub(crate) fn best(&self) -> Option<&Trial> {
         let is_better = |a: f64, b: f64| if matches!(self.config.objective, Goal::Maximize(_)) { a > b } else { a < b };
         let feasible = self.trials.iter().filter(|trial| self.keeps_objectives(trial));
         let valued = feasible.filter_map(|trial| Some((trial, self.objective(trial)?)));
@@ -198,7 +198,7 @@ impl Campaign {
     }
 
     /// The value of a condition's metric, and what it is compared with.
-    pub fn condition(condition: &SloCondition, metrics: &BTreeMap<String, f64>) -> Option<(f64, f64)> {
+    pub(crate) fn condition(condition: &SloCondition, metrics: &BTreeMap<String, f64>) -> Option<(f64, f64)> {
         let value = *metrics.get(&condition.metric)?;
         let multiplier = decimal(&condition.threshold_multiplier);
         let threshold = match (&condition.threshold, &condition.threshold_metric) {
@@ -210,7 +210,7 @@ impl Campaign {
     }
 
     /// What to do next. Takes as long as a suggestion does.
-    pub fn next(&self, now: &str) -> Next {
+    pub(crate) fn next(&self, now: &str) -> Next {
         match (&self.end, &self.left) {
             (_, Some(_)) => return Next::Nothing,
             (Some(end), None) => return Next::Leave(self.settings_to_leave(end)),

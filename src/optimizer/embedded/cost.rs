@@ -37,9 +37,12 @@ mod tests {
 
     use super::*;
     use crate::optimizer::embedded::tunable;
+    use crate::wire::{self, Place};
 
     fn check(components: &Value, expected: f64) {
-        let tunables = tunable::read(&json!({"application": {"components": components}})).unwrap();
+        let body = json!({"application": {"components": components}});
+        let described = Place { origin: "test", key: "descriptor" }.read(&body, wire::description::decode).unwrap();
+        let tunables = tunable::read(&described).unwrap();
         let found = of(&tunables, &tunable::baseline(&tunables), &Prices { cpu: 2.0, memory: 0.5 });
         assert!((found - expected).abs() < 1e-9, "{found} is not {expected}");
     }

@@ -8,7 +8,7 @@ use super::tunable::TunableError;
 
 /// Why a campaign cannot go on.
 #[derive(Debug, thiserror::Error)]
-pub enum CampaignError {
+pub(crate) enum CampaignError {
     #[error(transparent)]
     Journal(#[from] JournalError),
     /// Its entries make no campaign.
@@ -48,7 +48,7 @@ fn known(metrics: &[String]) -> String {
 
 impl CampaignError {
     /// Whether the configuration, or the journal that it names, has to change.
-    pub fn is_of_configuration(&self) -> bool {
+    pub(crate) fn is_of_configuration(&self) -> bool {
         match self {
             Self::Journal(error) => !matches!(error, JournalError::File { .. }),
             Self::Replay { .. }

@@ -11,7 +11,7 @@ use super::record::Entry;
 
 /// Why a journal cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum JournalError {
+pub(crate) enum JournalError {
     /// The file cannot be read or written.
     #[error("failed to {action} the journal '{}'", path.display())]
     File {

@@ -1,12 +1,12 @@
 //! The embedded optimizer: finds the best feasible settings in few noisy trials, without a server.
 //!
 //! [`LocalOptimizer`] is the implementor of the seam in this process. What it decides comes from a [`Campaign`], which is
-//! pure and follows from the journal; a [`Conversation`] turns that into commands, here and for the server alike; the
-//! algorithm is in [`search`].
+//! pure and follows from the journal; a [`Driver`] turns that into commands and takes their results, here and for the
+//! server alike; the algorithm is in [`search`].
 
 mod campaign;
-mod conversation;
 mod cost;
+mod driver;
 mod error;
 mod journal;
 mod local;
@@ -19,11 +19,10 @@ mod tunable;
 mod values;
 
 pub(crate) use campaign::{Campaign, Next};
-pub(crate) use conversation::{Conversation, Report, Snapshot};
+pub(crate) use driver::{Driver, Snapshot};
 pub(crate) use error::CampaignError;
 pub(crate) use journal::read as read_journal;
 pub(crate) use local::LocalOptimizer;
 pub(crate) use record::{Entry, Left, Outcome, Prediction, Purpose, Stop, Trial, Winner};
 pub(crate) use statistics::Difference;
 pub(crate) use tunable::{Settings, Tunable};
-pub(crate) use values::of as metric_values;

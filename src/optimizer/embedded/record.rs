@@ -25,7 +25,7 @@ fn first_search() -> u32 {
 /// One line of a journal.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "entry", rename_all = "snake_case")]
-pub enum Entry {
+pub(crate) enum Entry {
     Header(Box<Header>),
     /// A trial that is over.
     Trial(Box<Trial>),
@@ -36,7 +36,7 @@ pub enum Entry {
 
 /// What the campaign is about.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Header {
+pub(crate) struct Header {
     /// The number of the format of the file.
     pub format: u32,
     /// The version of the search that chooses the trials.
@@ -104,7 +104,7 @@ impl Header {
 /// Why a trial was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Purpose {
+pub(crate) enum Purpose {
     /// To know how it was before, and how noisy.
     Baseline,
     Search,
@@ -113,7 +113,7 @@ pub enum Purpose {
 }
 
 impl Purpose {
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Baseline => "baseline",
             Self::Search => "search",
@@ -124,7 +124,7 @@ impl Purpose {
 
 /// What is about to be tried.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Plan {
+pub(crate) struct Plan {
     pub number: usize,
     pub purpose: Purpose,
     /// The values of what may be changed.
@@ -140,7 +140,7 @@ pub struct Plan {
 
 /// What a model expects of a trial.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Forecast {
+pub(crate) struct Forecast {
     /// Of the objective, negated when it is maximized.
     pub objective: Option<Prediction>,
     /// Of the service level objectives, in their order.
@@ -150,7 +150,7 @@ pub struct Forecast {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Prediction {
+pub(crate) struct Prediction {
     pub mean: f64,
     pub deviation: f64,
 }
@@ -175,7 +175,7 @@ impl From<search::Forecast> for Forecast {
 
 /// A trial that is over.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Trial {
+pub(crate) struct Trial {
     #[serde(flatten)]
     pub plan: Plan,
     pub outcome: Outcome,
@@ -187,7 +187,7 @@ pub struct Trial {
 /// What came of a trial.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "status", rename_all = "snake_case")]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// It was measured to its end.
     Measured {
         /// The value of each metric.
@@ -208,7 +208,7 @@ pub enum Outcome {
 /// Why the search is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Stop {
+pub(crate) enum Stop {
     /// The budget is used up.
     Budget,
     /// Nothing better is to be expected.
@@ -216,7 +216,7 @@ pub enum Stop {
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct End {
+pub(crate) struct End {
     /// Why the search is over.
     pub stop: Stop,
     /// The best settings; none when none is known that keeps the objectives.
@@ -226,7 +226,7 @@ pub struct End {
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Winner {
+pub(crate) struct Winner {
     /// The values of what may be changed.
     pub settings: Settings,
     /// Whether they are those of before.
@@ -243,7 +243,7 @@ pub struct Winner {
 
 /// What the application is left with.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Left {
+pub(crate) struct Left {
     pub settings: Settings,
     /// What went wrong when they were to be set.
     pub problem: Option<String>,

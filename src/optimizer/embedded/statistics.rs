@@ -10,7 +10,7 @@ use super::values::mean;
 const ERROR: f64 = 0.05;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Difference {
+pub(crate) struct Difference {
     pub baseline: f64,
     /// The mean with the other settings.
     pub winner: f64,
@@ -19,14 +19,14 @@ pub struct Difference {
 }
 
 impl Difference {
-    pub fn exact(baseline: f64, winner: f64) -> Self {
+    pub(crate) fn exact(baseline: f64, winner: f64) -> Self {
         let difference = winner - baseline;
         Self { baseline, winner, interval: Some([difference; 2]) }
     }
 
     /// Between samples, by Welch's test, which does not ask for equal variances (Welch, *The generalization of
     /// 'Student's' problem*, Biometrika 34, 1947). `None` when one is empty.
-    pub fn welch(baseline: &[f64], winner: &[f64]) -> Option<Self> {
+    pub(crate) fn welch(baseline: &[f64], winner: &[f64]) -> Option<Self> {
         let (before, after) = (mean(baseline)?, mean(winner)?);
         let interval = error(baseline).zip(error(winner)).map(|((a, m), (b, n))| {
             let squared = a + b;
@@ -40,13 +40,13 @@ impl Difference {
     }
 
     /// The difference as a share of the baseline; `None` when that is zero.
-    pub fn relative(&self) -> Option<f64> {
+    pub(crate) fn relative(&self) -> Option<f64> {
         let share = (self.winner - self.baseline) / self.baseline.abs();
         share.is_finite().then_some(share)
     }
 
     /// The interval as shares of the baseline.
-    pub fn relative_interval(&self) -> Option<[f64; 2]> {
+    pub(crate) fn relative_interval(&self) -> Option<[f64; 2]> {
         let shares = self.interval?.map(|bound| bound / self.baseline.abs());
         shares.iter().all(|share| share.is_finite()).then_some(shares)
     }

@@ -15,14 +15,14 @@ use super::answer::read_json;
 use super::connection::Connections;
 use super::error::BuildError;
 use super::proxies;
+use crate::causes;
 use crate::config::{CommonConfig, OptimizerConfig, SslVerify};
 use crate::network::Network;
-use crate::optimizer::wire;
-use crate::optimizer::{
-    Answer, Command, Completion, Diagnostics, DiagnosticsRequest, Optimizer, OptimizerError, Report, Retries,
-};
+use crate::optimizer::{Diagnostics, DiagnosticsRequest, Optimizer, OptimizerError, Retries};
 use crate::retry::{Attempt, Limits, retry};
-use crate::types::UnixTime;
+use crate::telemetry::USER_AGENT;
+use crate::types::{Answer, Command, Completion, Progress, UnixTime};
+use crate::wire::{answer, command, completion, request};
 
 /// Time to connect when the configuration does not say.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -145,7 +145,7 @@ impl RemoteOptimizer {
 
     /// The body of an event of this servo.
     fn request(&self, event: &str, param: &impl Serialize) -> Bytes {
-        wire::request(event, param, self.servo_uid.as_deref())
+        request::envelope(event, param, self.servo_uid.as_deref())
     }
 
     /// One exchange of the side channel, repeated on 5xx and transport errors.
@@ -200,7 +200,7 @@ fn classify(event: &str, error: OptimizerError) -> Attempt<OptimizerError> {
         OptimizerError::HttpStatus { .. }
         | OptimizerError::ConnectionFile { .. }
         | OptimizerError::UnexpectedServo
-        | OptimizerError::Campaign(_)
+        | OptimizerError::Halted { .. }
         | OptimizerError::Interrupted => Attempt::permanent(error),
     }
 }
@@ -208,28 +208,28 @@ fn classify(event: &str, error: OptimizerError) -> Attempt<OptimizerError> {
 #[async_trait]
 impl Optimizer for RemoteOptimizer {
     async fn hello(&self, telemetry: &BTreeMap<String, String>) -> Result<(), OptimizerError> {
-        let body = self.request("HELLO", &wire::hello(telemetry));
-        self.post("HELLO", body, self.hello_limits, wire::parse_greeting).await
+        let body = self.request("HELLO", &request::hello(USER_AGENT, telemetry));
+        self.post("HELLO", body, self.hello_limits, answer::decode_greeting).await
     }
 
     async fn next_command(&self) -> Result<Command, OptimizerError> {
         let body = self.request("WHATS_NEXT", &Value::Null);
-        self.post("WHATS_NEXT", body, self.limits, wire::parse_command).await
+        self.post("WHATS_NEXT", body, self.limits, command::decode).await
     }
 
-    async fn report(&self, report: &Report) -> Result<Answer, OptimizerError> {
-        let event = report.operation.as_str();
-        self.post(event, self.request(event, &wire::report(report)), self.limits, wire::parse_answer).await
+    async fn report(&self, progress: &Progress) -> Result<Answer, OptimizerError> {
+        let event = progress.operation.as_str();
+        self.post(event, self.request(event, &request::progress(progress)), self.limits, answer::decode).await
     }
 
     async fn complete(&self, completion: &Completion) -> Result<Answer, OptimizerError> {
-        let (operation, body) = wire::completion(completion, UnixTime::now(), self.servo_uid.as_deref());
-        self.post(operation.as_str(), body, self.limits, wire::parse_answer).await
+        let (operation, body) = completion::encode(completion, UnixTime::now(), self.servo_uid.as_deref());
+        self.post(operation.as_str(), body, self.limits, answer::decode).await
     }
 
     async fn goodbye(&self, reason: &str) -> Result<(), OptimizerError> {
         let body = self.request("GOODBYE", &json!({"reason": reason}));
-        match self.post("GOODBYE", body, self.limits, wire::parse_greeting).await {
+        match self.post("GOODBYE", body, self.limits, answer::decode_greeting).await {
             Err(OptimizerError::Unintelligible { .. }) => Ok(()),
             result => result,
         }
@@ -243,7 +243,7 @@ impl Optimizer for RemoteOptimizer {
                 Ok("Response status code: 200".to_owned())
             }
             Err(OptimizerError::HttpStatus { status, .. }) => Err(format!("Response status code: {status}")),
-            Err(error) => Err(crate::connector::EventError::failed(error.to_string()).with_source(error).chain()),
+            Err(error) => Err(causes::chain(&error)),
         }
     }
 

@@ -9,6 +9,7 @@ use crate::cli::render::output::{Format, Report};
 use crate::servo::{Answers, Servo};
 use crate::table::Table;
 use crate::types::Component;
+use crate::wire;
 
 /// Show the components with their settings
 ///
@@ -42,7 +43,7 @@ fn report(servo: &Servo, answers: &Answers<Vec<Component>>) -> Report {
             values.push(json!({
                 "name": component.name,
                 "connector": connector.as_str(),
-                "settings": component.to_wire()["settings"],
+                "settings": wire::description::settings(component),
             }));
         }
     }

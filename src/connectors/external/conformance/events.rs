@@ -12,7 +12,7 @@ use super::{
 };
 use crate::connector::{AdjustRequest, DescribeRequest, Event, MeasureRequest, Outcome, Phase};
 use crate::connectors::external::announced::Announced;
-use crate::connectors::external::bodies;
+use crate::connectors::external::messages;
 use crate::connectors::external::session::Request;
 use crate::types::{Adjustment, Component, Control, Description, Duration as Span};
 
@@ -27,10 +27,10 @@ impl Judge<'_> {
     pub(super) async fn events(&mut self, session: &mut Session, announced: &Announced) -> Result<(), Over> {
         let control = DescribeRequest::default();
         let described =
-            self.event(DESCRIBE, session, announced, &bodies::describe(&control), bodies::description).await?;
-        let metrics = self.event(METRICS, session, announced, &json!({}), bodies::metrics).await?;
-        let components = self.event(COMPONENTS, session, announced, &json!({}), bodies::components).await?;
-        self.event(CHECK, session, announced, &json!({}), bodies::checks).await?;
+            self.event(DESCRIBE, session, announced, &messages::describe(&control), messages::description).await?;
+        let metrics = self.event(METRICS, session, announced, &json!({}), messages::metrics).await?;
+        let components = self.event(COMPONENTS, session, announced, &json!({}), messages::components).await?;
+        self.event(CHECK, session, announced, &json!({}), messages::checks).await?;
         let named: Option<BTreeSet<String>> = (metrics.is_some() || described.is_some()).then(|| {
             let described = described.iter().flat_map(|description| &description.metrics);
             metrics.iter().flatten().chain(described).map(|metric| metric.name.clone()).collect()
@@ -79,14 +79,14 @@ impl Judge<'_> {
     ) -> Result<(), Over> {
         let request = MeasureRequest { metrics: Vec::new(), control: control(SPAN) };
         let read = |result: &Json| {
-            let measurement = bodies::measurement(result)?;
+            let measurement = messages::measurement(result)?;
             let Some(named) = named else { return Ok(()) };
             let mut measured = measurement.readings.iter().map(|reading| &reading.metric().name);
             measured
                 .find(|metric| !named.contains(*metric))
                 .map_or(Ok(()), |metric| Err(format!("metric '{metric}' is in no description and no list of metrics")))
         };
-        self.event(MEASURE, session, announced, &bodies::measure(&request), read).await.map(drop)
+        self.event(MEASURE, session, announced, &messages::measure(&request), read).await.map(drop)
     }
 
     async fn adjust(
@@ -107,7 +107,7 @@ impl Judge<'_> {
             adjustments.iter().map(|adjustment| (adjustment.selector(), Some(adjustment.value.clone()))).collect();
         let request = AdjustRequest { adjustments, control: Control::default() };
         let read = |result: &Json| {
-            let description: Description = bodies::description(result)?;
+            let description: Description = messages::description(result)?;
             let differs = |(name, value): &&(String, Option<_>)| {
                 let found = description.setting(name).ok().flatten();
                 found.is_none_or(|setting| setting.value() != *value)
@@ -117,7 +117,7 @@ impl Judge<'_> {
                 .find(differs)
                 .map_or(Ok(()), |(name, _)| Err(format!("'{name}' has another value afterwards, or none")))
         };
-        self.event(ADJUST, session, announced, &bodies::adjust(&request), read).await.map(drop)
+        self.event(ADJUST, session, announced, &messages::adjust(&request), read).await.map(drop)
     }
 
     async fn hooks(&mut self, session: &mut Session, announced: &Announced) -> Result<(), Over> {
@@ -127,8 +127,8 @@ impl Judge<'_> {
         }
         for (phase, event) in hooks {
             let params = match phase {
-                Phase::After => bodies::after(event, &Outcome::Nothing),
-                Phase::Before | Phase::On => bodies::before(event),
+                Phase::After => messages::after(event, &Outcome::Nothing),
+                Phase::Before | Phase::On => messages::before(event),
             };
             let answer = self.call(HOOKS, session, phase.as_str(), &params, announced.limit(phase, event)).await?;
             let kept = answer.map(drop).map_err(|error| format!("{} {event}: {error}", phase.as_str()));
@@ -145,7 +145,7 @@ impl Judge<'_> {
         let request = MeasureRequest { metrics: Vec::new(), control: control(CANCELLED_SPAN) };
         let cancellation = CancellationToken::new();
         let limit = announced.limit(Phase::On, Event::Measure) + CANCELLED_SPAN.to_std();
-        let params = bodies::measure(&request);
+        let params = messages::measure(&request);
         let call = self.call_until(
             CANCEL,
             session,

@@ -1,7 +1,12 @@
-//! Conversations with an application of one setting.
+//! Campaigns on an application of one setting.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
 
 use super::*;
 use crate::decode::{Decode, Decoder, NoVariables, Node, Origin};
+use crate::types::{Component, DataPoint, Measurement, Metric, RangeSetting, Scalar, Unit, UnixTime};
 
 /// An application whose latency falls and whose price grows with its cores, and that is not stable below a size.
 struct Toy {
@@ -19,30 +24,56 @@ impl Toy {
         100.0 / self.cpu * (1.0 + 0.02 * (self.cpu * 37.0).sin())
     }
 
-    fn answer(&mut self, command: &Value) -> Option<Report> {
+    fn answer(&mut self, command: &Command) -> Option<CommandResult> {
         self.served += 1;
-        match command["cmd"].as_str().unwrap_or_default() {
-            "DESCRIBE" => Some(Report::Described(self.descriptor())),
-            "ADJUST" => {
-                let settings = &command["param"]["state"]["application"]["components"]["web"]["settings"];
-                self.cpu = settings["cpu"]["value"].as_f64().unwrap_or(f64::NAN);
-                Some(if self.cpu < 0.4 { failure("rejected", Operation::Adjustment) } else { Report::Adjusted })
+        let Instruction::Perform(task) = &command.instruction else { return None };
+        Some(match &**task {
+            Task::Describe { .. } => CommandResult::Described(self.description()),
+            Task::Adjust { adjustments, .. } => {
+                self.cpu = cpu(adjustments);
+                if self.cpu < 0.4 {
+                    failure(StatusWord::Rejected, Operation::Adjustment)
+                } else {
+                    CommandResult::Adjusted(self.description())
+                }
             }
-            "MEASURE" => Some(Report::Measured(BTreeMap::from([("latency".to_owned(), self.latency())]))),
-            _ => None,
-        }
+            Task::Measure { .. } => measured(&[("latency", self.latency())]),
+        })
     }
 
-    fn descriptor(&self) -> Value {
-        let cpu = json!({"type": "range", "min": 0.2, "max": 4.0, "step": 0.2, "value": self.cpu, "unit": "cores"});
-        json!({"application": {"components": {"web": {"settings": {"cpu": cpu}}}},
-            "measurement": {"metrics": {"latency": {"unit": "ms"}}}})
+    fn description(&self) -> Description {
+        let range = json!({"name": "cpu", "min": 0.2, "max": 4.0, "step": 0.2, "value": self.cpu, "unit": "cores"});
+        described(&range)
     }
 }
 
-fn failure(word: &str, operation: Operation) -> Report {
-    let reason = Some("unstable".to_owned());
-    Report::Failed { operation, word: word.to_owned(), reason, message: "it crashed".to_owned() }
+fn described(range: &Value) -> Description {
+    let node = Node::from_json(range, &Origin::whole("test"));
+    let cpu = Decoder::run(&NoVariables, |cx| RangeSetting::decode(&node, cx)).unwrap();
+    let metrics = vec![Arc::new(Metric::new("latency", Unit::Milliseconds))];
+    Description { components: vec![Component::new("web", vec![cpu.into()])], metrics }
+}
+
+fn cpu(adjustments: &[crate::types::Adjustment]) -> f64 {
+    let cpu = adjustments.iter().find(|adjustment| adjustment.selector() == "web.cpu");
+    cpu.and_then(|cpu| cpu.value.as_f64()).unwrap_or(f64::NAN)
+}
+
+fn measured(metrics: &[(&str, f64)]) -> CommandResult {
+    let readings = metrics.iter().map(|(name, value)| {
+        let metric = Arc::new(Metric::new(*name, Unit::Milliseconds));
+        DataPoint { metric, time: UnixTime(0), value: *value }.into()
+    });
+    CommandResult::Measured(Measurement { readings: readings.collect(), ..Measurement::default() })
+}
+
+fn failure(word: StatusWord, operation: Operation) -> CommandResult {
+    let (message, reason) = ("it crashed".to_owned(), Some("unstable".to_owned()));
+    CommandResult::Failed { operation, status: Status { word, message, reason } }
+}
+
+fn adjusted() -> CommandResult {
+    CommandResult::Adjusted(Description::default())
 }
 
 fn config(changes: &Value) -> CampaignConfig {
@@ -52,23 +83,40 @@ fn config(changes: &Value) -> CampaignConfig {
     Decoder::run(&NoVariables, |cx| CampaignConfig::decode(&node, cx)).unwrap_or_else(|problems| panic!("{problems}"))
 }
 
-fn open(changes: &Value, journal: &Path) -> Result<Conversation, CampaignError> {
-    Conversation::open("embedded.local/toy", &config(changes), journal)
+fn open(changes: &Value, journal: &Path) -> Result<Driver, CampaignError> {
+    Driver::open("embedded.local/toy", &config(changes), journal)
 }
 
-/// Talks until there is nothing more to do, and returns the commands.
-fn talk(conversation: &mut Conversation, toy: &mut Toy) -> Vec<Value> {
+/// Runs until there is nothing more to do, and returns the commands.
+fn run(driver: &mut Driver, toy: &mut Toy) -> Vec<Command> {
     let mut commands = Vec::new();
     loop {
-        let command = conversation.next_command().unwrap();
-        let Some(report) = toy.answer(&command) else { return commands };
+        let command = driver.next_command().unwrap();
+        let Some(result) = toy.answer(&command) else { return commands };
         commands.push(command);
-        assert!(conversation.complete(report).unwrap());
+        assert!(driver.complete(result).unwrap());
     }
 }
 
-fn names(commands: &[Value]) -> Vec<&str> {
-    commands.iter().map(|command| command["cmd"].as_str().unwrap()).collect()
+/// The name of a command on the wire.
+fn name(command: &Command) -> &'static str {
+    match &command.instruction {
+        Instruction::Perform(task) => match &**task {
+            Task::Describe { .. } => "DESCRIBE",
+            Task::Measure { .. } => "MEASURE",
+            Task::Adjust { .. } => "ADJUST",
+        },
+        Instruction::Sleep { .. } => "SLEEP",
+        Instruction::Malformed { .. } => "malformed",
+    }
+}
+
+fn names(commands: &[Command]) -> Vec<&str> {
+    commands.iter().map(name).collect()
+}
+
+fn next(driver: &mut Driver) -> &'static str {
+    name(&driver.next_command().unwrap())
 }
 
 /// A journal without its times, which no two runs have in common.
@@ -87,11 +135,11 @@ fn entries(path: &Path) -> Vec<Value> {
 fn a_campaign_measures_searches_confirms_and_puts_back() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("j");
-    let (mut conversation, mut toy) = (open(&json!({}), &path).unwrap(), Toy::new());
-    let commands = talk(&mut conversation, &mut toy);
+    let (mut driver, mut toy) = (open(&json!({}), &path).unwrap(), Toy::new());
+    let commands = run(&mut driver, &mut toy);
     assert_eq!(names(&commands)[..6], ["DESCRIBE", "MEASURE", "MEASURE", "MEASURE", "ADJUST", "MEASURE"]);
-    assert!(conversation.is_over());
-    let campaign = conversation.snapshot().campaign.unwrap();
+    assert!(driver.is_over());
+    let campaign = driver.snapshot().campaign.unwrap();
     let purposes: Vec<&str> = campaign.trials().iter().map(|trial| trial.plan.purpose.as_str()).collect();
     assert_eq!(purposes[..3], ["baseline"; 3]);
     assert_eq!(purposes[3..8], ["search"; 5]);
@@ -101,16 +149,23 @@ fn a_campaign_measures_searches_confirms_and_puts_back() {
     assert!(winner.objective.as_ref().unwrap().winner < winner.objective.as_ref().unwrap().baseline);
     assert!((toy.cpu - 2.0).abs() < 1e-9, "the settings of before are back");
     // The settings of before are measured whatever they violate; everything else is watched.
-    assert!(commands[1]["param"]["control"].get("userdata").is_none());
-    assert_eq!(commands[5]["param"]["control"]["userdata"]["slo"]["conditions"][0]["metric"], "latency");
+    assert_eq!(judged(&commands[1]), None);
+    assert_eq!(judged(&commands[5]).as_deref(), Some("latency"));
+}
+
+/// The metric of the first SLO that a measurement is judged by.
+fn judged(command: &Command) -> Option<String> {
+    let Instruction::Perform(task) = &command.instruction else { return None };
+    let Task::Measure { control, .. } = &**task else { return None };
+    Some(control.userdata.as_ref()?.slo.as_ref()?.conditions[0].metric.clone())
 }
 
 #[test]
 fn what_was_found_stays_when_that_is_asked_for() {
     let folder = tempfile::tempdir().unwrap();
-    let (mut conversation, mut toy) = (open(&json!({"apply": true}), &folder.path().join("j")).unwrap(), Toy::new());
-    talk(&mut conversation, &mut toy);
-    let campaign = conversation.snapshot().campaign.unwrap();
+    let (mut driver, mut toy) = (open(&json!({"apply": true}), &folder.path().join("j")).unwrap(), Toy::new());
+    run(&mut driver, &mut toy);
+    let campaign = driver.snapshot().campaign.unwrap();
     let winner = &campaign.end().unwrap().winner.as_ref().unwrap().settings;
     assert_eq!(winner["web.cpu"], json!(toy.cpu));
     assert_eq!(&campaign.left().unwrap().settings, winner);
@@ -118,7 +173,7 @@ fn what_was_found_stays_when_that_is_asked_for() {
 
 /// A whole campaign: its bytes, and the number of bytes after which each line is whole but for its end.
 fn whole(path: &Path, algorithm: &str) -> (Vec<u8>, Vec<usize>) {
-    talk(&mut open(&json!({ "algorithm": algorithm }), path).unwrap(), &mut Toy::new());
+    run(&mut open(&json!({ "algorithm": algorithm }), path).unwrap(), &mut Toy::new());
     let bytes = std::fs::read(path).unwrap();
     let ends = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at).collect();
     (bytes, ends)
@@ -157,7 +212,7 @@ fn an_interrupted_campaign_goes_on_and_repeats_only_the_trial_in_flight() {
         // In the middle of the line, before its end, and after it.
         for (length, kept) in [(end - 30, kept), (*end, kept + 1), (end + 1, kept + 1)] {
             std::fs::write(&path, &bytes[..length]).unwrap();
-            let commands = talk(&mut open(&json!({}), &path).unwrap(), &mut Toy::new());
+            let commands = run(&mut open(&json!({}), &path).unwrap(), &mut Toy::new());
             assert_eq!(entries(&path), expected, "cut at {length}");
             let trials = expected.iter().skip(kept).filter(|entry| entry["entry"] == "trial");
             let measured = trials.filter(|entry| entry["outcome"]["status"] == "measured").count();
@@ -171,9 +226,9 @@ fn an_interrupted_campaign_goes_on_and_repeats_only_the_trial_in_flight() {
 fn a_finished_journal_is_not_run_again() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("j");
-    talk(&mut open(&json!({}), &path).unwrap(), &mut Toy::new());
+    run(&mut open(&json!({}), &path).unwrap(), &mut Toy::new());
     let before = std::fs::read(&path).unwrap();
-    assert_eq!(names(&talk(&mut open(&json!({}), &path).unwrap(), &mut Toy::new())), ["DESCRIBE"]);
+    assert_eq!(names(&run(&mut open(&json!({}), &path).unwrap(), &mut Toy::new())), ["DESCRIBE"]);
     assert_eq!(std::fs::read(&path).unwrap(), before);
 }
 
@@ -181,7 +236,7 @@ fn a_finished_journal_is_not_run_again() {
 fn a_journal_of_another_search_is_read_and_not_gone_on_with() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("j");
-    talk(&mut open(&json!({}), &path).unwrap(), &mut Toy::new());
+    run(&mut open(&json!({}), &path).unwrap(), &mut Toy::new());
     let text = std::fs::read_to_string(&path).unwrap();
     let older = text.replacen(&format!("\"search\":{SEARCH},"), "", 1);
     assert_ne!(older, text);
@@ -198,7 +253,7 @@ fn a_journal_of_another_search_is_read_and_not_gone_on_with() {
 fn a_journal_of_another_campaign_is_refused_with_what_differs() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("j");
-    talk(&mut open(&json!({}), &path).unwrap(), &mut Toy::new());
+    run(&mut open(&json!({}), &path).unwrap(), &mut Toy::new());
     for (changes, named) in [
         (json!({"slo": [{"metric": "latency", "threshold": 151}]}), "slo ("),
         (json!({"prices": {"cpu": 1}}), "prices ("),
@@ -208,11 +263,10 @@ fn a_journal_of_another_campaign_is_refused_with_what_differs() {
         let error = open(&changes, &path).unwrap_err();
         assert!(error.is_of_configuration() && error.to_string().contains(named), "{error}");
     }
-    let mut conversation = open(&json!({}), &path).unwrap();
-    conversation.next_command().unwrap();
-    let mut descriptor = Toy::new().descriptor();
-    descriptor["application"]["components"]["web"]["settings"]["cpu"]["max"] = json!(8.0);
-    let error = conversation.complete(Report::Described(descriptor)).unwrap_err();
+    let mut driver = open(&json!({}), &path).unwrap();
+    driver.next_command().unwrap();
+    let wider = described(&json!({"name": "cpu", "min": 0.2, "max": 8.0, "step": 0.2, "value": 2.0, "unit": "cores"}));
+    let error = driver.complete(CommandResult::Described(wider)).unwrap_err();
     assert!(error.is_of_configuration() && error.to_string().contains("the range of setting 'web.cpu'"), "{error}");
 }
 
@@ -221,9 +275,9 @@ fn rejected_trials_are_data_and_not_tried_again() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("j");
     let changes = json!({"trials": 40, "slo": [{"metric": "latency", "threshold": 5000}]});
-    let mut conversation = open(&changes, &path).unwrap();
-    talk(&mut conversation, &mut Toy::new());
-    let campaign = conversation.snapshot().campaign.unwrap();
+    let mut driver = open(&changes, &path).unwrap();
+    run(&mut driver, &mut Toy::new());
+    let campaign = driver.snapshot().campaign.unwrap();
     let rejected: Vec<_> =
         campaign.trials().iter().filter(|trial| matches!(trial.outcome, Outcome::Infeasible { .. })).collect();
     assert_eq!(rejected.len(), 1, "{rejected:?}");
@@ -235,90 +289,90 @@ fn rejected_trials_are_data_and_not_tried_again() {
 #[test]
 fn a_command_is_given_again_until_it_is_answered_and_a_hello_begins_anew() {
     let folder = tempfile::tempdir().unwrap();
-    let (mut conversation, mut toy) = (open(&json!({}), &folder.path().join("j")).unwrap(), Toy::new());
+    let (mut driver, mut toy) = (open(&json!({}), &folder.path().join("j")).unwrap(), Toy::new());
     for _ in 0..5 {
-        let command = conversation.next_command().unwrap();
+        let command = driver.next_command().unwrap();
         let report = toy.answer(&command).unwrap();
-        conversation.complete(report).unwrap();
+        driver.complete(report).unwrap();
     }
-    let command = conversation.next_command().unwrap();
-    assert_eq!(conversation.next_command().unwrap(), command);
-    assert!(!conversation.complete(Report::Adjusted).unwrap(), "it was not asked for");
-    conversation.hello();
-    assert_eq!(conversation.next_command().unwrap()["cmd"], "DESCRIBE");
-    conversation.complete(Report::Described(toy.descriptor())).unwrap();
+    let command = driver.next_command().unwrap();
+    assert_eq!(driver.next_command().unwrap(), command);
+    assert!(!driver.complete(adjusted()).unwrap(), "it was not asked for");
+    driver.hello();
+    assert_eq!(next(&mut driver), "DESCRIBE");
+    driver.complete(CommandResult::Described(toy.description())).unwrap();
     // What the application has by now is not known, so that the trial in flight begins with its adjustment.
-    let again = conversation.next_command().unwrap();
-    assert_eq!(again["cmd"], "ADJUST");
-    conversation.complete(Report::Adjusted).unwrap();
-    assert_eq!(conversation.next_command().unwrap(), command);
+    assert_eq!(next(&mut driver), "ADJUST");
+    driver.complete(adjusted()).unwrap();
+    assert_eq!(driver.next_command().unwrap(), command);
 }
 
 #[test]
 fn a_cancelled_trial_is_made_again_and_a_baseline_that_goes_on_failing_ends_it() {
     let folder = tempfile::tempdir().unwrap();
-    let (mut conversation, mut toy) = (open(&json!({}), &folder.path().join("j")).unwrap(), Toy::new());
-    let describe = conversation.next_command().unwrap();
-    conversation.complete(toy.answer(&describe).unwrap()).unwrap();
-    assert_eq!(conversation.next_command().unwrap()["cmd"], "MEASURE");
-    conversation.complete(failure("cancelled", Operation::Measurement)).unwrap();
-    assert_eq!(conversation.next_command().unwrap()["cmd"], "ADJUST");
-    conversation.complete(Report::Adjusted).unwrap();
+    let (mut driver, mut toy) = (open(&json!({}), &folder.path().join("j")).unwrap(), Toy::new());
+    let describe = driver.next_command().unwrap();
+    driver.complete(toy.answer(&describe).unwrap()).unwrap();
+    assert_eq!(next(&mut driver), "MEASURE");
+    driver.complete(failure(StatusWord::Cancelled, Operation::Measurement)).unwrap();
+    assert_eq!(next(&mut driver), "ADJUST");
+    driver.complete(adjusted()).unwrap();
     for _ in 1..BASELINE_TRIES {
-        assert_eq!(conversation.next_command().unwrap()["cmd"], "MEASURE");
-        conversation.complete(failure("failed", Operation::Measurement)).unwrap();
-        assert_eq!(conversation.next_command().unwrap()["cmd"], "SLEEP");
+        assert_eq!(next(&mut driver), "MEASURE");
+        driver.complete(failure(StatusWord::Failed, Operation::Measurement)).unwrap();
+        assert_eq!(next(&mut driver), "SLEEP");
     }
-    conversation.next_command().unwrap();
-    let error = conversation.complete(failure("failed", Operation::Measurement)).unwrap_err();
+    driver.next_command().unwrap();
+    let error = driver.complete(failure(StatusWord::Failed, Operation::Measurement)).unwrap_err();
     assert!(!error.is_of_configuration() && error.to_string().contains("it crashed"), "{error}");
-    assert_eq!(conversation.snapshot().campaign.unwrap().trials().len(), 0);
+    assert_eq!(driver.snapshot().campaign.unwrap().trials().len(), 0);
 }
 
 #[test]
 fn an_agent_that_stops_puts_the_settings_of_before_back_unless_they_are_there() {
     let folder = tempfile::tempdir().unwrap();
-    let (mut conversation, mut toy) = (open(&json!({}), &folder.path().join("j")).unwrap(), Toy::new());
-    assert_eq!(conversation.parting(), None, "nothing is known yet");
-    let mut do_next = |conversation: &mut Conversation| {
-        let command = conversation.next_command().unwrap();
-        conversation.complete(toy.answer(&command).unwrap()).unwrap();
-        command["cmd"].as_str().unwrap().to_owned()
+    let (mut driver, mut toy) = (open(&json!({}), &folder.path().join("j")).unwrap(), Toy::new());
+    assert_eq!(driver.restore_command(), None, "nothing is known yet");
+    let mut do_next = |driver: &mut Driver| {
+        let command = driver.next_command().unwrap();
+        driver.complete(toy.answer(&command).unwrap()).unwrap();
+        name(&command)
     };
-    while do_next(&mut conversation) != "ADJUST" {}
-    let back = conversation.parting().expect("another setting is live");
-    let component = &back["param"]["state"]["application"]["components"]["web"];
-    assert_eq!((&back["cmd"], &component["settings"]["cpu"]["value"]), (&json!("ADJUST"), &json!(2.0)));
+    while do_next(&mut driver) != "ADJUST" {}
+    let back = driver.restore_command().expect("another setting is live");
+    let Task::Adjust { adjustments, control } = back else { panic!("{back:?} does not adjust") };
+    assert_eq!(adjustments, [crate::types::Adjustment::new("web", "cpu", Scalar::Float(2.0))]);
+    assert_eq!(control.settlement, Some(RESTORE_SETTLEMENT));
     // In the middle of an adjustment nobody knows.
-    assert_eq!(do_next(&mut conversation), "DESCRIBE");
-    assert_eq!(conversation.next_command().unwrap()["cmd"], "ADJUST");
-    assert!(conversation.parting().is_some());
-    talk(&mut conversation, &mut Toy::new());
-    assert_eq!(conversation.parting(), None, "it is over");
+    assert_eq!(do_next(&mut driver), "DESCRIBE");
+    assert_eq!(next(&mut driver), "ADJUST");
+    assert!(driver.restore_command().is_some());
+    run(&mut driver, &mut Toy::new());
+    assert_eq!(driver.restore_command(), None, "it is over");
 }
 
 #[test]
 fn a_description_that_failed_is_asked_for_again_after_a_pause() {
     let folder = tempfile::tempdir().unwrap();
-    let mut conversation = open(&json!({}), &folder.path().join("j")).unwrap();
+    let mut driver = open(&json!({}), &folder.path().join("j")).unwrap();
     for _ in 0..3 {
-        assert_eq!(conversation.next_command().unwrap()["cmd"], "DESCRIBE");
-        assert!(conversation.complete(failure("failed", Operation::Description)).unwrap());
-        let pause = conversation.next_command().unwrap();
-        assert_eq!((&pause["cmd"], &pause["param"]["duration"]), (&json!("SLEEP"), &json!(IDLE)));
+        assert_eq!(next(&mut driver), "DESCRIBE");
+        assert!(driver.complete(failure(StatusWord::Failed, Operation::Description)).unwrap());
+        let pause = driver.next_command().unwrap().instruction;
+        assert!(matches!(pause, Instruction::Sleep { duration, .. } if duration == RETRY_PAUSE), "{pause:?}");
     }
-    conversation.next_command().unwrap();
-    conversation.complete(failure("failed", Operation::Description)).unwrap();
-    conversation.hello();
-    assert_eq!(conversation.next_command().unwrap()["cmd"], "DESCRIBE", "an agent that begins anew does not wait");
+    driver.next_command().unwrap();
+    driver.complete(failure(StatusWord::Failed, Operation::Description)).unwrap();
+    driver.hello();
+    assert_eq!(next(&mut driver), "DESCRIBE", "an agent that begins anew does not wait");
 }
 
 #[test]
 fn metrics_that_are_not_measured_are_named() {
     let folder = tempfile::tempdir().unwrap();
     let changes = json!({"objective": {"minimize": "errors"}});
-    let mut conversation = open(&changes, &folder.path().join("j")).unwrap();
-    conversation.next_command().unwrap();
-    let error = conversation.complete(Report::Described(Toy::new().descriptor())).unwrap_err();
+    let mut driver = open(&changes, &folder.path().join("j")).unwrap();
+    driver.next_command().unwrap();
+    let error = driver.complete(CommandResult::Described(Toy::new().description())).unwrap_err();
     assert_eq!(error.to_string(), "the metric 'errors' is not measured: there are latency");
 }

@@ -1,30 +1,27 @@
-//! A servo's line to its optimizer: what is said on it, and what becomes of the servo, is told to an observer.
-//!
-//! Without an observer nothing is done for it.
+//! The events of a run, and an optimizer whose answers are such events.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::optimizer::{Answer, Command, Completion, Instruction, Optimizer, OptimizerError, Report};
-use crate::types::Operation;
+use crate::optimizer::{Optimizer, OptimizerError};
+use crate::types::{Answer, Command, Completion, Instruction, Operation, Progress};
 
-/// Hears of what happens while servos run, as it happens. It must not wait: what it hears of waits for it.
+/// Is notified of the events of running servos as they happen. It must not block: the run waits for it.
 pub(crate) trait Observer: Send + Sync {
-    /// Something has happened to this servo.
-    fn observe(&self, servo: &str, happening: &Happening<'_>);
+    fn observe(&self, servo: &str, event: &RunEvent<'_>);
 }
 
-/// What may happen to a servo.
+/// An event of a running servo.
 #[derive(Debug)]
-pub(crate) enum Happening<'a> {
+pub(crate) enum RunEvent<'a> {
     /// The optimizer has answered a request.
     Answered,
-    /// It has not, or not as the protocol says, whatever was tried.
+    /// It has not answered as the protocol says, in spite of all retries.
     Unanswered(&'a OptimizerError),
-    /// It has answered the hello: commands are asked for from now on.
+    /// It has answered the hello: the servo asks for commands from now on.
     Connected,
     Received(&'a Instruction),
-    /// A command is over. A SLEEP is not told of.
+    /// A command other than SLEEP is over.
     Finished {
         operation: Operation,
         ending: Ending,
@@ -47,9 +44,9 @@ pub(crate) enum Ending {
     Rejected,
     /// Ended because an objective was violated.
     Aborted,
-    /// Called off by the optimizer.
+    /// Cancelled by the optimizer.
     Cancelled,
-    /// Dropped: the two sides had lost each other.
+    /// Dropped: the two sides no longer agreed on the running command.
     Dropped,
     /// Ended by the stop of the servo.
     Stopped,
@@ -69,51 +66,51 @@ impl Ending {
     }
 }
 
-/// The line of one servo.
+/// The optimizer of one servo; its observer is notified of every answer.
 #[derive(Clone, Copy)]
-pub(super) struct Line<'a> {
+pub(super) struct ObservedOptimizer<'a> {
     pub(super) servo: &'a str,
     pub(super) optimizer: &'a dyn Optimizer,
     pub(super) observer: Option<&'a dyn Observer>,
 }
 
-impl Line<'_> {
-    pub(super) fn tell(self, happening: &Happening<'_>) {
-        tell(self.observer, self.servo, happening);
+impl ObservedOptimizer<'_> {
+    pub(super) fn notify(self, event: &RunEvent<'_>) {
+        notify(self.observer, self.servo, event);
     }
 
     pub(super) async fn hello(self, telemetry: &BTreeMap<String, String>) -> Result<(), OptimizerError> {
-        self.heard(self.optimizer.hello(telemetry).await)
+        self.answered(self.optimizer.hello(telemetry).await)
     }
 
     pub(super) async fn next_command(self) -> Result<Command, OptimizerError> {
-        self.heard(self.optimizer.next_command().await)
+        self.answered(self.optimizer.next_command().await)
     }
 
-    pub(super) async fn report(self, report: &Report) -> Result<Answer, OptimizerError> {
-        self.heard(self.optimizer.report(report).await)
+    pub(super) async fn report(self, progress: &Progress) -> Result<Answer, OptimizerError> {
+        self.answered(self.optimizer.report(progress).await)
     }
 
     pub(super) async fn complete(self, completion: &Completion) -> Result<Answer, OptimizerError> {
-        self.heard(self.optimizer.complete(completion).await)
+        self.answered(self.optimizer.complete(completion).await)
     }
 
     pub(super) async fn goodbye(self, reason: &str) -> Result<(), OptimizerError> {
-        self.heard(self.optimizer.goodbye(reason).await)
+        self.answered(self.optimizer.goodbye(reason).await)
     }
 
-    fn heard<T>(self, answer: Result<T, OptimizerError>) -> Result<T, OptimizerError> {
+    fn answered<T>(self, answer: Result<T, OptimizerError>) -> Result<T, OptimizerError> {
         match &answer {
-            Ok(_) => self.tell(&Happening::Answered),
-            Err(error) => self.tell(&Happening::Unanswered(error)),
+            Ok(_) => self.notify(&RunEvent::Answered),
+            Err(error) => self.notify(&RunEvent::Unanswered(error)),
         }
         answer
     }
 }
 
-/// Tells an observer, when there is one.
-pub(super) fn tell(observer: Option<&dyn Observer>, servo: &str, happening: &Happening<'_>) {
+/// Notifies the observer, if there is one.
+pub(super) fn notify(observer: Option<&dyn Observer>, servo: &str, event: &RunEvent<'_>) {
     if let Some(observer) = observer {
-        observer.observe(servo, happening);
+        observer.observe(servo, event);
     }
 }

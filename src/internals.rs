@@ -62,7 +62,7 @@ pub mod connectors {
 }
 pub mod decode {
     pub use crate::decode::{
-        Decode, Decoder, KeyPath, NoVariables, Node, Origin, Problem, Problems, exposing_secrets, plain_float,
+        Decode, Decoder, KeyPath, NoVariables, Node, Origin, Problem, Problems, Show, plain_float,
     };
 }
 pub mod endpoints {

@@ -20,7 +20,7 @@ use crate::config::{
 use crate::connector::{
     BuildContext, BuildError, ConnectorName, ErasedFactory, OptimizerIdentity, Prepared, Section, Services,
 };
-use crate::decode::{Decoder, Problems, Variables as _};
+use crate::decode::{Decoder, Problems, Secrets, Variables as _};
 use crate::exchange::Exchange;
 use crate::k8s::Surroundings;
 use crate::network::Network;
@@ -168,7 +168,11 @@ impl PreparedServo {
             self.config.optimizer.as_ref().map(|config| client(config, &self.config, &services)).transpose()?;
         let (optimizer, campaign) = client.map_or((None, None), |client| (Some(client.optimizer), client.campaign));
         let context = BuildContext { optimizer: services.optimizer.clone(), network: services.network.clone() };
-        let sections = self.routes.iter().map(|route| (route.name.as_str().to_owned(), route.section.dump())).collect();
+        let sections = self
+            .routes
+            .iter()
+            .map(|route| (route.name.as_str().to_owned(), route.section.show(Secrets::Redacted)))
+            .collect();
         let connectors = self
             .routes
             .into_iter()

@@ -3,16 +3,19 @@
 //! Address and token are either configured or come from a connection file, which wins and may change at any time.
 //! What depends on them is computed when asked for, so that it changes with them.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
-use schemars::JsonSchema;
-use serde_json::Value as Json;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde_json::{Map, Value as Json};
 
 use super::connection_file::ConnectionFile;
-use super::dump::{Dump, Members};
+use super::opsani::TrimmedUrl;
 use super::path_part::check_path_part;
 use super::variables::APPD_PREFIX;
-use crate::decode::{Decode, Decoder, Fields, HttpUrl, Node, Secret, TextForm};
+use crate::decode::{
+    Decode, Decoder, Fields, Form, HttpUrl, Node, OptionalPath, Properties, Secret, Secrets, Show, Written, keys,
+};
 
 /// Its keys; the variables that give them are these in upper case with a prefix.
 pub(super) const KEYS: [&str; 9] = [
@@ -27,29 +30,30 @@ pub(super) const KEYS: [&str; 9] = [
     "token_url",
 ];
 
-/// An optimizer behind the AppDynamics platform.
-#[derive(Debug, Clone, PartialEq, Eq, JsonSchema)]
-#[schemars(deny_unknown_fields)]
-pub struct AppDynamicsOptimizer {
-    /// The optimizer. Required.
-    optimizer_id: String,
-    /// The tenant of the platform. Required without a connection file.
-    tenant_id: Option<String>,
-    /// The platform. Required without a connection file.
-    base_url: Option<HttpUrl>,
-    /// The user of the token request. Required without a connection file.
-    client_id: Option<String>,
-    /// The password of the token request. Required without a connection file.
-    client_secret: Option<Secret>,
-    /// Path of a file that says tenant, platform and token, and wins over what is written here.
-    #[schemars(with = "Option<String>")]
-    connection_file: Option<PathBuf>,
-    /// Used in place of a token request.
-    token: Option<Secret>,
-    /// The address of the optimizer; without it, its place below the platform.
-    url: Option<HttpUrl>,
-    /// The address of token requests; without it, its place below the platform.
-    token_url: Option<HttpUrl>,
+keys! {
+    /// An optimizer behind the AppDynamics platform.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct AppDynamicsOptimizer {
+        /// The optimizer. Required.
+        optimizer_id: String as PathPart,
+        /// The tenant of the platform. Required without a connection file.
+        tenant_id: Option<String> as Option<PathPart> = None,
+        /// The platform. Required without a connection file.
+        base_url: Option<HttpUrl> as Option<TrimmedUrl> = None,
+        /// The user of the token request. Required without a connection file.
+        client_id: Option<String> = None,
+        /// The password of the token request. Required without a connection file.
+        client_secret: Option<Secret> = None,
+        /// Path of a file that says tenant, platform and token, and wins over what is written here.
+        connection_file: Option<PathBuf> as ConnectionFilePath = None,
+        /// Used in place of a token request.
+        token: Option<Secret> = None,
+        /// The address of the optimizer; without it, its place below the platform.
+        url: Option<HttpUrl> = None,
+        /// The address of token requests; without it, its place below the platform.
+        token_url: Option<HttpUrl> = None,
+    }
+    variables: APPD_PREFIX;
 }
 
 /// Everything that is needed to reach an AppDynamics optimizer.
@@ -140,80 +144,47 @@ impl AppDynamicsOptimizer {
         base.below(&format!("rest/optimize/co/v1/optimizers/{}/", self.optimizer_id))
     }
 
-    pub(super) fn to_json(&self, dump: Dump) -> Json {
-        let address = |url: &HttpUrl| dump.address(url);
-        let mut members = Members::new(dump);
-        members.always("optimizer_id", &self.optimizer_id);
-        members.optional("tenant_id", self.tenant_id.as_ref());
-        members.optional("base_url", self.base_url.as_ref().map(address));
-        members.optional("client_id", self.client_id.as_ref());
-        members.secret("client_secret", self.client_secret.as_ref());
-        members.optional("connection_file", self.connection_file.as_ref());
-        members.secret("token", self.token.as_ref());
-        members.optional("url", self.url().as_ref().map(address));
-        members.optional("token_url", self.token_url().as_ref().map(address));
-        members.finish()
+    /// The section with the addresses that it gives.
+    pub(super) fn show_resolved(&self, secrets: Secrets) -> Json {
+        let (url, token_url) = (self.url(), self.token_url());
+        Self { url, token_url, ..self.clone() }.show(secrets)
     }
 }
 
-impl Decode for AppDynamicsOptimizer {
-    const TEXT_FORM: TextForm = TextForm::Json;
+/// The form of the connection file's path, without which other keys are required.
+struct ConnectionFilePath;
 
-    fn decode(node: &Node, cx: &mut Decoder<'_>) -> Option<Self> {
-        let mut fields = cx.fields(node)?.with_environment(APPD_PREFIX);
-        let optimizer_id = fields.required::<String>("optimizer_id");
-        let tenant_id = fields.or::<Option<String>>("tenant_id", None);
-        let base_url = fields.or::<Option<HttpUrl>>("base_url", None);
-        let client_id = fields.or::<Option<String>>("client_id", None);
-        let client_secret = fields.or::<Option<Secret>>("client_secret", None);
-        let connection_file = fields.or::<Option<String>>("connection_file", None);
-        let token = fields.or::<Option<Secret>>("token", None);
-        let url = fields.or::<Option<HttpUrl>>("url", None);
-        let token_url = fields.or::<Option<HttpUrl>>("token_url", None);
-        let base_url = base_url.and_then(|url| trimmed(url.as_ref(), &mut fields));
-        check_part("optimizer_id", optimizer_id.as_deref(), &mut fields);
-        check_part("tenant_id", tenant_id.as_ref().and_then(Option::as_deref), &mut fields);
-        let connection_file = connection_file.map(|path| path.filter(|path| !path.is_empty()));
-        if let Some(None) = connection_file {
-            require(
-                &[
-                    ("base_url", matches!(base_url, Some(None))),
-                    ("client_id", matches!(client_id, Some(None))),
-                    ("client_secret", matches!(client_secret, Some(None))),
-                    ("tenant_id", matches!(tenant_id, Some(None))),
-                ],
-                &mut fields,
-            );
+impl Form<Option<PathBuf>> for ConnectionFilePath {
+    fn read(
+        key: &'static str,
+        default: Option<Option<PathBuf>>,
+        fields: &mut Fields<'_, '_, '_>,
+    ) -> Option<Option<PathBuf>> {
+        let path = OptionalPath::read(key, default, fields)?;
+        let mut is_missing = |key: &&str| matches!(fields.preview::<Option<Json>>(key, None), Some(None));
+        let keys = ["base_url", "client_id", "client_secret", "tenant_id"];
+        let missing: Vec<&str> = keys.into_iter().filter(|key| is_missing(key)).collect();
+        if path.is_none() && !missing.is_empty() {
+            fields.fail(format!(
+                "without connection_file, base_url, client_id, client_secret and tenant_id are needed; missing: {}",
+                missing.join(", ")
+            ));
+            return None;
         }
-        fields.finish();
-        Some(Self {
-            optimizer_id: optimizer_id?,
-            tenant_id: tenant_id?,
-            base_url: base_url?,
-            client_id: client_id?,
-            client_secret: client_secret?,
-            connection_file: connection_file?.map(PathBuf::from),
-            token: token?,
-            url: url?,
-            token_url: token_url?,
-        })
+        Some(path)
     }
-}
 
-#[expect(clippy::option_option, reason = "a problem and an absent key are two outcomes")]
-fn trimmed(url: Option<&HttpUrl>, fields: &mut Fields<'_, '_, '_>) -> Option<Option<HttpUrl>> {
-    let trimmed = url.map(HttpUrl::without_trailing_slashes).transpose();
-    trimmed.map_err(|rule| fields.fail_at("base_url", rule)).ok()
-}
+    fn show(key: &'static str, value: &Option<PathBuf>, secrets: Secrets, members: &mut Map<String, Json>) {
+        OptionalPath::show(key, value, secrets, members);
+    }
 
-/// Reports the keys that are missing where no connection file gives their values.
-fn require(keys: &[(&str, bool)], fields: &mut Fields<'_, '_, '_>) {
-    let missing: Vec<&str> = keys.iter().filter_map(|(key, is_missing)| is_missing.then_some(*key)).collect();
-    if !missing.is_empty() {
-        let missing = missing.join(", ");
-        fields.fail(format!(
-            "without connection_file, base_url, client_id, client_secret and tenant_id are needed; missing: {missing}"
-        ));
+    fn describe(
+        key: &'static str,
+        documentation: &str,
+        default: Option<&Option<PathBuf>>,
+        properties: &mut Properties<'_>,
+    ) {
+        OptionalPath::describe(key, documentation, default, properties);
     }
 }
 
@@ -221,9 +192,36 @@ fn token_url_below(base: &HttpUrl, tenant: &str) -> HttpUrl {
     base.below(&format!("auth/{tenant}/default/oauth2/token"))
 }
 
-fn check_part(key: &str, part: Option<&str>, fields: &mut Fields<'_, '_, '_>) {
-    if let Some(Err(rule)) = part.map(check_path_part) {
-        fields.fail_at(key, rule);
+/// The form of text that becomes part of an address.
+struct PathPart(String);
+
+impl Decode for PathPart {
+    fn decode(node: &Node, cx: &mut Decoder<'_>) -> Option<Self> {
+        let text = String::decode(node, cx)?;
+        check_path_part(&text).map_err(|rule| cx.invalid_unquoted(node, rule)).ok()?;
+        Some(Self(text))
+    }
+}
+
+impl Written for PathPart {
+    type Value = String;
+
+    fn value(self) -> String {
+        self.0
+    }
+}
+
+impl JsonSchema for PathPart {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "PathPart".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        generator.subschema_for::<String>()
     }
 }
 
@@ -232,7 +230,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::config::{Detail, Secrets};
     use crate::decode::{NoVariables, Origin};
 
     fn decode(config: &Json) -> Result<AppDynamicsOptimizer, String> {
@@ -305,7 +302,7 @@ mod tests {
     #[test]
     fn secrets_are_shown_only_when_asked_for() {
         let config = decode(&complete()).unwrap();
-        let dump = |secrets| config.to_json(Dump { secrets, detail: Detail::Set })["client_secret"].clone();
+        let dump = |secrets| config.show_resolved(secrets)["client_secret"].clone();
         assert_eq!((dump(Secrets::Redacted), dump(Secrets::Raw)), (json!("REDACTED"), json!("s3cr3t")));
         assert!(!format!("{config:?}").contains("s3cr3t"));
     }

@@ -6,9 +6,8 @@ use std::collections::BTreeMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value as Json, json};
 
-use super::dump::{Detail, Dump, Members};
 use super::variables::BACKOFF_PREFIX;
-use crate::decode::{Decode, Decoder, Node, TextForm, Value};
+use crate::decode::{Decode, Decoder, Fields, Form, Node, Properties, Secrets, Show, TextForm, Value, keys};
 use crate::types::Duration;
 
 /// The entry for everything that has none of its own.
@@ -34,18 +33,19 @@ pub struct BackoffSettings {
 
 /// The table as configured, above the built-in one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct BackoffTable(Option<BTreeMap<String, Entry>>);
+pub(super) struct BackoffTable(Option<BTreeMap<String, BackoffEntry>>);
 
-/// How long and how often one kind of request is repeated.
-#[derive(Debug, Clone, PartialEq, Eq, JsonSchema)]
-#[schemars(rename = "BackoffEntry", deny_unknown_fields)]
-struct Entry {
-    /// Time after which no further try begins; null is no limit. Without it the entry `__default__` decides, then the
-    /// built-in ones.
-    #[schemars(with = "Option<Duration>")]
-    max_time: Limit,
-    /// Number of tries; null is no limit.
-    max_tries: Option<i64>,
+keys! {
+    /// How long and how often one kind of request is repeated.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    struct BackoffEntry {
+        /// Time after which no further try begins; null is no limit. Without it the entry `__default__` decides, then
+        /// the built-in ones.
+        max_time: Limit as LimitOrAbsent = Limit::Inherited,
+        /// Number of tries; null is no limit.
+        max_tries: Option<i64> = None,
+    }
+    variables: BACKOFF_PREFIX;
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,26 +76,43 @@ impl BackoffTable {
             max_tries: max_tries.map(|tries| u64::try_from(tries).unwrap_or(0)),
         }
     }
+}
 
-    pub(super) fn to_json(&self, dump: Dump) -> Json {
-        let Some(entries) = &self.0 else {
-            return match dump.detail {
-                Detail::Set => json!({}),
-                Detail::Full => json!({
-                    DEFAULT_BACKOFF: {"max_time": DEFAULT_MAX_TIME, "max_tries": null},
-                    CONNECT_BACKOFF: {"max_time": CONNECT_MAX_TIME, "max_tries": null},
-                }),
-            };
+impl Show for BackoffTable {
+    fn show(&self, secrets: Secrets) -> Json {
+        match &self.0 {
+            Some(entries) => entries.show(secrets),
+            None => json!({
+                DEFAULT_BACKOFF: {"max_time": DEFAULT_MAX_TIME, "max_tries": null},
+                CONNECT_BACKOFF: {"max_time": CONNECT_MAX_TIME, "max_tries": null},
+            }),
+        }
+    }
+}
+
+/// The form of a limit: null is not the same as an absent key.
+struct LimitOrAbsent;
+
+impl Form<Limit> for LimitOrAbsent {
+    fn read(key: &'static str, _: Option<Limit>, fields: &mut Fields<'_, '_, '_>) -> Option<Limit> {
+        Some(match fields.get::<Option<Duration>>(key)? {
+            None => Limit::Inherited,
+            Some(None) => Limit::None,
+            Some(Some(time)) => Limit::At(time),
+        })
+    }
+
+    fn show(key: &'static str, value: &Limit, secrets: Secrets, members: &mut Map<String, Json>) {
+        let shown = match value {
+            Limit::Inherited => return,
+            Limit::None => Json::Null,
+            Limit::At(time) => time.show(secrets),
         };
-        let shown = entries.iter().map(|(name, entry)| {
-            let mut members = Members::new(dump);
-            let max_time = if let Limit::At(time) = entry.max_time { Some(time) } else { None };
-            // A null is not the same as an absent key.
-            members.unless_default("max_time", max_time, entry.max_time == Limit::Inherited);
-            members.optional("max_tries", entry.max_tries);
-            (name.clone(), members.finish())
-        });
-        Json::Object(shown.collect::<Map<_, _>>())
+        members.insert(key.to_owned(), shown);
+    }
+
+    fn describe(key: &'static str, documentation: &str, _: Option<&Limit>, properties: &mut Properties<'_>) {
+        properties.add::<Option<Duration>>(key, documentation, Some(Json::Null));
     }
 }
 
@@ -109,7 +126,7 @@ impl JsonSchema for BackoffTable {
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        generator.subschema_for::<BTreeMap<String, Entry>>()
+        generator.subschema_for::<BTreeMap<String, BackoffEntry>>()
     }
 }
 
@@ -128,23 +145,8 @@ impl Decode for BackoffTable {
         };
         let entries: Vec<_> = map
             .iter()
-            .map(|entry| Some((entry.key.clone(), cx.within(&entry.key, |cx| Entry::decode(&entry.value, cx))?)))
+            .map(|entry| Some((entry.key.clone(), cx.within(&entry.key, |cx| BackoffEntry::decode(&entry.value, cx))?)))
             .collect();
         Some(Self(Some(entries.into_iter().collect::<Option<_>>()?)))
-    }
-}
-
-impl Decode for Entry {
-    fn decode(node: &Node, cx: &mut Decoder<'_>) -> Option<Self> {
-        let mut fields = cx.fields(node)?.with_environment(BACKOFF_PREFIX);
-        let max_time = fields.get::<Option<Duration>>("max_time");
-        let max_tries = fields.or::<Option<i64>>("max_tries", None);
-        fields.finish();
-        let max_time = match max_time? {
-            None => Limit::Inherited,
-            Some(None) => Limit::None,
-            Some(Some(time)) => Limit::At(time),
-        };
-        Some(Self { max_time, max_tries: max_tries? })
     }
 }

@@ -4,149 +4,102 @@ use std::borrow::Cow;
 
 use regex::Regex;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::Serialize;
 use serde_json::Value as Json;
 
-use super::dump::{Dump, Members};
 use super::variables::CHECKS_PREFIX;
-use crate::decode::{Decode, Decoder, Fields, Node, TextForm, Value};
+use crate::decode::{Decode, Decoder, Node, Secrets, Show, TextForm, Value, Written, keys};
 use crate::types::{Duration, Severity};
 
-/// Which checks are run before `servo run`, and how failing ones are waited for.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
-#[schemars(default, deny_unknown_fields)]
-#[expect(clippy::struct_excessive_bools, reason = "the keys of the section are independent switches")]
-pub struct ChecksConfig {
-    /// Names of the connectors whose checks are run; all when absent.
-    pub connectors: Option<Vec<String>>,
-    /// Names of checks; a single one between slashes is a regular expression.
-    pub name: Option<Vec<String>>,
-    /// Ids of checks; a single one between slashes is a regular expression, or has commas.
-    pub id: Option<Vec<String>>,
-    /// Tags of checks; a single one may have commas.
-    pub tag: Option<Vec<String>>,
-    /// Print no table of each pass, also without `progressive`.
-    pub quiet: bool,
-    /// The table has a line for each check instead of one for each connector.
-    pub verbose: bool,
-    /// Log each check once instead of printing a table for each pass.
-    pub progressive: bool,
-    /// How long failing checks are waited for: a duration, or an empty text for one pass.
-    pub wait: Wait,
-    /// The time between two passes: a duration, or `expo`, which begins with 8 s and doubles.
-    pub delay: Delay,
-    /// A connector's checks end after a failure of this severity.
-    pub halt_on: Severity,
-    /// Try the remedies of failing checks.
-    pub remedy: bool,
-    /// End a pass at the first failing check.
-    pub check_halting: bool,
+keys! {
+    /// Which checks are run before `servo run`, and how failing ones are waited for.
+    #[derive(Debug, Clone, PartialEq)]
+    pub struct ChecksConfig {
+        /// Names of the connectors whose checks are run; all when absent.
+        pub connectors: Option<Vec<String>> = None,
+        /// Names of checks; a single one between slashes is a regular expression.
+        pub name: Option<Vec<String>> as Option<Patterns> = None,
+        /// Ids of checks; a single one between slashes is a regular expression, or has commas.
+        pub id: Option<Vec<String>> as Option<Patterns> = None,
+        /// Tags of checks; a single one may have commas.
+        pub tag: Option<Vec<String>> = None,
+        /// Print no table of each pass, also without `progressive`.
+        pub quiet: bool = false,
+        /// The table has a line for each check instead of one for each connector.
+        pub verbose: bool = false,
+        /// Log each check once instead of printing a table for each pass.
+        pub progressive: bool = true,
+        /// How long failing checks are waited for: a duration, or an empty text for one pass.
+        pub wait: Wait = Wait { text: "30m".to_owned(), time: Some(Duration::from_secs(30 * 60)) },
+        /// The time between two passes: a duration, or `expo`, which begins with 8 s and doubles.
+        pub delay: Delay = Delay { text: EXPONENTIAL.to_owned(), time: None },
+        /// A connector's checks end after a failure of this severity.
+        pub halt_on: Severity = Severity::Critical,
+        /// Try the remedies of failing checks.
+        pub remedy: bool = true,
+        /// End a pass at the first failing check.
+        pub check_halting: bool = false,
+    }
+    variables: CHECKS_PREFIX;
+    default: all;
 }
 
 /// How long failing checks are waited for, with the text that says it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(into = "String")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wait {
     text: String,
     time: Option<Duration>,
 }
 
 /// The time between two passes, with the text that says it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(into = "String")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delay {
     text: String,
     time: Option<Duration>,
 }
 
-impl ChecksConfig {
-    /// The section as it is shown.
-    pub fn to_json(&self, dump: Dump) -> Json {
-        let default = Self::default();
-        let mut members = Members::new(dump);
-        members.optional("connectors", self.connectors.as_ref());
-        members.optional("name", self.name.as_ref());
-        members.optional("id", self.id.as_ref());
-        members.optional("tag", self.tag.as_ref());
-        members.unless_default("quiet", self.quiet, !self.quiet);
-        members.unless_default("verbose", self.verbose, !self.verbose);
-        members.unless_default("progressive", self.progressive, self.progressive);
-        members.unless_default("wait", self.wait.as_str(), self.wait == default.wait);
-        members.unless_default("delay", self.delay.as_str(), self.delay == default.delay);
-        members.unless_default("halt_on", self.halt_on, self.halt_on == default.halt_on);
-        members.unless_default("remedy", self.remedy, self.remedy);
-        members.unless_default("check_halting", self.check_halting, !self.check_halting);
-        members.finish()
-    }
-}
+/// A list of texts of which a single one between slashes must be a regular expression.
+struct Patterns(Vec<String>);
 
-impl Default for ChecksConfig {
-    fn default() -> Self {
-        Self {
-            connectors: None,
-            name: None,
-            id: None,
-            tag: None,
-            quiet: false,
-            verbose: false,
-            progressive: true,
-            wait: Wait { text: "30m".to_owned(), time: Some(Duration::from_secs(30 * 60)) },
-            delay: Delay { text: EXPONENTIAL.to_owned(), time: None },
-            halt_on: Severity::Critical,
-            remedy: true,
-            check_halting: false,
-        }
-    }
-}
-
-impl Decode for ChecksConfig {
+impl Decode for Patterns {
     const TEXT_FORM: TextForm = TextForm::Json;
 
     fn decode(node: &Node, cx: &mut Decoder<'_>) -> Option<Self> {
-        let default = Self::default();
-        let mut fields = cx.fields(node)?.with_environment(CHECKS_PREFIX);
-        let connectors = fields.or("connectors", None);
-        let name = patterns("name", &mut fields);
-        let id = patterns("id", &mut fields);
-        let tag = fields.or("tag", None);
-        let quiet = fields.or("quiet", default.quiet);
-        let verbose = fields.or("verbose", default.verbose);
-        let progressive = fields.or("progressive", default.progressive);
-        let wait = fields.or("wait", default.wait);
-        let delay = fields.or("delay", default.delay);
-        let halt_on = fields.or("halt_on", default.halt_on);
-        let remedy = fields.or("remedy", default.remedy);
-        let check_halting = fields.or("check_halting", default.check_halting);
-        fields.finish();
-        Some(Self {
-            connectors: connectors?,
-            name: name?,
-            id: id?,
-            tag: tag?,
-            quiet: quiet?,
-            verbose: verbose?,
-            progressive: progressive?,
-            wait: wait?,
-            delay: delay?,
-            halt_on: halt_on?,
-            remedy: remedy?,
-            check_halting: check_halting?,
-        })
+        let texts = Vec::<String>::decode(node, cx)?;
+        if let [text] = texts.as_slice()
+            && let Some(pattern) = text_between_slashes(text)
+            && Regex::new(pattern).is_err()
+        {
+            cx.invalid_unquoted(node, format!("{text:?} is not a valid regular expression between slashes"));
+            return None;
+        }
+        Some(Self(texts))
     }
 }
 
-/// A list of texts of which a single one between slashes must be a regular expression.
-#[expect(clippy::option_option, reason = "a problem and an absent key are two outcomes")]
-fn patterns(key: &str, fields: &mut Fields<'_, '_, '_>) -> Option<Option<Vec<String>>> {
-    let texts = fields.or::<Option<Vec<String>>>(key, None)?;
-    if let Some([text]) = texts.as_deref()
-        && let Some(pattern) = text.strip_prefix('/').and_then(|rest| rest.strip_suffix('/'))
-        && Regex::new(pattern).is_err()
-    {
-        fields.fail_at(key, format!("{text:?} is not a valid regular expression between slashes"));
-        return None;
+fn text_between_slashes(text: &str) -> Option<&str> {
+    text.strip_prefix('/')?.strip_suffix('/')
+}
+
+impl Written for Patterns {
+    type Value = Vec<String>;
+
+    fn value(self) -> Vec<String> {
+        self.0
     }
-    Some(texts)
+}
+
+impl JsonSchema for Patterns {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Patterns".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        generator.subschema_for::<Vec<String>>()
+    }
 }
 
 /// The word for a delay that doubles.
@@ -164,9 +117,9 @@ impl Wait {
     }
 }
 
-impl From<Wait> for String {
-    fn from(wait: Wait) -> Self {
-        wait.text
+impl Show for Wait {
+    fn show(&self, _: Secrets) -> Json {
+        self.text.as_str().into()
     }
 }
 
@@ -205,9 +158,9 @@ impl Delay {
     }
 }
 
-impl From<Delay> for String {
-    fn from(delay: Delay) -> Self {
-        delay.text
+impl Show for Delay {
+    fn show(&self, _: Secrets) -> Json {
+        self.text.as_str().into()
     }
 }
 
@@ -249,8 +202,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::config::{Detail, Environment, Secrets};
-    use crate::decode::Origin;
+    use crate::config::Environment;
+    use crate::decode::{Detail, Dump, Origin, shown};
 
     fn decode(config: &Json, variables: &[(&str, &str)]) -> Result<ChecksConfig, String> {
         let environment = Environment::from_pairs(variables.iter().copied());
@@ -267,7 +220,8 @@ mod tests {
     fn only_what_differs_from_the_default_is_shown() {
         let config = json!({"name": ["x"], "tag": [1, 2.5], "quiet": "t", "progressive": "no", "wait": "30m", "delay": "10s",
                             "halt_on": "common", "remedy": 0});
-        let shown = decode(&config, &[]).unwrap().to_json(Dump { secrets: Secrets::Redacted, detail: Detail::Set });
+        let checks = decode(&config, &[]).unwrap();
+        let shown = shown(&checks, Dump { secrets: Secrets::Redacted, detail: Detail::Set });
         let expected = json!({"name": ["x"], "tag": ["1", "2.5"], "quiet": true, "progressive": false, "delay": "10s",
                               "halt_on": "common", "remedy": false});
         assert_eq!(shown, expected);

@@ -8,29 +8,29 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::Value as Json;
 
 use super::backoff::{BackoffSettings, BackoffTable};
-use super::dump::{Detail, Dump, Members, Secrets};
 use super::variables::COMMON_PREFIX;
-use crate::decode::{Decode, Decoder, FilePath, HttpUrl, KeyPath, Node, Problem, TextForm, Value};
+use crate::decode::{Decode, Decoder, FilePath, HttpUrl, KeyPath, Node, Problem, Secrets, Show, TextForm, Value, keys};
 use crate::types::Duration;
 
-/// How the optimizer is talked to over the network.
-#[derive(Debug, Clone, PartialEq, JsonSchema)]
-#[schemars(deny_unknown_fields)]
-pub struct CommonConfig {
-    /// How long and how often requests are repeated, by the kind of request: `connect` is the first contact with the
-    /// optimizer, and `__default__` everything that has no entry of its own.
-    #[schemars(default = "built_in_backoff")]
-    backoff: BackoffTable,
-    /// The proxies of requests to the optimizer: one address, or addresses by pattern. Without it the environment
-    /// decides.
-    proxies: Option<Proxies>,
-    /// Time limits of a request: one duration, or one for each part. Without it, 30 s for a connection and 5 min for the
-    /// next bytes.
-    timeouts: Option<Timeouts>,
-    /// Whether the certificate of the optimizer is verified, or a PEM file of the authorities to trust besides. It is
-    /// verified when the key is absent.
-    #[schemars(rename = "ssl_verify", with = "Option<Verify>")]
-    verify: Verify,
+keys! {
+    /// How the optimizer is talked to over the network.
+    #[derive(Debug, Clone, PartialEq)]
+    pub struct CommonConfig {
+        /// How long and how often requests are repeated, by the kind of request: `connect` is the first contact with the
+        /// optimizer, and `__default__` everything that has no entry of its own.
+        backoff: BackoffTable = BackoffTable::BUILT_IN,
+        /// The proxies of requests to the optimizer: one address, or addresses by pattern. Without it the environment
+        /// decides.
+        proxies: Option<Proxies> = None,
+        /// Time limits of a request: one duration, or one for each part. Without it, 30 s for a connection and 5 min for
+        /// the next bytes.
+        timeouts: Option<Timeouts> = None,
+        /// Whether the certificate of the optimizer is verified, or a PEM file of the authorities to trust besides. It is
+        /// verified when the key is absent.
+        ssl_verify: Verify = Verify::Unset,
+    }
+    variables: COMMON_PREFIX;
+    default: all;
 }
 
 /// The proxies of requests to the optimizer. Addresses may hold passwords.
@@ -91,52 +91,17 @@ impl CommonConfig {
     }
 
     pub fn ssl_verify(&self) -> SslVerify<'_> {
-        match &self.verify {
+        match &self.ssl_verify {
             Verify::Unset | Verify::On => SslVerify::Default,
             Verify::Off => SslVerify::Off,
             Verify::Bundle(path) => SslVerify::Bundle(path.as_path()),
         }
     }
-
-    /// The section as it is shown.
-    pub fn to_json(&self, dump: Dump) -> Json {
-        let mut members = Members::new(dump);
-        members.unless_default("backoff", self.backoff.to_json(dump), self.backoff == BackoffTable::BUILT_IN);
-        members.optional("proxies", self.proxies.as_ref().map(|proxies| proxies.to_json(dump)));
-        members.optional("timeouts", self.timeouts.map(|timeouts| timeouts.to_json(dump)));
-        members.optional("ssl_verify", self.verify.to_json());
-        members.finish()
-    }
 }
 
-/// The built-in table, as a schema shows it.
-fn built_in_backoff() -> Json {
-    BackoffTable::BUILT_IN.to_json(Dump { secrets: Secrets::Redacted, detail: Detail::Full })
-}
-
-impl Default for CommonConfig {
-    fn default() -> Self {
-        Self { backoff: BackoffTable::BUILT_IN, proxies: None, timeouts: None, verify: Verify::Unset }
-    }
-}
-
-impl Decode for CommonConfig {
-    const TEXT_FORM: TextForm = TextForm::Json;
-
-    fn decode(node: &Node, cx: &mut Decoder<'_>) -> Option<Self> {
-        let mut fields = cx.fields(node)?.with_environment(COMMON_PREFIX);
-        let backoff = fields.or("backoff", BackoffTable::BUILT_IN);
-        let proxies = fields.or("proxies", None);
-        let timeouts = fields.or("timeouts", None);
-        let verify = fields.or("ssl_verify", Verify::Unset);
-        fields.finish();
-        Some(Self { backoff: backoff?, proxies: proxies?, timeouts: timeouts?, verify: verify? })
-    }
-}
-
-impl Proxies {
-    fn to_json(&self, dump: Dump) -> Json {
-        let shown = |address: &String| match dump.secrets {
+impl Show for Proxies {
+    fn show(&self, secrets: Secrets) -> Json {
+        let shown = |address: &String| match secrets {
             Secrets::Redacted => without_password(address),
             Secrets::Raw => address.clone(),
         };
@@ -284,7 +249,7 @@ impl JsonSchema for Verify {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
-            "type": ["boolean", "integer", "string"],
+            "type": ["boolean", "integer", "string", "null"],
             "minimum": 0,
             "maximum": 1,
             "minLength": 1,
@@ -293,14 +258,11 @@ impl JsonSchema for Verify {
     }
 }
 
-impl Timeouts {
-    fn to_json(self, dump: Dump) -> Json {
-        let mut members = Members::new(dump);
-        members.optional("connect", self.connect);
-        members.optional("read", self.read);
-        members.optional("write", self.write);
-        members.optional("pool", self.pool);
-        members.finish()
+impl Show for Timeouts {
+    fn show(&self, secrets: Secrets) -> Json {
+        let Self { connect, read, write, pool } = self;
+        let limits = [("connect", connect), ("read", read), ("write", write), ("pool", pool)];
+        limits.into_iter().map(|(key, limit)| (key, limit.show(secrets))).collect()
     }
 }
 
@@ -331,13 +293,13 @@ impl Decode for Timeouts {
     }
 }
 
-impl Verify {
-    fn to_json(&self) -> Option<Json> {
+impl Show for Verify {
+    fn show(&self, secrets: Secrets) -> Json {
         match self {
-            Self::Unset => None,
-            Self::On => Some(true.into()),
-            Self::Off => Some(false.into()),
-            Self::Bundle(path) => Some(path.as_path().display().to_string().into()),
+            Self::Unset => Json::Null,
+            Self::On => true.into(),
+            Self::Off => false.into(),
+            Self::Bundle(path) => path.show(secrets),
         }
     }
 }
@@ -368,9 +330,9 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::config::Environment;
     use crate::config::backoff::{CONNECT_BACKOFF, DEFAULT_BACKOFF};
-    use crate::config::{Detail, Environment};
-    use crate::decode::Origin;
+    use crate::decode::{Detail, Dump, Origin, shown};
 
     const SHOWN: Dump = Dump { secrets: Secrets::Redacted, detail: Detail::Set };
 
@@ -382,7 +344,7 @@ mod tests {
 
     fn check(config: &Json, expected: &Json) {
         let settings = decode(config, &[]).unwrap_or_else(|problems| panic!("{config}: {problems}"));
-        assert_eq!(&settings.to_json(SHOWN), expected, "{config}");
+        assert_eq!(&shown(&settings, SHOWN), expected, "{config}");
     }
 
     fn check_fails(config: &Json, message: &str) {
@@ -427,9 +389,9 @@ mod tests {
     #[test]
     fn passwords_of_proxies_are_shown_only_when_asked_for() {
         let settings = decode(&json!({"proxies": {"all://": "http://me:s3cr3t@host:1"}}), &[]).unwrap();
-        assert_eq!(settings.to_json(SHOWN), json!({"proxies": {"all://": "http://REDACTED@host:1"}}));
+        assert_eq!(shown(&settings, SHOWN), json!({"proxies": {"all://": "http://REDACTED@host:1"}}));
         assert!(!format!("{settings:?}").contains("s3cr3t"));
-        let raw = settings.to_json(Dump { secrets: Secrets::Raw, ..SHOWN });
+        let raw = shown(&settings, Dump { secrets: Secrets::Raw, ..SHOWN });
         assert_eq!(raw, json!({"proxies": {"all://": "http://me:s3cr3t@host:1"}}));
     }
 
@@ -467,7 +429,7 @@ mod tests {
         ];
         let settings = decode(&json!({"proxies": "http://file:1"}), &variables).unwrap();
         assert_eq!(
-            settings.to_json(SHOWN),
+            shown(&settings, SHOWN),
             json!({"backoff": {"connect": {"max_time": "1m17s"}}, "proxies": "http://file:1",
                    "timeouts": {"connect": "3s"}, "ssl_verify": false})
         );

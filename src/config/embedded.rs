@@ -2,50 +2,39 @@
 //!
 //! [`CampaignConfig`] says what is optimized and how; this adds who the optimizer is and where its journal lies.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
-use schemars::JsonSchema;
-use serde_json::{Value as Json, json};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use super::campaign::CampaignConfig;
-use super::dump::{Dump, Members};
-use crate::decode::{Decode, Decoder, Fields, Node, TextForm};
+use crate::decode::{Decode, Decoder, Flat, Node, Written, keys};
 
 /// The key that only an optimizer in this process has.
 pub(super) const EMBEDDED: &str = "embedded";
 
-/// An optimizer of our own, in this process.
-#[derive(Debug, Clone, PartialEq, JsonSchema)]
-#[schemars(deny_unknown_fields)]
-pub struct EmbeddedOptimizer {
-    /// Its identifier; `embedded.local/` and the name by default.
-    #[schemars(with = "Option<String>")]
-    id: String,
-    /// Its short name; `servo` by default.
-    #[schemars(default = "default_name")]
-    name: String,
-    /// The file of results, from which an interrupted optimization goes on; `servo-journal.jsonl` by default.
-    #[schemars(with = "String", default = "default_journal")]
-    journal: PathBuf,
-    /// What is optimized, and how.
-    #[schemars(flatten)]
-    campaign: CampaignConfig,
-}
-
-fn default_name() -> &'static str {
-    "servo"
-}
-
-fn default_journal() -> &'static str {
-    "servo-journal.jsonl"
+keys! {
+    /// An optimizer of our own, in this process.
+    #[derive(Debug, Clone, PartialEq)]
+    pub struct EmbeddedOptimizer {
+        /// Its identifier; `embedded.local/` and the name by default.
+        id: Option<String> as Option<PlainId> = None,
+        /// Its short name; `servo` by default.
+        name: String as PlainName = "servo".to_owned(),
+        /// The file of results, from which an interrupted optimization goes on; `servo-journal.jsonl` by default.
+        journal: PathBuf as Journal = PathBuf::from("servo-journal.jsonl"),
+        /// What is optimized, and how.
+        campaign: CampaignConfig as Flat,
+    }
 }
 
 impl EmbeddedOptimizer {
     /// The identifier, such as `embedded.local/servo`.
-    pub fn id(&self) -> &str {
-        &self.id
+    pub fn id(&self) -> Cow<'_, str> {
+        self.id.as_ref().map_or_else(|| format!("embedded.local/{}", self.name).into(), Cow::from)
     }
 
+    /// The short name.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -59,58 +48,71 @@ impl EmbeddedOptimizer {
     pub fn campaign(&self) -> &CampaignConfig {
         &self.campaign
     }
-
-    pub(super) fn to_json(&self, dump: Dump) -> Json {
-        let mut members = Members::new(dump);
-        members.unless_default("id", &self.id, self.id == default_id(&self.name));
-        members.unless_default("name", &self.name, self.name == default_name());
-        members.unless_default("journal", &self.journal, self.journal == Path::new(default_journal()));
-        self.campaign.show(&mut members);
-        json!({ EMBEDDED: members.finish() })
-    }
 }
 
-fn default_id(name: &str) -> String {
-    format!("embedded.local/{name}")
-}
+/// Texts that can be part of labels and file names, where `besides` are allowed too.
+macro_rules! plain_texts {
+    ($($(#[$about:meta])* $name:ident: $value:ty, $decode:expr;)*) => {
+        $($(#[$about])*
+        struct $name($value);
 
-impl Decode for EmbeddedOptimizer {
-    const TEXT_FORM: TextForm = TextForm::Json;
-
-    fn decode(node: &Node, cx: &mut Decoder<'_>) -> Option<Self> {
-        let mut fields = cx.fields(node)?;
-        let id = plain_name("id", "/", &mut fields);
-        let name = plain_name("name", "", &mut fields);
-        let journal = fields.or("journal", default_journal().to_owned());
-        let campaign = CampaignConfig::read(&mut fields);
-        fields.finish();
-        let name = name?.unwrap_or_else(|| default_name().to_owned());
-        let journal = journal?;
-        if journal.is_empty() {
-            cx.within("journal", |cx| cx.invalid(node, "the path of a file expected"));
-            return None;
+        impl Decode for $name {
+            fn decode(node: &Node, cx: &mut Decoder<'_>) -> Option<Self> {
+                let text = String::decode(node, cx)?;
+                let decoded: Result<$value, &str> = $decode(text);
+                decoded.map_err(|rule| cx.invalid_unquoted(node, rule)).ok().map(Self)
+            }
         }
-        Some(Self { id: id?.unwrap_or_else(|| default_id(&name)), name, journal: journal.into(), campaign: campaign? })
-    }
+
+        impl Written for $name {
+            type Value = $value;
+
+            fn value(self) -> $value {
+                self.0
+            }
+        }
+
+        impl JsonSchema for $name {
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+                generator.subschema_for::<String>()
+            }
+        })*
+    };
 }
 
-/// A text that can be part of labels and file names; `Some(None)` when there is none.
-#[expect(clippy::option_option, reason = "a problem and an absent key are two outcomes")]
-fn plain_name(key: &str, besides: &str, fields: &mut Fields<'_, '_, '_>) -> Option<Option<String>> {
-    let Some(text) = fields.or::<Option<String>>(key, None)? else { return Some(None) };
+plain_texts! {
+    PlainId: String, |text| plain(text, "/");
+    PlainName: String, |text| plain(text, "");
+    Journal: PathBuf, |text: String| {
+        if text.is_empty() { Err("the path of a file expected") } else { Ok(PathBuf::from(text)) }
+    };
+}
+
+/// A text that can be part of labels and file names.
+fn plain(text: String, besides: &str) -> Result<String, &'static str> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_') || besides.contains(c);
     if (1..=128).contains(&text.len()) && text.chars().all(is_plain) {
-        return Some(Some(text));
+        Ok(text)
+    } else {
+        Err("1 to 128 letters, digits, dots, hyphens and underscores expected")
     }
-    fields.fail_at(key, "1 to 128 letters, digits, dots, hyphens and underscores expected");
-    None
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value as Json, json};
+
     use super::*;
-    use crate::config::{Detail, Objective, OptimizerConfig, Secrets};
-    use crate::decode::{NoVariables, Origin};
+    use crate::config::{Objective, OptimizerConfig};
+    use crate::decode::{Detail, Dump, NoVariables, Origin, Secrets, shown};
 
     fn decode(embedded: &Json) -> Result<OptimizerConfig, String> {
         let node = Node::from_json(&json!({ "embedded": embedded }), &Origin::whole("f"));
@@ -141,7 +143,7 @@ mod tests {
         for section in [json!({ "slo": slo() }), all] {
             let config = decode(&section).unwrap();
             for detail in [Detail::Set, Detail::Full] {
-                let shown = config.to_json(Dump { secrets: Secrets::Redacted, detail });
+                let shown = shown(&config, Dump { secrets: Secrets::Redacted, detail });
                 assert_eq!(decode(&shown["embedded"]).as_ref(), Ok(&config), "{shown}");
             }
         }

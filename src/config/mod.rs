@@ -17,7 +17,6 @@ mod checks;
 mod common;
 mod connection_file;
 mod dotenv;
-mod dump;
 mod embedded;
 mod environment;
 mod opsani;
@@ -32,11 +31,11 @@ mod yaml_writer;
 
 pub(crate) use appdynamics::{AppDynamicsOptimizer, ResolvedAppDynamics};
 
+pub use crate::decode::{Detail, Dump, Secrets};
 pub(crate) use campaign::{CampaignConfig, CampaignMode, Objective, Prices, SearchAlgorithm};
 pub(crate) use checks::ChecksConfig;
 pub(crate) use common::{CommonConfig, Proxies, SslVerify};
 pub use connection_file::ConnectionFile;
-pub use dump::{Detail, Dump, Secrets};
 pub(crate) use embedded::EmbeddedOptimizer;
 pub(crate) use environment::DotenvFile;
 pub use environment::Environment;

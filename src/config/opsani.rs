@@ -3,11 +3,10 @@
 use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json};
 
-use super::dump::{Dump, Members};
 use super::variables::{OPSANI_BASE_URL, OPSANI_OPTIMIZER, OPSANI_TOKEN, OPSANI_TOKEN_FILE, OPSANI_URL};
-use crate::decode::{Decode, Decoder, Fields, HttpUrl, Node, Secret, TextForm};
+use crate::decode::{Decode, Decoder, Fields, Form, HttpUrl, Node, Properties, Secret, Secrets, Show, Written, keys};
 
 /// The platform when no other is configured.
 const DEFAULT_BASE_URL: &str = "https://api.opsani.com";
@@ -16,20 +15,100 @@ const DEFAULT_BASE_URL: &str = "https://api.opsani.com";
 pub(super) const VARIABLES: [&str; 5] =
     [OPSANI_OPTIMIZER, OPSANI_TOKEN, OPSANI_TOKEN_FILE, OPSANI_BASE_URL, OPSANI_URL];
 
-/// An optimizer that is reached with a token.
-#[derive(Debug, Clone, PartialEq, Eq, JsonSchema)]
-#[schemars(deny_unknown_fields)]
-pub struct OpsaniOptimizer {
-    /// The optimizer: organization, slash, name. Required, here or in the environment.
-    id: OpsaniId,
-    /// The credential. Required, here, in the file that `OPSANI_TOKEN_FILE` names, or in the environment.
-    token: Secret,
-    /// The address of the platform, from which that of the optimizer is made.
-    #[schemars(default = "default_base_url")]
-    base_url: HttpUrl,
-    /// The address of the optimizer; without it, the place below the platform that its id gives.
-    #[schemars(with = "Option<HttpUrl>")]
-    url: HttpUrl,
+/// Those that fill absent keys; that of the token is read with its file.
+const KEY_VARIABLES: &[(&str, &str)] = &[(ID, OPSANI_OPTIMIZER), (BASE_URL, OPSANI_BASE_URL), ("url", OPSANI_URL)];
+
+const ID: &str = "id";
+const BASE_URL: &str = "base_url";
+
+keys! {
+    /// An optimizer that is reached with a token.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct OpsaniOptimizer {
+        /// The optimizer: organization, slash, name. Required, here or in the environment.
+        id: OpsaniId,
+        /// The credential. Required, here, in the file that `OPSANI_TOKEN_FILE` names, or in the environment.
+        token: Secret as Token,
+        /// The address of the platform, from which that of the optimizer is made.
+        base_url: HttpUrl as TrimmedUrl = HttpUrl::parse(DEFAULT_BASE_URL).ok()?,
+        /// The address of the optimizer; without it, the place below the platform that its id gives.
+        url: HttpUrl as OptimizerUrl,
+    }
+    variables: KEY_VARIABLES;
+}
+
+/// The form of an address whose trailing slashes do not matter.
+pub(super) struct TrimmedUrl(HttpUrl);
+
+impl Decode for TrimmedUrl {
+    fn decode(node: &Node, cx: &mut Decoder<'_>) -> Option<Self> {
+        let url = HttpUrl::decode(node, cx)?;
+        url.without_trailing_slashes().map_err(|rule| cx.invalid_unquoted(node, rule)).ok().map(Self)
+    }
+}
+
+impl Written for TrimmedUrl {
+    type Value = HttpUrl;
+
+    fn value(self) -> HttpUrl {
+        self.0
+    }
+}
+
+impl JsonSchema for TrimmedUrl {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "TrimmedUrl".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        generator.subschema_for::<HttpUrl>()
+    }
+}
+
+/// The form of the optimizer's address, which platform and id give when it is absent.
+struct OptimizerUrl;
+
+impl Form<HttpUrl> for OptimizerUrl {
+    fn read(key: &'static str, _: Option<HttpUrl>, fields: &mut Fields<'_, '_, '_>) -> Option<HttpUrl> {
+        let written: Option<HttpUrl> = fields.or(key, None)?;
+        written.or_else(|| {
+            let id: OpsaniId = fields.preview(ID, None)??;
+            let (organization, name) = id.parts();
+            let platform: Option<TrimmedUrl> = fields.preview(BASE_URL, None)?;
+            let platform = platform.map_or_else(|| HttpUrl::parse(DEFAULT_BASE_URL).ok(), |url| Some(url.0))?;
+            Some(platform.below(&format!("accounts/{organization}/applications/{name}/")))
+        })
+    }
+
+    fn show(key: &'static str, value: &HttpUrl, secrets: Secrets, members: &mut Map<String, Json>) {
+        members.insert(key.to_owned(), value.show(secrets));
+    }
+
+    fn describe(key: &'static str, documentation: &str, _: Option<&HttpUrl>, properties: &mut Properties<'_>) {
+        properties.add::<Option<HttpUrl>>(key, documentation, Some(Json::Null));
+    }
+}
+
+/// The form of the token: that of the file; else that of the token file; else that of the environment. Empty ones
+/// count as absent.
+struct Token;
+
+impl Form<Secret> for Token {
+    fn read(_: &'static str, _: Option<Secret>, fields: &mut Fields<'_, '_, '_>) -> Option<Secret> {
+        token(fields)
+    }
+
+    fn show(key: &'static str, value: &Secret, secrets: Secrets, members: &mut Map<String, Json>) {
+        members.insert(key.to_owned(), value.show(secrets));
+    }
+
+    fn describe(key: &'static str, documentation: &str, _: Option<&Secret>, properties: &mut Properties<'_>) {
+        properties.add::<Secret>(key, documentation, None);
+    }
 }
 
 impl OpsaniOptimizer {
@@ -61,49 +140,8 @@ impl OpsaniOptimizer {
     pub fn url(&self) -> &HttpUrl {
         &self.url
     }
-
-    pub(super) fn to_json(&self, dump: Dump) -> Json {
-        let mut members = Members::new(dump);
-        members.always("id", self.id());
-        members.secret("token", Some(&self.token));
-        members.unless_default("base_url", dump.address(&self.base_url), self.base_url.as_str() == DEFAULT_BASE_URL);
-        members.always("url", dump.address(&self.url));
-        members.finish()
-    }
 }
 
-impl Decode for OpsaniOptimizer {
-    const TEXT_FORM: TextForm = TextForm::Json;
-
-    fn decode(node: &Node, cx: &mut Decoder<'_>) -> Option<Self> {
-        let mut fields = cx.fields(node)?;
-        let id = fields.required_from::<OpsaniId>("id", OPSANI_OPTIMIZER);
-        let token = token(&mut fields);
-        let base_url = base_url(&mut fields);
-        let url = fields.get_from::<Option<HttpUrl>>("url", Some(OPSANI_URL)).map(Option::flatten);
-        fields.finish();
-        let (id, base_url) = (id?, base_url?);
-        let url = url?.unwrap_or_else(|| {
-            let (organization, name) = id.parts();
-            base_url.below(&format!("accounts/{organization}/applications/{name}/"))
-        });
-        Some(Self { id, token: token?, base_url, url })
-    }
-}
-
-fn default_base_url() -> &'static str {
-    DEFAULT_BASE_URL
-}
-
-fn base_url(fields: &mut Fields<'_, '_, '_>) -> Option<HttpUrl> {
-    let configured = match fields.get_from::<HttpUrl>("base_url", Some(OPSANI_BASE_URL))? {
-        Some(url) => url.without_trailing_slashes(),
-        None => HttpUrl::parse(DEFAULT_BASE_URL),
-    };
-    configured.map_err(|rule| fields.fail_at("base_url", rule)).ok()
-}
-
-/// The token of the file; else that of the token file; else that of the environment. Empty ones count as absent.
 /// A token that an HTTP header can carry.
 fn sendable(token: Secret, fields: &mut Fields<'_, '_, '_>) -> Option<Secret> {
     if token.expose().chars().any(char::is_control) {
@@ -171,6 +209,12 @@ impl OpsaniId {
     }
 }
 
+impl Show for OpsaniId {
+    fn show(&self, _: Secrets) -> Json {
+        self.text.as_str().into()
+    }
+}
+
 impl JsonSchema for OpsaniId {
     fn inline_schema() -> bool {
         true
@@ -203,14 +247,14 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::config::{Detail, Environment, OptimizerConfig, Secrets};
-    use crate::decode::Origin;
+    use crate::config::{Environment, OptimizerConfig};
+    use crate::decode::{Detail, Dump, Origin, shown};
 
     fn decode(config: &Json, variables: &[(&str, &str)]) -> Result<Json, String> {
         let environment = Environment::from_pairs(variables.iter().copied());
         let node = Node::from_json(config, &Origin::whole("f"));
         Decoder::run(&environment, |cx| OptimizerConfig::decode(&node, cx))
-            .map(|config| config.to_json(Dump { secrets: Secrets::Raw, detail: Detail::Set }))
+            .map(|config| shown(&config, Dump { secrets: Secrets::Raw, detail: Detail::Set }))
             .map_err(|problems| problems.to_string())
     }
 

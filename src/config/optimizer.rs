@@ -9,11 +9,10 @@ use serde_json::{Value as Json, json};
 
 use super::appdynamics::{self, AppDynamicsOptimizer};
 use super::connection_file::ConnectionFile;
-use super::dump::Dump;
 use super::embedded::{EMBEDDED, EmbeddedOptimizer};
 use super::opsani::{self, OpsaniOptimizer};
 use super::variables;
-use crate::decode::{Decode, Decoder, HttpUrl, Node, TextForm, Value, Variables};
+use crate::decode::{Decode, Decoder, HttpUrl, Node, Secrets, Show, TextForm, Value, Variables};
 
 /// Keys that every kind of optimizer has.
 const SHARED_KEYS: [&str; 3] = ["token", "base_url", "url"];
@@ -35,7 +34,7 @@ impl OptimizerConfig {
         match self {
             Self::Opsani(config) => config.id().to_owned(),
             Self::AppDynamics(config) => config.display_id(),
-            Self::Embedded(config) => config.id().to_owned(),
+            Self::Embedded(config) => config.id().into_owned(),
         }
     }
 
@@ -83,20 +82,21 @@ impl OptimizerConfig {
         }
     }
 
-    /// The section as it is shown.
-    pub fn to_json(&self, dump: Dump) -> Json {
-        match self {
-            Self::Opsani(config) => config.to_json(dump),
-            Self::AppDynamics(config) => config.to_json(dump),
-            Self::Embedded(config) => config.to_json(dump),
-        }
-    }
-
     /// Whether the environment says anything about an optimizer. Empty variables say nothing.
     pub(super) fn is_in_environment(variables: &dyn Variables) -> bool {
         let is_set = |name: &str| variables.get(name).is_some_and(|value| !value.is_empty());
         let appdynamics = appdynamics::KEYS.map(|key| format!("{}{}", variables::APPD_PREFIX, key.to_uppercase()));
         opsani::VARIABLES.into_iter().any(is_set) || appdynamics.iter().any(|name| is_set(name))
+    }
+}
+
+impl Show for OptimizerConfig {
+    fn show(&self, secrets: Secrets) -> Json {
+        match self {
+            Self::Opsani(config) => config.show(secrets),
+            Self::AppDynamics(config) => config.show_resolved(secrets),
+            Self::Embedded(config) => json!({ EMBEDDED: config.show(secrets) }),
+        }
     }
 }
 

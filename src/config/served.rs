@@ -2,7 +2,7 @@
 
 use super::campaign::CampaignConfig;
 use super::variables::{OPSANI_TOKEN, OPSANI_TOKEN_FILE};
-use crate::decode::{Decode, Decoder, Fields, Map, Node, Secret, Value};
+use crate::decode::{Decode, Decoder, Fields, Keys as _, Map, Node, Secret, Value};
 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ServedConfig {

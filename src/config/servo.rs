@@ -3,16 +3,15 @@
 use std::sync::Arc;
 
 use schemars::JsonSchema;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use super::checks::ChecksConfig;
 use super::common::CommonConfig;
-use super::dump::{Detail, Dump, Members};
 use super::optimizer::OptimizerConfig;
 use super::routes::{Descriptor, KnownConnector, Route};
 use super::variables::{SERVO_OPTIMIZER, SERVO_PREFIX, SERVO_UID};
 use super::{Environment, file};
-use crate::decode::{Decode, Decoder, Fields, Map, Node, Problems, TextForm, Value};
+use crate::decode::{Decode, Decoder, Detail, Dump, Fields, Map, Node, Problems, TextForm, Value, shown};
 
 /// Configuration of one servo.
 #[derive(Debug, Clone, JsonSchema)]
@@ -149,29 +148,28 @@ impl ServoConfig {
 
     /// The configuration as it is shown, followed by the sections as their connectors show them.
     pub fn to_json(&self, dump: Dump, sections: impl IntoIterator<Item = (String, Json)>) -> Json {
-        let mut members = Members::new(dump);
-        members.optional("name", self.name.as_ref());
-        members.optional("description", self.description.as_ref());
-        members.optional("optimizer", self.optimizer.as_ref().map(|optimizer| optimizer.to_json(dump)));
-        members.optional("connectors", self.descriptor.to_json());
-        members.unless_default("no_diagnostics", self.no_diagnostics, self.no_diagnostics);
-        if let Some(uid) = &self.servo_uid {
-            members.always("servo_uid", uid);
-        }
-        let is_shown = |written: bool, is_default: bool| match dump.detail {
-            Detail::Set => written || !is_default,
-            Detail::Full => !is_default,
+        let is_full = dump.detail == Detail::Full;
+        let mut members = serde_json::Map::new();
+        let mut add = |key: &str, value: Json, is_shown: bool| {
+            if is_shown {
+                members.insert(key.to_owned(), value);
+            }
         };
-        if is_shown(self.written.settings, *self.settings == CommonConfig::default()) {
-            members.always("settings", self.settings.to_json(dump));
-        }
-        if is_shown(self.written.checks, self.checks == ChecksConfig::default()) {
-            members.always("checks", self.checks.to_json(dump));
-        }
-        for (name, section) in sections {
-            members.always(&name, section);
-        }
-        members.finish()
+        add("name", json!(self.name), is_full || self.name.is_some());
+        add("description", json!(self.description), is_full || self.description.is_some());
+        let optimizer = self.optimizer.as_ref().map(|optimizer| shown(optimizer, dump));
+        add("optimizer", json!(optimizer), is_full || optimizer.is_some());
+        let connectors = self.descriptor.to_json();
+        add("connectors", json!(connectors), is_full || connectors.is_some());
+        add("no_diagnostics", self.no_diagnostics.into(), is_full || !self.no_diagnostics);
+        add("servo_uid", json!(self.servo_uid), self.servo_uid.is_some());
+        // These two are also shown where they were written and say nothing but the defaults.
+        let (settings, checks) = (self.settings.as_ref(), &self.checks);
+        let is_set = |is_written: bool| is_written && !is_full;
+        add("settings", shown(settings, dump), is_set(self.written.settings) || *settings != CommonConfig::default());
+        add("checks", shown(checks, dump), is_set(self.written.checks) || *checks != ChecksConfig::default());
+        members.extend(sections);
+        members.into()
     }
 
     fn decode(node: &Node, position: Position, options: &LoadOptions<'_>, cx: &mut Decoder<'_>) -> Option<Self> {

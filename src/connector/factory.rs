@@ -9,11 +9,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use schemars::{Schema, SchemaGenerator, json_schema};
-use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use super::{Connector, ConnectorName, Metadata, OptimizerIdentity, ProgressSender, Services};
-use crate::decode::{Decoder, Fields, Node, exposing_secrets};
+use crate::decode::{Decoder, Fields, Keys, Node, Secrets, Show};
 use crate::network::Network;
 
 /// A connector's section of the configuration.
@@ -30,6 +29,11 @@ impl<'a> Section<'a> {
     /// The keys of the section, absent ones filled from the environment; `None` when it is no mapping.
     pub fn fields<'c, 'v>(&self, cx: &'c mut Decoder<'v>) -> Option<Fields<'a, 'c, 'v>> {
         Some(cx.fields(self.node)?.with_environment(self.prefix))
+    }
+
+    /// The whole section, read by its declaration.
+    pub fn keys<T: Keys>(&self, cx: &mut Decoder<'_>) -> Option<T> {
+        self.fields(cx)?.into_keys()
     }
 }
 
@@ -72,9 +76,8 @@ pub struct CommandOutput {
 /// Makes one type of connector.
 #[async_trait]
 pub trait ConnectorFactory: Send + Sync + 'static {
-    /// The validated configuration. Its serialized form is the section as `servo config` shows it, so that
-    /// secrets in it are of type [`Secret`](crate::decode::Secret).
-    type Config: Serialize + Send + Sync + 'static;
+    /// The validated configuration.
+    type Config: Show + Send + Sync + 'static;
 
     fn metadata(&self) -> &Metadata;
 
@@ -135,11 +138,8 @@ pub trait Prepared: Send + Sync {
     /// When the configuration cannot be used in these surroundings.
     fn build(self: Box<Self>, name: ConnectorName, cx: &BuildContext) -> Result<Box<dyn Connector>, BuildError>;
 
-    /// The section as JSON, every key with its value, secrets redacted.
-    fn dump(&self) -> serde_json::Value;
-
-    /// The same with its secrets; for a file that loads back, and nothing else.
-    fn dump_with_secrets(&self) -> serde_json::Value;
+    /// The section as JSON, every key with its value.
+    fn show(&self, secrets: Secrets) -> serde_json::Value;
 
     /// Runs one of the connector's own commands.
     ///
@@ -205,13 +205,8 @@ impl<F: ConnectorFactory> Prepared for PreparedSection<F> {
         self.factory.build(name, self.config, cx)
     }
 
-    fn dump(&self) -> serde_json::Value {
-        // A configuration consists of texts, numbers, lists and maps with text keys; none can fail to serialize.
-        serde_json::to_value(&self.config).unwrap_or_default()
-    }
-
-    fn dump_with_secrets(&self) -> serde_json::Value {
-        exposing_secrets(|| self.dump())
+    fn show(&self, secrets: Secrets) -> serde_json::Value {
+        self.config.show(secrets)
     }
 
     async fn run_command(&self, matches: &clap::ArgMatches, cx: &CommandContext) -> Result<CommandOutput, String> {

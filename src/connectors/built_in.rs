@@ -4,14 +4,13 @@ use async_trait::async_trait;
 use clap::ArgMatches;
 use futures_util::future::BoxFuture;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde::Serialize;
 use serde_json::Value as Json;
 
 use crate::connector::{
     BuildContext, BuildError, CommandContext, CommandOutput, Connector, ConnectorFactory, ConnectorName, Metadata,
     Section,
 };
-use crate::decode::Decoder;
+use crate::decode::{Decoder, Show};
 
 /// The factory of the connectors whose section is a `C`.
 pub(super) struct BuiltIn<C> {
@@ -40,7 +39,7 @@ type RunCommand<C> =
     for<'a> fn(&'a C, &'a ArgMatches, &'a CommandContext) -> BoxFuture<'a, Result<CommandOutput, String>>;
 
 #[async_trait]
-impl<C: Serialize + JsonSchema + Send + Sync + 'static> ConnectorFactory for BuiltIn<C> {
+impl<C: JsonSchema + Show + Send + Sync + 'static> ConnectorFactory for BuiltIn<C> {
     type Config = C;
 
     fn metadata(&self) -> &Metadata {

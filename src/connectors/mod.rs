@@ -40,7 +40,7 @@ mod tests {
     use super::*;
     use crate::assembly::schema::of_connector;
     use crate::connector::{ConnectorName, Prepared, Section};
-    use crate::decode::{Decoder, NoVariables, Node, Origin};
+    use crate::decode::{Decoder, NoVariables, Node, Origin, Secrets};
 
     #[test]
     fn default_and_class_names_are_unique_and_agree() {
@@ -62,7 +62,7 @@ mod tests {
             let node = Node::from_json(&sample, &Origin::whole("sample"));
             let section = Section { name: &name, node: &node, prefix: "SERVO_TESTED_" };
             let prepared = Decoder::run(&NoVariables, |cx| factory.parse(section, cx));
-            let dump = prepared.unwrap_or_else(|problems| panic!("{name}: {problems}")).dump();
+            let dump = prepared.unwrap_or_else(|problems| panic!("{name}: {problems}")).show(Secrets::Redacted);
             let shown = under_shown_names(sample);
             assert!(says(&dump, &shown), "{name}: {shown} is shown as {dump}");
         }
@@ -83,7 +83,9 @@ mod tests {
             let schema = of_connector(*factory);
             let properties = schema["properties"].as_object().expect("a schema has properties");
             let sample = factory.sample();
-            let shown = parse(*factory, &sample).unwrap_or_else(|problems| panic!("{name}: {problems}")).dump();
+            let shown = parse(*factory, &sample)
+                .unwrap_or_else(|problems| panic!("{name}: {problems}"))
+                .show(Secrets::Redacted);
             for key in shown.as_object().expect("a section is a mapping").keys() {
                 assert!(properties.contains_key(key), "{name}.{key} is shown, and not in the schema");
             }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Decode, Decoder, KeyPath, Map, Node, Origin, Problem, TextForm};
+use super::{Decode, Decoder, KeyPath, Keys, Map, Node, Origin, Problem, TextForm};
 
 /// The keys of one mapping while it is being read. Call [`Fields::finish`] last, or [`Fields::ignore_unknown`].
 pub struct Fields<'n, 'c, 'v> {
@@ -10,13 +10,34 @@ pub struct Fields<'n, 'c, 'v> {
     origin: Origin,
     cx: &'c mut Decoder<'v>,
     known: Vec<String>,
-    /// Prefix of the environment variables of absent keys, such as `SERVO_PROMETHEUS_`.
-    prefix: Option<String>,
+    variables: VariableNames,
+}
+
+/// The environment variables that fill absent keys.
+#[derive(Debug, Clone)]
+pub enum VariableNames {
+    None,
+    /// This prefix, such as `SERVO_PROMETHEUS_`, and the key in upper case.
+    Prefix(String),
+    /// Those of these keys alone, by their names.
+    Listed(&'static [(&'static str, &'static str)]),
+}
+
+impl From<&str> for VariableNames {
+    fn from(prefix: &str) -> Self {
+        Self::Prefix(prefix.to_owned())
+    }
+}
+
+impl From<&'static [(&'static str, &'static str)]> for VariableNames {
+    fn from(listed: &'static [(&'static str, &'static str)]) -> Self {
+        Self::Listed(listed)
+    }
 }
 
 impl<'n, 'c, 'v> Fields<'n, 'c, 'v> {
     pub(super) fn new(map: &'n Map, origin: Origin, cx: &'c mut Decoder<'v>) -> Self {
-        Self { map, origin, cx, known: Vec::new(), prefix: None }
+        Self { map, origin, cx, known: Vec::new(), variables: VariableNames::None }
     }
 
     /// Whether a key is in the mapping itself, also with a null value.
@@ -24,10 +45,10 @@ impl<'n, 'c, 'v> Fields<'n, 'c, 'v> {
         self.map.contains(key)
     }
 
-    /// Fills absent keys from variables named `prefix` and the key in upper case.
+    /// Fills absent keys from these variables.
     #[must_use]
-    pub fn with_environment(mut self, prefix: impl Into<String>) -> Self {
-        self.prefix = Some(prefix.into());
+    pub fn with_environment(mut self, variables: impl Into<VariableNames>) -> Self {
+        self.variables = variables.into();
         self
     }
 
@@ -38,29 +59,24 @@ impl<'n, 'c, 'v> Fields<'n, 'c, 'v> {
 
     /// The value of a key that must be there.
     pub fn required<T: Decode>(&mut self, key: &str) -> Option<T> {
-        let value = self.get(key)?;
-        if value.is_none() {
-            self.fail_at(key, "field required");
-        }
-        value
-    }
-
-    /// As [`Self::required`], with the variable that fills the key when absent named outright, also to the reader.
-    pub fn required_from<T: Decode>(&mut self, key: &str, variable: &str) -> Option<T> {
-        let value = self.get_from(key, Some(variable))?;
-        if value.is_none() {
-            self.fail_at_with_hint(
-                key,
-                "field required",
-                format!("the environment variable {variable} can also give it"),
-            );
-        }
-        value
+        self.get_or(key, None, std::convert::identity)
     }
 
     /// The value of a key, or `default` when it is absent. An explicit null is only accepted by optional types.
     pub fn or<T: Decode>(&mut self, key: &str, default: T) -> Option<T> {
         self.get(key).map(|value| value.unwrap_or(default))
+    }
+
+    /// The value of a key, which is made from what is read, or `default` if it is absent. `None` after a problem, which
+    /// it is if the key is absent and has no default.
+    pub fn get_or<W: Decode, T>(&mut self, key: &str, default: Option<T>, value: impl FnOnce(W) -> T) -> Option<T> {
+        if let Some(written) = self.get(key)? {
+            return Some(value(written));
+        }
+        if default.is_none() {
+            self.fail_absent(key);
+        }
+        default
     }
 
     /// The value of a key: `None` after a problem, `Some(None)` when the key is absent.
@@ -104,6 +120,20 @@ impl<'n, 'c, 'v> Fields<'n, 'c, 'v> {
         }))
     }
 
+    /// As [`Self::node`], filled from the variable that belongs to the key.
+    #[expect(clippy::option_option, reason = "a problem and an absent key are two outcomes")]
+    pub fn own_node(&mut self, key: &str, form: TextForm) -> Option<Option<Cow<'n, Node>>> {
+        self.node(key, self.variable(key).as_deref(), form)
+    }
+
+    /// The value of a key that is read elsewhere, where its problems are reported; `None` if it has any.
+    pub fn preview<T: Decode>(&mut self, key: &str, default: T) -> Option<T> {
+        match self.own_node(key, T::TEXT_FORM)? {
+            Some(node) => Decoder::run(self.cx.variables(), |cx| T::decode(&node, cx)).ok(),
+            None => Some(default),
+        }
+    }
+
     /// Marks a key as known without reading it.
     pub fn accept(&mut self, key: &str) {
         self.known.push(key.to_owned());
@@ -134,6 +164,15 @@ impl<'n, 'c, 'v> Fields<'n, 'c, 'v> {
         self.cx
     }
 
+    /// Reads a whole section.
+    pub fn into_keys<T: Keys>(mut self) -> Option<T> {
+        let section = T::read(&mut self);
+        if T::REFUSES_UNKNOWN {
+            self.finish();
+        }
+        section
+    }
+
     /// Reports every key that was never asked for.
     pub fn finish(mut self) {
         let known = std::mem::take(&mut self.known);
@@ -152,7 +191,22 @@ impl<'n, 'c, 'v> Fields<'n, 'c, 'v> {
     pub fn ignore_unknown(self) {}
 
     fn variable(&self, key: &str) -> Option<String> {
-        self.prefix.as_ref().map(|prefix| format!("{prefix}{}", key.to_uppercase()))
+        match &self.variables {
+            VariableNames::None => None,
+            VariableNames::Prefix(prefix) => Some(format!("{prefix}{}", key.to_uppercase())),
+            VariableNames::Listed(names) => {
+                names.iter().find(|(listed, _)| *listed == key).map(|(_, name)| (*name).to_owned())
+            }
+        }
+    }
+
+    /// Records that a required key is absent. A variable with a name of its own is worth telling.
+    fn fail_absent(&mut self, key: &str) {
+        let hint = match (&self.variables, self.variable(key)) {
+            (VariableNames::Listed(_), Some(name)) => Some(format!("the environment variable {name} can also give it")),
+            _ => None,
+        };
+        self.record(KeyPath::new([key]), self.origin(key), "field required".to_owned(), hint);
     }
 
     fn record(&mut self, path: KeyPath, origin: Origin, rule: String, hint: Option<String>) {

@@ -9,17 +9,26 @@
 
 mod decoder;
 mod fields;
+mod keys;
 mod node;
 mod problem;
 mod scalar;
 mod schema;
+mod shorten;
+mod show;
 
 pub use decoder::{Decode, Decoder, NoVariables};
 pub(crate) use decoder::{TextForm, Variables};
 pub(crate) use fields::{Fields, nearest};
+pub(crate) use keys::{
+    Flat, Form, IfSet, Keys, OptionalPath, PathIfSet, Plain, Properties, Written, bounded, default_of, keys, words,
+};
 pub(crate) use node::{Entry, Map, Value};
 pub use node::{Node, Origin};
 pub use problem::{KeyPath, Problem, Problems};
-pub(crate) use scalar::{FilePath, HttpUrl, Secret, StrictInteger, secrets_are_exposed};
-pub use scalar::{exposing_secrets, plain_float};
+pub use scalar::plain_float;
+pub(crate) use scalar::{FilePath, HttpUrl, Secret, StrictInteger};
 pub(crate) use schema::{DEFAULT_FROM, INHERITED, INTEGER_TEXT, NUMBER_TEXT, schema_generator, words};
+pub(crate) use shorten::{shown, shown_with};
+pub(crate) use show::show_serialized;
+pub use show::{Detail, Dump, Secrets, Show};

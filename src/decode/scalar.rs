@@ -1,13 +1,14 @@
 //! Decoding of scalars: texts, booleans, numbers, URLs, paths and secrets, with the coercions that existing
 //! configuration files rely on.
 
-use std::cell::Cell;
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
 
 use serde::{Serialize, Serializer};
 
-use super::{Decode, Decoder, Node, Value};
+use serde_json::Value as Json;
+
+use super::{Decode, Decoder, Node, Secrets, Show, Value};
 
 /// Text; numbers and booleans are turned into text (`true` gives `True`).
 impl Decode for String {
@@ -125,7 +126,7 @@ impl Decode for StrictInteger {
     }
 }
 
-/// A credential. It is not printed by `Debug` or `Display`, and its serialized form is `REDACTED`.
+/// A credential. It is not printed by `Debug` or `Display`, and shown only with [`Secrets::Raw`].
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
@@ -152,36 +153,13 @@ impl fmt::Display for Secret {
     }
 }
 
-impl Serialize for Secret {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(if secrets_are_exposed() { &self.0 } else { "REDACTED" })
-    }
-}
-
-thread_local! {
-    /// Above zero within [`exposing_secrets`], as a serializer cannot be told anything.
-    static EXPOSING: Cell<usize> = const { Cell::new(0) };
-}
-
-/// Serializes with secrets in the clear; for a configuration that has to load back, and nothing else.
-pub fn exposing_secrets<T>(serialize: impl FnOnce() -> T) -> T {
-    /// Ends it on every way out.
-    struct Exposed;
-
-    impl Drop for Exposed {
-        fn drop(&mut self) {
-            EXPOSING.set(EXPOSING.get() - 1);
+impl Show for Secret {
+    fn show(&self, secrets: Secrets) -> Json {
+        match secrets {
+            Secrets::Redacted => self.to_string().into(),
+            Secrets::Raw => self.0.as_str().into(),
         }
     }
-
-    EXPOSING.set(EXPOSING.get() + 1);
-    let _exposed = Exposed;
-    serialize()
-}
-
-/// Whether what is being serialized is to hold its secrets.
-pub(crate) fn secrets_are_exposed() -> bool {
-    EXPOSING.get() > 0
 }
 
 impl Decode for Secret {
@@ -283,6 +261,16 @@ impl Serialize for HttpUrl {
     }
 }
 
+/// The address may hold a password.
+impl Show for HttpUrl {
+    fn show(&self, secrets: Secrets) -> Json {
+        match secrets {
+            Secrets::Redacted => self.redacted().into(),
+            Secrets::Raw => self.text.as_str().into(),
+        }
+    }
+}
+
 impl Decode for HttpUrl {
     fn decode(node: &Node, cx: &mut Decoder<'_>) -> Option<Self> {
         match &node.value {
@@ -319,6 +307,12 @@ impl FilePath {
     /// The path as written, without segments that mean where it already is (`./a//b` is `a/b`).
     pub fn as_path(&self) -> &Path {
         &self.0
+    }
+}
+
+impl Show for FilePath {
+    fn show(&self, _: Secrets) -> Json {
+        self.0.to_string_lossy().into()
     }
 }
 
@@ -403,9 +397,7 @@ mod tests {
     fn a_secret_is_printed_by_nothing() {
         let secret = Secret::new("s3cr3t");
         assert_eq!(format!("{secret} {secret:?}"), "REDACTED REDACTED");
-        let serialized = || serde_json::to_string(&secret).unwrap();
-        assert_eq!(serialized(), "\"REDACTED\"");
-        assert_eq!(exposing_secrets(serialized), "\"s3cr3t\"");
-        assert_eq!(serialized(), "\"REDACTED\"");
+        assert_eq!(secret.show(Secrets::Redacted), "REDACTED");
+        assert_eq!(secret.show(Secrets::Raw), "s3cr3t");
     }
 }

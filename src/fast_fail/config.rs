@@ -1,74 +1,55 @@
 //! How fast fail is configured, and when it checks.
 
-use schemars::JsonSchema;
-use serde::{Serialize, Serializer};
+use std::borrow::Cow;
 
-use crate::decode::{DEFAULT_FROM, Decode, Decoder, Node, TextForm};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde_json::{Map, Value as Json};
+
+use crate::decode::{DEFAULT_FROM, Decode, Decoder, Fields, Form, Node, Properties, Secrets, Show, Written, keys};
 use crate::types::Duration;
-
-/// The time between two checks when none is configured.
-const DEFAULT_PERIOD: Duration = Duration::from_secs(60);
 
 /// The least time between two checks: a period of 0 means "as often as possible", not "all the time".
 const LEAST_PERIOD: Duration = Duration::from_micros(100_000);
 
-/// When a measurement that violates an objective is ended early.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-#[schemars(default, deny_unknown_fields)]
-pub struct FastFailConfig {
-    /// Whether nothing is judged; 0 or 1 in configuration.
-    #[serde(serialize_with = "as_integer")]
-    #[schemars(with = "i64", range(min = 0, max = 1))]
-    pub disabled: bool,
-    /// Time between two checks.
-    pub period: Duration,
-    /// Length of the window that each check looks at; that of the period when not said.
-    #[schemars(with = "Option<Duration>", transform = defaults_to_period)]
-    pub span: Duration,
-    /// No check before this time has passed.
-    pub skip: Duration,
-    /// Whether a value of exactly 0 counts as no value.
-    pub treat_zero_as_missing: bool,
-}
+const DEFAULT_PERIOD: Duration = Duration::from_secs(60);
 
-impl Default for FastFailConfig {
-    fn default() -> Self {
-        Self {
-            disabled: false,
-            period: DEFAULT_PERIOD,
-            span: DEFAULT_PERIOD,
-            skip: Duration::ZERO,
-            treat_zero_as_missing: false,
-        }
+keys! {
+    /// When a measurement that violates an objective is ended early.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct FastFailConfig {
+        /// Whether nothing is judged; 0 or 1 in configuration.
+        pub disabled: bool as ZeroOrOne = false,
+        /// Time between two checks.
+        pub period: Duration = DEFAULT_PERIOD,
+        /// Length of the window that each check looks at; that of the period when not said.
+        pub span: Duration as LikePeriod = DEFAULT_PERIOD,
+        /// No check before this time has passed.
+        pub skip: Duration = Duration::ZERO,
+        /// Whether a value of exactly 0 counts as no value.
+        pub treat_zero_as_missing: bool = false,
     }
+    default: all;
 }
 
-impl Decode for FastFailConfig {
-    const TEXT_FORM: TextForm = TextForm::Json;
+/// The form of a duration that is that of `period` when it is absent or null.
+struct LikePeriod;
 
-    fn decode(node: &Node, cx: &mut Decoder<'_>) -> Option<Self> {
-        let mut fields = cx.fields(node)?;
-        let disabled = fields.or("disabled", ZeroOrOne(false));
-        let period = fields.or("period", DEFAULT_PERIOD);
-        let span: Option<Option<Duration>> = fields.or("span", None);
-        let skip = fields.or("skip", Duration::ZERO);
-        let treat_zero_as_missing = fields.or("treat_zero_as_missing", false);
-        fields.finish();
-        let period = period?;
-        Some(Self {
-            disabled: disabled?.0,
-            period,
-            span: span?.unwrap_or(period),
-            skip: skip?,
-            treat_zero_as_missing: treat_zero_as_missing?,
-        })
+impl Form<Duration> for LikePeriod {
+    fn read(key: &'static str, _: Option<Duration>, fields: &mut Fields<'_, '_, '_>) -> Option<Duration> {
+        let period = fields.preview("period", DEFAULT_PERIOD);
+        let span: Option<Duration> = fields.or(key, None)?;
+        span.or(period)
     }
-}
 
-/// A default that depends on another key.
-fn defaults_to_period(schema: &mut schemars::Schema) {
-    schema.remove("default");
-    schema.insert(DEFAULT_FROM.to_owned(), "period".into());
+    fn show(key: &'static str, value: &Duration, secrets: Secrets, members: &mut Map<String, Json>) {
+        members.insert(key.to_owned(), value.show(secrets));
+    }
+
+    fn describe(key: &'static str, documentation: &str, _: Option<&Duration>, properties: &mut Properties<'_>) {
+        let mut schema = properties.generator().subschema_for::<Option<Duration>>();
+        schema.insert(DEFAULT_FROM.to_owned(), "period".into());
+        properties.add_schema(key, documentation, Some(Json::Null), schema);
+    }
 }
 
 /// A switch that is written as a number.
@@ -88,9 +69,33 @@ impl Decode for ZeroOrOne {
     }
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
-fn as_integer<S: Serializer>(switch: &bool, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_u8(u8::from(*switch))
+impl Written for ZeroOrOne {
+    type Value = bool;
+
+    fn value(self) -> bool {
+        self.0
+    }
+
+    fn show(value: &bool, _: Secrets) -> Json {
+        u8::from(*value).into()
+    }
+}
+
+impl JsonSchema for ZeroOrOne {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "ZeroOrOne".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let mut schema = generator.subschema_for::<i64>();
+        schema.insert("minimum".to_owned(), 0.into());
+        schema.insert("maximum".to_owned(), 1.into());
+        schema
+    }
 }
 
 /// When to check during one measurement.

@@ -32,3 +32,5 @@ pub(crate) use objects::workload::{Condition, Workload, WorkloadProgress};
 pub(crate) use sidecar::plan::{
     PROXY_PORT_NAME, PortName, SIDECAR_METRICS_PORT, SIDECAR_NAME, SIDECAR_PORT, SidecarError,
 };
+
+crate::decode::show_serialized!(ContainerName, DnsSubdomain, SpelledKind);

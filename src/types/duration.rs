@@ -1,5 +1,6 @@
 //! Signed time spans and their text: `1h30m`, `500ms`, `2y4mm3d`.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::iter::Sum;
 use std::ops::{Add, Neg, Sub};
@@ -8,7 +9,7 @@ use std::str::FromStr;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 
-use crate::decode::{Decode, Decoder, Node, Value};
+use crate::decode::{Decode, Decoder, Node, Value, Written};
 
 const MICROS_PER_SECOND: i128 = 1_000_000;
 const SECOND: u128 = 1_000_000;
@@ -288,7 +289,7 @@ impl JsonSchema for Duration {
         true
     }
 
-    fn schema_name() -> std::borrow::Cow<'static, str> {
+    fn schema_name() -> Cow<'static, str> {
         "Duration".into()
     }
 
@@ -322,6 +323,42 @@ impl Decode for Duration {
             }
         };
         decoded.map_err(|error| cx.invalid_unquoted(node, error.to_string())).ok()
+    }
+}
+
+/// A duration above zero.
+pub(crate) struct PositiveDuration(Duration);
+
+impl Decode for PositiveDuration {
+    fn decode(node: &Node, cx: &mut Decoder<'_>) -> Option<Self> {
+        let duration = Duration::decode(node, cx)?;
+        if duration <= Duration::ZERO {
+            cx.invalid(node, "a duration above zero is needed, such as 1m");
+            return None;
+        }
+        Some(Self(duration))
+    }
+}
+
+impl Written for PositiveDuration {
+    type Value = Duration;
+
+    fn value(self) -> Duration {
+        self.0
+    }
+}
+
+impl JsonSchema for PositiveDuration {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "PositiveDuration".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        generator.subschema_for::<Duration>()
     }
 }
 

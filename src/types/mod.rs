@@ -36,7 +36,7 @@ pub(crate) use decimal::decimal_text;
 pub use decimal::parse_decimal;
 pub use description::Description;
 pub use duration::Duration;
-pub(crate) use duration::DurationError;
+pub(crate) use duration::{DurationError, PositiveDuration};
 pub use measurement::Measurement;
 pub use metric::{Metric, Unit};
 pub(crate) use operation::Operation;
@@ -55,3 +55,15 @@ pub(crate) use slo::SloKeep;
 pub use slo::{SloCondition, SloInput};
 pub(crate) use text::{quoted, series_text};
 pub use time::UnixTime;
+
+crate::decode::show_serialized!(
+    ByteSize,
+    Core,
+    Duration,
+    EnvironmentSetting,
+    KubernetesCpuSetting,
+    KubernetesMemorySetting,
+    ReplicasSetting,
+    Severity,
+    Unit,
+);

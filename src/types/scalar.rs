@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 use serde_json::Value as Json;
 
 use super::text::quoted;
-use crate::decode::{Decode, Decoder, Node, Value, plain_float};
+use crate::decode::{Decode, Decoder, Node, Secrets, Show, Value, plain_float};
 
 /// A number as written: integers and floats are kept apart, and compare by value.
 #[derive(Debug, Clone, Copy)]
@@ -51,6 +51,12 @@ impl PartialOrd for Number {
 }
 
 /// Plain text: `1`, `1.0`, `1e-05`.
+impl Show for Number {
+    fn show(&self, _: Secrets) -> Json {
+        self.to_json()
+    }
+}
+
 impl fmt::Display for Number {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

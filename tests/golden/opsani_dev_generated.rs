@@ -1,10 +1,10 @@
 //! Sections of `opsani_dev`, and the configurations that are made of them.
 
-use serde::Serialize;
 use serde_json::{Value, json};
+use servox::internals::config::Secrets;
 use servox::internals::connector::{ConnectorName, Section};
 use servox::internals::connectors::opsani_dev::{OpsaniDevConfig, compose};
-use servox::internals::decode::{Decoder, NoVariables, Node, Origin, Problems};
+use servox::internals::decode::{Decoder, NoVariables, Node, Origin, Problems, Show};
 
 use crate::settings_validation::check_problems;
 use crate::support::{expect_equal, is_marked, is_validation_error, text};
@@ -29,7 +29,7 @@ fn parse(section: &Value) -> Result<OpsaniDevConfig, Problems> {
 
 fn check_generated(case: &Value, config: &OpsaniDevConfig) -> Result<(), String> {
     let output = &case["output"];
-    expect_equal("config", &output["config"], &json!(config))?;
+    expect_equal("config", &output["config"], &config.show(Secrets::Raw))?;
     expect("kubernetes", &output["kubernetes"], compose::kubernetes(config))?;
     expect("kube_metrics", &output["kube_metrics"], compose::kube_metrics(config))?;
     let mut prometheus = output["prometheus"].clone();
@@ -42,9 +42,9 @@ fn check_generated(case: &Value, config: &OpsaniDevConfig) -> Result<(), String>
 }
 
 /// Compares what was made, or finds that nothing could be.
-fn expect<T: Serialize>(what: &str, expected: &Value, got: Result<T, compose::ComposeError>) -> Result<(), String> {
+fn expect<T: Show>(what: &str, expected: &Value, got: Result<T, compose::ComposeError>) -> Result<(), String> {
     match (expected.get("error"), got) {
-        (None, Ok(got)) => expect_equal(what, expected, &json!(got)),
+        (None, Ok(got)) => expect_equal(what, expected, &got.show(Secrets::Raw)),
         (Some(_), Err(_)) => Ok(()),
         (None, Err(error)) => Err(format!("{what}: {error}")),
         (Some(error), Ok(_)) => Err(format!("{what}: expected {error}")),
@@ -52,6 +52,6 @@ fn expect<T: Serialize>(what: &str, expected: &Value, got: Result<T, compose::Co
 }
 
 fn check_round_trip(config: &OpsaniDevConfig) -> Result<(), String> {
-    let again = parse(&json!(config)).map_err(|problems| problems.to_string())?;
+    let again = parse(&config.show(Secrets::Raw)).map_err(|problems| problems.to_string())?;
     expect_equal("config", config, &again)
 }

@@ -5,13 +5,13 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use serde::Serialize;
 use serde_json::{Value, json};
+use servox::internals::config::Secrets;
 use servox::internals::connector::{
     Adjust, AdjustRequest, BuildContext, BuildError, Connector, ConnectorFactory, ConnectorName, Describe,
     DescribeRequest, ErasedFactory, EventContext, EventError, Measure, MeasureRequest, Metadata, Section,
 };
-use servox::internals::decode::{Decode, Decoder, NoVariables, Node, Origin};
+use servox::internals::decode::{Decode, Decoder, NoVariables, Node, Origin, Show};
 use servox::internals::types::{
     Component, Control, CpuSetting, Description, EnumSetting, Measurement, MemorySetting, Metric, Point, Reading,
     ReplicasSetting, Setting, TimeSeries, Unit, UnixTime,
@@ -48,8 +48,13 @@ static METADATA: LazyLock<Metadata> = LazyLock::new(|| Metadata {
 
 struct ToyFactory;
 
-#[derive(Serialize)]
 struct ToyConfig {}
+
+impl Show for ToyConfig {
+    fn show(&self, _: Secrets) -> Value {
+        json!({})
+    }
+}
 
 impl ConnectorFactory for ToyFactory {
     type Config = ToyConfig;

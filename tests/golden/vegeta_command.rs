@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde_json::Value;
+use servox::internals::config::Secrets;
 use servox::internals::connector::{ConnectorName, Section};
 use servox::internals::connectors::vegeta::{AttackCommand, VegetaConfig};
+use servox::internals::decode::Show as _;
 use servox::internals::decode::{Decoder, NoVariables, Node, Origin, Problems};
 use servox::internals::types::Duration;
 
@@ -98,14 +100,12 @@ fn command(
         Value::Null => Duration::ZERO,
         duration => decoded(duration)?,
     };
-    let dump = servox::internals::decode::exposing_secrets(|| serde_json::to_value(config))
-        .map_err(|error| error.to_string())?;
+    let dump = config.show(Secrets::Raw);
     Ok(AttackCommand::new(config, duration, decoded(&dump["reporting_interval"])?))
 }
 
 fn check_config(expected: &Value, config: &VegetaConfig, folder: &Path) -> Result<(), String> {
-    let dump = servox::internals::decode::exposing_secrets(|| serde_json::to_value(config))
-        .map_err(|error| error.to_string())?;
+    let dump = config.show(Secrets::Raw);
     for (key, expected) in expected.as_object().into_iter().flatten() {
         let got = match &dump[key] {
             Value::String(text) if key == "targets" => below(folder, text).into(),

@@ -207,7 +207,7 @@ impl Truth {
         let node = Node::from_json(&simulation(args), &Origin::whole("demo"));
         let name = ConnectorName::new("simulation");
         let section = Section { name: &name, node: &node, prefix: "" };
-        let config = Decoder::run(&NoVariables, |cx| SimulationConfig::parse(section, cx));
+        let config = Decoder::run(&NoVariables, |cx| section.keys::<SimulationConfig>(cx));
         let config = config.map_err(|problems| CliError::Configuration { file: "demo".into(), problems })?;
         let optimum = config.service().optimum(config.ranges(), |settings, _| cost(settings), holds);
         Ok(Self { service: config.service(), optimum })

@@ -16,7 +16,7 @@ use crate::cli::render::banner::{Facts, Look, ServoFacts, banner};
 use crate::cli::render::output::Output;
 use crate::config::{Detail, Dump, Environment, OptimizerConfig, OptimizerRequirement, Secrets, variables};
 use crate::connector::ProgressSender;
-use crate::decode::HttpUrl;
+use crate::decode::{HttpUrl, shown};
 use crate::endpoints::{self, Endpoints, Source};
 use crate::logging::LogBuffer;
 use crate::runner::{self, Confirm, LogSource, Observer, RunOptions, RunOutcome, Signals};
@@ -182,7 +182,7 @@ fn facts<'a>(servos: &[Servo], cx: &'a Context) -> Facts<'a> {
 
 fn servo_facts(servo: &Servo) -> ServoFacts {
     let config = servo.config();
-    let settings = config.settings.to_json(Dump { secrets: Secrets::Redacted, detail: Detail::Set });
+    let settings = shown(config.settings.as_ref(), Dump { secrets: Secrets::Redacted, detail: Detail::Set });
     ServoFacts {
         optimizer: servo.services().optimizer.as_ref().map(|identity| identity.id.clone()).unwrap_or_default(),
         base_url: config.optimizer.as_ref().and_then(OptimizerConfig::base_url).map(HttpUrl::redacted),

@@ -1,12 +1,11 @@
 //! The section of an external connector: whatever the schema of its executable permits.
 
-use serde::{Serialize, Serializer};
 use serde_json::Value as Json;
 
 use super::schema::SectionSchema;
 use super::validate::check;
 use crate::connector::Section;
-use crate::decode::{Decoder, Entry, Map, Node, TextForm, Value, secrets_are_exposed};
+use crate::decode::{Decoder, Entry, Map, Node, Secrets, Show, TextForm, Value};
 
 /// A valid section with its defaults.
 #[derive(Debug, Clone, PartialEq)]
@@ -62,10 +61,12 @@ fn text_form(property: &Json) -> TextForm {
     if property.get("type").and_then(Json::as_str) == Some("string") { TextForm::Text } else { TextForm::JsonOrText }
 }
 
-/// As `servo config` shows it.
-impl Serialize for ExternalConfig {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if secrets_are_exposed() { self.section.serialize(serializer) } else { self.redacted.serialize(serializer) }
+impl Show for ExternalConfig {
+    fn show(&self, secrets: Secrets) -> Json {
+        match secrets {
+            Secrets::Raw => self.section.clone(),
+            Secrets::Redacted => self.redacted.clone(),
+        }
     }
 }
 
@@ -76,7 +77,7 @@ mod tests {
     use super::*;
     use crate::config::Environment;
     use crate::connector::ConnectorName;
-    use crate::decode::{Origin, exposing_secrets};
+    use crate::decode::Origin;
 
     fn parse(section: &Json, variables: &[(&str, &str)]) -> Result<ExternalConfig, String> {
         let schema = SectionSchema::new(&json!({
@@ -106,9 +107,9 @@ mod tests {
     #[test]
     fn what_is_shown_has_its_secrets_redacted() {
         let config = parse(&json!({ "host": "h", "password": "s3cr3t" }), &[]).expect("valid");
-        let shown = serde_json::to_value(&config).expect("plain data");
+        let shown = config.show(Secrets::Redacted);
         assert_eq!(shown, json!({ "host": "h", "password": "REDACTED", "port": 6379 }));
-        let raw = exposing_secrets(|| serde_json::to_value(&config)).expect("plain data");
+        let raw = config.show(Secrets::Raw);
         assert_eq!(raw["password"], "s3cr3t");
     }
 

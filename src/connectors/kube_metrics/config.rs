@@ -1,82 +1,43 @@
 //! The section of a `kube_metrics` connector.
 
-use schemars::JsonSchema;
-use serde::Serialize;
-
 use super::metric::KubeMetric;
-use crate::connector::Section;
-use crate::decode::{Decoder, FilePath};
+use crate::decode::{FilePath, keys};
 use crate::k8s::{DnsSubdomain, SpelledKind, tuning_pod_name};
 use crate::types::Duration;
 
-/// Measures by the metrics API of Kubernetes.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
-#[schemars(deny_unknown_fields)]
-pub struct KubeMetricsConfig {
-    /// Free text.
-    pub description: Option<String>,
-    /// Namespace of the workload. Required.
-    pub namespace: DnsSubdomain,
-    /// Name of the workload. Required.
-    pub name: String,
-    /// Kind of the workload; default `Deployment`.
-    #[schemars(default = "SpelledKind::deployment")]
-    pub kind: SpelledKind,
-    /// Name of the container that is measured; needed where pods have several.
-    pub container: Option<String>,
-    /// The metrics to measure, in this order; default all. Requests and limits are measured of the pods that the
-    /// metrics API knows, so that they take a usage or saturation of the same pods beside them.
-    #[schemars(default = "all_metrics")]
-    pub metrics_to_collect: Vec<KubeMetric>,
-    /// Time between the beginnings of two samples; default `1m`, which is as fine as metrics servers usually are.
-    #[schemars(default = "default_frequency")]
-    pub metric_collection_frequency: Duration,
-    /// Path of a kubeconfig file; without it, `KUBECONFIG`, the file in the home directory or the pod's own access.
-    pub kubeconfig: Option<FilePath>,
-    /// Context of the kubeconfig file; without it, the one that the file calls current.
-    pub context: Option<String>,
-}
-
-/// The frequency when none is given.
+/// As fine as metrics servers usually are.
 pub(crate) const DEFAULT_FREQUENCY: Duration = Duration::from_secs(60);
 
-fn default_frequency() -> Duration {
-    DEFAULT_FREQUENCY
-}
-
-fn all_metrics() -> Vec<KubeMetric> {
-    KubeMetric::all().collect()
+keys! {
+    /// Measures by the metrics API of Kubernetes.
+    #[derive(Debug, Clone, PartialEq)]
+    pub struct KubeMetricsConfig {
+        /// Free text.
+        pub description: Option<String> = None,
+        /// Namespace of the workload. Required.
+        pub namespace: DnsSubdomain,
+        /// Name of the workload. Required.
+        pub name: String,
+        /// Kind of the workload; default `Deployment`.
+        pub kind: SpelledKind = SpelledKind::deployment(),
+        /// Name of the container that is measured; needed where pods have several.
+        pub container: Option<String> = None,
+        /// The metrics to measure, in this order; default all. Requests and limits are measured of the pods that the
+        /// metrics API knows, so that they take a usage or saturation of the same pods beside them.
+        pub metrics_to_collect: Vec<KubeMetric> = KubeMetric::all().collect(),
+        /// Time between the beginnings of two samples; default `1m`, which is as fine as metrics servers usually are.
+        pub metric_collection_frequency: Duration = DEFAULT_FREQUENCY,
+        /// Path of a kubeconfig file; without it, `KUBECONFIG`, the file in the home directory or the pod's own access.
+        pub kubeconfig: Option<FilePath> = None,
+        /// Context of the kubeconfig file; without it, the one that the file calls current.
+        pub context: Option<String> = None,
+    }
 }
 
 impl KubeMetricsConfig {
     /// The name that the tuning pod of the workload has.
     pub(super) fn tuning_pod(&self) -> String {
         tuning_pod_name(&self.name)
-    }
-
-    pub(super) fn parse(section: Section<'_>, cx: &mut Decoder<'_>) -> Option<Self> {
-        let mut fields = section.fields(cx)?;
-        let description = fields.or("description", None);
-        let namespace = fields.required("namespace");
-        let name = fields.required("name");
-        let kind = fields.or("kind", SpelledKind::deployment());
-        let container = fields.or("container", None);
-        let metrics_to_collect = fields.or("metrics_to_collect", all_metrics());
-        let metric_collection_frequency = fields.or("metric_collection_frequency", default_frequency());
-        let kubeconfig = fields.or("kubeconfig", None);
-        let context = fields.or("context", None);
-        fields.finish();
-        Some(Self {
-            description: description?,
-            namespace: namespace?,
-            name: name?,
-            kind: kind?,
-            container: container?,
-            metrics_to_collect: metrics_to_collect?,
-            metric_collection_frequency: metric_collection_frequency?,
-            kubeconfig: kubeconfig?,
-            context: context?,
-        })
     }
 }
 
@@ -86,15 +47,15 @@ mod tests {
 
     use super::*;
     use crate::config::Environment;
-    use crate::connector::ConnectorName;
-    use crate::decode::{Node, Origin};
+    use crate::connector::{ConnectorName, Section};
+    use crate::decode::{Decoder, Node, Origin, Secrets, Show as _};
 
     fn parse(section: &Json, variables: &[(&str, &str)]) -> Result<KubeMetricsConfig, String> {
         let environment = Environment::from_pairs(variables.iter().copied());
         let node = Node::from_json(section, &Origin::whole("test"));
         let name = ConnectorName::new("kube_metrics");
         let section = Section { name: &name, node: &node, prefix: "SERVO_KUBE_METRICS_" };
-        Decoder::run(&environment, |cx| cx.within("kube_metrics", |cx| KubeMetricsConfig::parse(section, cx)))
+        Decoder::run(&environment, |cx| cx.within("kube_metrics", |cx| section.keys(cx)))
             .map_err(|problems| problems.to_string())
     }
 
@@ -103,7 +64,7 @@ mod tests {
         let config = parse(&json!({ "namespace": "default", "name": 7 }), &[]).expect("valid");
         assert_eq!((config.name.as_str(), config.kind.as_str()), ("7", "Deployment"));
         assert_eq!(config.metrics_to_collect.len(), 18);
-        let shown = serde_json::to_value(&config).expect("plain data");
+        let shown = config.show(Secrets::Redacted);
         assert_eq!(shown["metric_collection_frequency"], "1m");
         assert_eq!(parse(&shown, &[]), Ok(config));
     }

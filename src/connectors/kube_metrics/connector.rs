@@ -152,7 +152,7 @@ mod tests {
         let node = Node::from_json(&section, &Origin::whole("test"));
         let name = ConnectorName::new("kube_metrics");
         let section = Section { name: &name, node: &node, prefix: "SERVO_KUBE_METRICS_" };
-        let config = Decoder::run(&NoVariables, |cx| KubeMetricsConfig::parse(section, cx)).unwrap();
+        let config = Decoder::run(&NoVariables, |cx| section.keys::<KubeMetricsConfig>(cx)).unwrap();
         KubeMeter::new(config)
     }
 

@@ -117,6 +117,8 @@ impl fmt::Display for KubeMetric {
     }
 }
 
+crate::decode::show_serialized!(KubeMetric);
+
 impl Serialize for KubeMetric {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)

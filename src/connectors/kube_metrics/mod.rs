@@ -28,7 +28,7 @@ use connector::KubeMeter;
 
 pub(super) static FACTORY: BuiltIn<KubeMetricsConfig> = BuiltIn {
     metadata: &METADATA,
-    parse: KubeMetricsConfig::parse,
+    parse: |section, cx| section.keys(cx),
     build: |name, config, _| Ok(MeterConnector::boxed(name, &METADATA, KubeMeter::new(config))),
     sample: || {
         json!({

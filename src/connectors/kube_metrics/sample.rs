@@ -342,7 +342,7 @@ mod tests {
         let section = json!({ "namespace": "default", "name": "web", "container": container });
         let node = Node::from_json(&section, &Origin::whole("test"));
         let section = Section { name: &ConnectorName::new("kube_metrics"), node: &node, prefix: "SERVO_KUBE_METRICS_" };
-        Decoder::run(&NoVariables, |cx| KubeMetricsConfig::parse(section, cx)).expect("valid")
+        Decoder::run(&NoVariables, |cx| section.keys::<KubeMetricsConfig>(cx)).expect("valid")
     }
 
     fn wanted(names: &[&str]) -> Wanted {

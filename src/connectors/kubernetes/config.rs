@@ -34,6 +34,8 @@ pub struct KubernetesConfig {
     pub deployments: Option<Vec<WorkloadConfig>>,
 }
 
+crate::decode::show_serialized!(KubernetesConfig);
+
 impl KubernetesConfig {
     pub(super) fn parse(section: Section<'_>, cx: &mut Decoder<'_>) -> Option<Self> {
         let mut fields = section.fields(cx)?;

@@ -1,14 +1,17 @@
 //! The section of an `opsani_dev` connector.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Serialize, Serializer};
+use serde_json::{Map, Value as Json};
 
 use crate::connector::Section;
 use crate::connectors::kubernetes::{ContainerCpu, DEFAULT_TIMEOUT, StaticVariables};
 use crate::connectors::prometheus::HttpConfig;
-use crate::decode::{Decode, Decoder, Fields, HttpUrl, Node, TextForm, Value, secrets_are_exposed};
+use crate::decode::{
+    Decode, Decoder, Fields, Form, HttpUrl, IfSet, Node, Properties, Secrets, Show, TextForm, Value, Written, keys,
+};
 use crate::k8s::{SpelledKind, WorkloadKind};
 use crate::types::{ByteSize, Core, Duration, EnvironmentSetting, KubernetesCpuSetting, KubernetesMemorySetting};
 
@@ -18,171 +21,96 @@ pub(crate) const DEFAULT_PROMETHEUS: &str = "http://localhost:9090";
 /// The image of the Envoy sidecar when none is given.
 pub(crate) const DEFAULT_ENVOY_IMAGE: &str = "opsani/envoy-proxy:v1.24.0";
 
-/// Optimizes a single service by a tuning instance and an Envoy sidecar.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
-#[schemars(deny_unknown_fields, transform = name_workload)]
-pub struct OpsaniDevConfig {
-    /// Free text.
-    pub description: Option<String>,
-    /// Namespace of the workload. Required.
-    pub namespace: String,
-    /// Name of the workload, also written `deployment`. Required.
-    #[schemars(with = "Option<String>", transform = not_null)]
-    pub workload_name: String,
-    /// Kind of the workload; `Deployment` is all there is.
-    #[schemars(schema_with = "deployment_kind", default = "SpelledKind::deployment")]
-    pub workload_kind: SpelledKind,
-    /// Name of the container that is optimized. Required.
-    pub container: String,
-    /// Name of the service that sends traffic to the workload. Required.
-    pub service: String,
-    /// Port of the service; needed where it has several.
-    pub port: Option<ServicePort>,
-    /// Cores of the container; the step is `125m` when none is given. Required.
-    #[schemars(schema_with = "cpu_schema")]
-    pub cpu: KubernetesCpuSetting,
-    /// Memory of the container; the step is `128Mi` when none is given. Required.
-    #[schemars(schema_with = "memory_schema")]
-    pub memory: KubernetesMemorySetting,
-    /// What is adjusted in the environment of the container.
-    pub env: Option<Vec<EnvironmentSetting>>,
-    /// Variables that the tuning pod has and the workload has not.
-    pub static_environment_variables: Option<StaticVariables>,
-    /// Where Prometheus is; default `http://localhost:9090`.
-    #[schemars(with = "String", default = "default_prometheus")]
-    pub prometheus_base_url: PrometheusAddress,
-    /// Credentials, TLS, headers and parameters of the requests to Prometheus.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub prometheus_http_config: Option<HttpConfig>,
-    /// Image of the Envoy sidecar that a remedy adds.
-    #[schemars(default = "default_envoy_image")]
-    pub envoy_sidecar_image: String,
-    /// How long the workload and its tuning pod may take to become ready; default `5m`.
-    #[schemars(default = "default_timeout")]
-    pub timeout: Duration,
-    /// How long the tuning pod is watched after an adjustment, unless the optimizer says so; not at all when absent.
-    pub settlement: Option<Duration>,
-    /// Whether messages about a failure carry the logs of its containers; default false.
-    #[schemars(default)]
-    pub container_logs_in_error_status: bool,
-    /// Whether a tuning pod is adjusted beside the workload; default true. Without one, nothing is adjusted.
-    #[schemars(default = "on")]
-    pub create_tuning_pod: bool,
-}
-
 const CPU_STEP_MILLIS: i64 = 125;
 
 const MEMORY_STEP: ByteSize = ByteSize(128 << 20);
 
-fn default_prometheus() -> &'static str {
-    DEFAULT_PROMETHEUS
-}
-
-fn default_envoy_image() -> &'static str {
-    DEFAULT_ENVOY_IMAGE
-}
-
-fn default_timeout() -> Duration {
-    DEFAULT_TIMEOUT
-}
-
-fn on() -> bool {
-    true
-}
-
-fn deployment_kind(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({ "type": "string", "pattern": "^[Dd]eployment$" })
-}
-
-fn cpu_schema(generator: &mut SchemaGenerator) -> Schema {
-    KubernetesCpuSetting::schema_with_step(&Core::from_millis(CPU_STEP_MILLIS), generator)
-}
-
-fn memory_schema(generator: &mut SchemaGenerator) -> Schema {
-    KubernetesMemorySetting::schema_with_step(&MEMORY_STEP, generator)
-}
-
-fn not_null(schema: &mut Schema) {
-    schema.insert("type".to_owned(), "string".into());
-}
-
-/// The name of the workload has two keys, of which one is needed.
-fn name_workload(schema: &mut Schema) {
-    let Some(properties) = schema.get_mut("properties").and_then(serde_json::Value::as_object_mut) else { return };
-    if let Some(name) = properties.get("workload_name").cloned() {
-        properties.insert("deployment".to_owned(), name);
+keys! {
+    /// Optimizes a single service by a tuning instance and an Envoy sidecar.
+    #[derive(Debug, Clone, PartialEq)]
+    pub struct OpsaniDevConfig {
+        /// Free text.
+        pub description: Option<String> = None,
+        /// Namespace of the workload. Required.
+        pub namespace: String,
+        /// Name of the workload, also written `deployment`. Required.
+        pub workload_name: String as WorkloadName,
+        /// Kind of the workload; `Deployment` is all there is.
+        pub workload_kind: SpelledKind as DeploymentKind = SpelledKind::deployment(),
+        /// Name of the container that is optimized. Required.
+        pub container: String,
+        /// Name of the service that sends traffic to the workload. Required.
+        pub service: String,
+        /// Port of the service; needed where it has several.
+        pub port: Option<ServicePort> = None,
+        /// Cores of the container; the step is `125m` when none is given. Required.
+        pub cpu: KubernetesCpuSetting as Cpu,
+        /// Memory of the container; the step is `128Mi` when none is given. Required.
+        pub memory: KubernetesMemorySetting as Memory,
+        /// What is adjusted in the environment of the container.
+        pub env: Option<Vec<EnvironmentSetting>> = None,
+        /// Variables that the tuning pod has and the workload has not.
+        pub static_environment_variables: Option<StaticVariables> = None,
+        /// Where Prometheus is; default `http://localhost:9090`.
+        pub prometheus_base_url: PrometheusAddress = PrometheusAddress(DEFAULT_PROMETHEUS.to_owned()),
+        /// Credentials, TLS, headers and parameters of the requests to Prometheus.
+        pub prometheus_http_config: Option<HttpConfig> as IfSet = None,
+        /// Image of the Envoy sidecar that a remedy adds.
+        pub envoy_sidecar_image: String = DEFAULT_ENVOY_IMAGE.to_owned(),
+        /// How long the workload and its tuning pod may take to become ready; default `5m`.
+        pub timeout: Duration = DEFAULT_TIMEOUT,
+        /// How long the tuning pod is watched after an adjustment, unless the optimizer says so; not at all when absent.
+        pub settlement: Option<Duration> = None,
+        /// Whether messages about a failure carry the logs of its containers; default false.
+        pub container_logs_in_error_status: bool = false,
+        /// Whether a tuning pod is adjusted beside the workload; default true. Without one, nothing is adjusted.
+        pub create_tuning_pod: bool = true,
     }
-    let either = serde_json::json!([{ "required": ["deployment"] }, { "required": ["workload_name"] }]);
-    schema.insert("oneOf".to_owned(), either);
 }
 
 impl OpsaniDevConfig {
     pub fn parse(section: Section<'_>, cx: &mut Decoder<'_>) -> Option<Self> {
-        let mut fields = section.fields(cx)?;
-        let description = fields.or("description", None);
-        let namespace = fields.required("namespace");
-        let workload_name = workload_name(&mut fields);
-        let workload_kind = fields.or("workload_kind", DeploymentKind(SpelledKind::deployment()));
-        let container = fields.required("container");
-        let service = fields.required("service");
-        let port = fields.or("port", None);
-        let cpu = fields.required("cpu");
-        let memory = fields.required("memory");
-        let env = fields.or("env", None);
-        let static_environment_variables = fields.or("static_environment_variables", None);
-        let prometheus_base_url = fields.or("prometheus_base_url", PrometheusAddress(DEFAULT_PROMETHEUS.to_owned()));
-        let prometheus_http_config = fields.or("prometheus_http_config", None);
-        let envoy_sidecar_image = fields.or("envoy_sidecar_image", DEFAULT_ENVOY_IMAGE.to_owned());
-        let timeout = fields.or("timeout", DEFAULT_TIMEOUT);
-        let settlement = fields.or("settlement", None);
-        let container_logs_in_error_status = fields.or("container_logs_in_error_status", false);
-        let create_tuning_pod = fields.or("create_tuning_pod", true);
-        fields.finish();
-        let (DeploymentKind(workload_kind), Cpu(cpu), Memory(memory)) = (workload_kind?, cpu?, memory?);
-        Some(Self {
-            description: description?,
-            namespace: namespace?,
-            workload_name: workload_name?,
-            workload_kind,
-            container: container?,
-            service: service?,
-            port: port?,
-            cpu,
-            memory,
-            env: env?,
-            static_environment_variables: static_environment_variables?,
-            prometheus_base_url: prometheus_base_url?,
-            prometheus_http_config: prometheus_http_config?,
-            envoy_sidecar_image: envoy_sidecar_image?,
-            timeout: timeout?,
-            settlement: settlement?,
-            container_logs_in_error_status: container_logs_in_error_status?,
-            create_tuning_pod: create_tuning_pod?,
-        })
+        section.keys(cx)
     }
 }
 
-/// The name under either of its keys. A variable has it as `WORKLOAD_NAME` alone, because the other is a name that
-/// anything in a pod may have.
-fn workload_name(fields: &mut Fields<'_, '_, '_>) -> Option<String> {
-    const KEY: &str = "workload_name";
+/// The form of the workload's name, which has two keys. A variable has it as `WORKLOAD_NAME` alone, because the other
+/// is a name that anything in a pod may have.
+struct WorkloadName;
+
+impl WorkloadName {
     const SHORT: &str = "deployment";
-    let is_written_twice = fields.has_written(SHORT) && fields.has_written(KEY);
-    if fields.has_written(SHORT) {
-        let name = fields.get_from(SHORT, None);
-        fields.accept(KEY);
-        if is_written_twice {
-            fields.fail_at_with_hint(KEY, "extra fields not permitted", "'deployment' is the same key: write one");
-            return None;
+}
+
+impl Form<String> for WorkloadName {
+    fn read(key: &'static str, _: Option<String>, fields: &mut Fields<'_, '_, '_>) -> Option<String> {
+        let is_written_twice = fields.has_written(Self::SHORT) && fields.has_written(key);
+        if fields.has_written(Self::SHORT) {
+            let name = fields.get_from(Self::SHORT, None);
+            fields.accept(key);
+            if is_written_twice {
+                fields.fail_at_with_hint(key, "extra fields not permitted", "'deployment' is the same key: write one");
+                return None;
+            }
+            return name?;
         }
-        return name?;
+        fields.accept(Self::SHORT);
+        let name = fields.get(key)?;
+        if name.is_none() {
+            fields.fail_at(Self::SHORT, "field required");
+        }
+        name
     }
-    fields.accept(SHORT);
-    let name = fields.get(KEY)?;
-    if name.is_none() {
-        fields.fail_at(SHORT, "field required");
+
+    fn show(key: &'static str, value: &String, secrets: Secrets, members: &mut Map<String, Json>) {
+        members.insert(key.to_owned(), value.show(secrets));
     }
-    name
+
+    fn describe(key: &'static str, documentation: &str, _: Option<&String>, properties: &mut Properties<'_>) {
+        properties.add::<String>(key, documentation, Some(Json::Null));
+        properties.add::<String>(Self::SHORT, documentation, Some(Json::Null));
+        properties.require_one_of(&[Self::SHORT, key]);
+    }
 }
 
 /// A deployment in its spelling.
@@ -199,6 +127,28 @@ impl Decode for DeploymentKind {
     }
 }
 
+impl Written for DeploymentKind {
+    type Value = SpelledKind;
+
+    fn value(self) -> SpelledKind {
+        self.0
+    }
+}
+
+impl JsonSchema for DeploymentKind {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "DeploymentKind".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "pattern": "^[Dd]eployment$" })
+    }
+}
+
 /// Cores, in steps of an eighth of one.
 struct Cpu(KubernetesCpuSetting);
 
@@ -207,6 +157,28 @@ impl Decode for Cpu {
 
     fn decode(node: &Node, cx: &mut Decoder<'_>) -> Option<Self> {
         ContainerCpu::decode_with_step(Core::from_millis(CPU_STEP_MILLIS), node, cx).map(|ContainerCpu(cpu)| Self(cpu))
+    }
+}
+
+impl Written for Cpu {
+    type Value = KubernetesCpuSetting;
+
+    fn value(self) -> KubernetesCpuSetting {
+        self.0
+    }
+}
+
+impl JsonSchema for Cpu {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Cpu".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        KubernetesCpuSetting::schema_with_step(&Core::from_millis(CPU_STEP_MILLIS), generator)
     }
 }
 
@@ -221,6 +193,28 @@ impl Decode for Memory {
     }
 }
 
+impl Written for Memory {
+    type Value = KubernetesMemorySetting;
+
+    fn value(self) -> KubernetesMemorySetting {
+        self.0
+    }
+}
+
+impl JsonSchema for Memory {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Memory".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        KubernetesMemorySetting::schema_with_step(&MEMORY_STEP, generator)
+    }
+}
+
 /// A port of a service. Text is a name, also when it is made of digits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ServicePort {
@@ -228,11 +222,11 @@ pub enum ServicePort {
     Name(String),
 }
 
-impl Serialize for ServicePort {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+impl Show for ServicePort {
+    fn show(&self, secrets: Secrets) -> Json {
         match self {
-            Self::Number(number) => serializer.serialize_i64(*number),
-            Self::Name(name) => serializer.serialize_str(name),
+            Self::Number(number) => number.show(secrets),
+            Self::Name(name) => name.show(secrets),
         }
     }
 }
@@ -242,7 +236,7 @@ impl JsonSchema for ServicePort {
         true
     }
 
-    fn schema_name() -> std::borrow::Cow<'static, str> {
+    fn schema_name() -> Cow<'static, str> {
         "ServicePort".into()
     }
 
@@ -290,9 +284,26 @@ impl fmt::Debug for PrometheusAddress {
     }
 }
 
-impl Serialize for PrometheusAddress {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if secrets_are_exposed() { serializer.serialize_str(&self.0) } else { serializer.collect_str(self) }
+impl Show for PrometheusAddress {
+    fn show(&self, secrets: Secrets) -> Json {
+        match secrets {
+            Secrets::Raw => self.0.show(secrets),
+            Secrets::Redacted => self.to_string().into(),
+        }
+    }
+}
+
+impl JsonSchema for PrometheusAddress {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "PrometheusAddress".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        generator.subschema_for::<String>()
     }
 }
 
@@ -350,7 +361,7 @@ pub(super) mod tests {
             "static_environment_variables": { "B": 1, "A": "x" },
         });
         let config = parse(&section(&keys), &[]).expect("valid");
-        let shown = serde_json::to_value(&config).expect("plain data");
+        let shown = config.show(Secrets::Redacted);
         assert_eq!((&shown["workload_name"], &shown["workload_kind"]), (&json!("web"), &json!("deployment")));
         assert_eq!((&shown["cpu"]["step"], &shown["memory"]["step"]), (&json!("125m"), &json!("128.0Mi")));
         assert_eq!(parse(&shown, &[]), Ok(config));
@@ -428,7 +439,7 @@ pub(super) mod tests {
             ("nonsense", "nonsense"),
         ] {
             let config = parse(&section(&json!({ "prometheus_base_url": address })), &[]).expect("valid");
-            assert_eq!(serde_json::to_value(&config).expect("plain data")["prometheus_base_url"], shown);
+            assert_eq!(config.show(Secrets::Redacted)["prometheus_base_url"], shown);
             assert_eq!(format!("{:?}", config.prometheus_base_url), shown);
             assert_eq!(config.prometheus_base_url.expose(), address);
         }

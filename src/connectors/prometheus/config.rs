@@ -3,170 +3,83 @@
 use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde::{Serialize, Serializer};
+use serde_json::Value as Json;
 
 use super::http_config::HttpConfig;
 use super::known_target::KnownTarget;
-use crate::connector::Section;
-use crate::decode::{Decode, Decoder, HttpUrl, Node, TextForm, Value, secrets_are_exposed, words};
+use crate::decode::{Decode, Decoder, Fields, Flat, HttpUrl, Node, Secrets, Show, keys, words};
 use crate::fast_fail::FastFailConfig;
-use crate::types::{Duration, Unit};
+use crate::types::{Duration, PositiveDuration, Unit};
 
-/// Where Prometheus is when nothing is said.
 pub(crate) const DEFAULT_BASE_URL: &str = "http://prometheus:9090";
 
-/// The step of a query when nothing is said.
-const DEFAULT_STEP: Duration = Duration::from_secs(60);
-
-/// Measures by queries of PromQL.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
-#[schemars(deny_unknown_fields)]
-pub struct PrometheusConfig {
-    /// Free text.
-    pub description: Option<String>,
-    /// Where the server is.
-    #[schemars(default = "BaseUrl::default_address")]
-    pub base_url: BaseUrl,
-    /// Credentials, TLS, headers and parameters of the requests.
-    #[serde(flatten)]
-    pub http: HttpConfig,
-    /// Time between two publications of the present values; nothing is published when absent.
-    pub streaming_interval: Option<Duration>,
-    /// What is measured; names need not be unique.
-    pub metrics: Vec<MetricConfig>,
-    /// Accepted for old configurations, used by nothing.
-    pub targets: Option<Vec<KnownTarget>>,
-    /// How measurements are ended early.
-    #[schemars(default)]
-    pub fast_fail: FastFailConfig,
+keys! {
+    /// Measures by queries of PromQL.
+    #[derive(Debug, Clone, PartialEq)]
+    pub struct PrometheusConfig {
+        /// Free text.
+        pub description: Option<String> = None,
+        /// Where the server is.
+        pub base_url: BaseUrl = BaseUrl::parse(DEFAULT_BASE_URL).ok()?,
+        /// Credentials, TLS, headers and parameters of the requests.
+        pub http: HttpConfig as Flat,
+        /// Time between two publications of the present values; nothing is published when absent.
+        pub streaming_interval: Option<Duration> as Option<PositiveDuration> = None,
+        /// What is measured; names need not be unique.
+        pub metrics: Vec<MetricConfig>,
+        /// Accepted for old configurations, used by nothing.
+        pub targets: Option<Vec<KnownTarget>> = None,
+        /// How measurements are ended early.
+        pub fast_fail: FastFailConfig = FastFailConfig::default(),
+    }
+    check: PrometheusConfig::check;
 }
 
 impl PrometheusConfig {
-    pub(super) fn parse(section: Section<'_>, cx: &mut Decoder<'_>) -> Option<Self> {
-        let mut fields = section.fields(cx)?;
-        let description = fields.or("description", None);
-        let base_url: Option<Option<BaseUrl>> = fields.get("base_url");
-        let http = HttpConfig::read(&mut fields);
-        if let (Some(Some(address)), Some(key)) = (&base_url, http.as_ref().and_then(HttpConfig::credentials_key))
-            && address.has_credentials()
-        {
-            fields.fail_at(key, "'base_url' names a user already: a request carries one of the two");
-        }
-        let streaming_interval: Option<Option<Positive>> = fields.or("streaming_interval", None);
-        let metrics = fields.required("metrics");
-        let targets = fields.or("targets", None);
-        let fast_fail = fields.or("fast_fail", FastFailConfig::default());
-        fields.finish();
-        Some(Self {
-            description: description?,
-            base_url: base_url?.map_or_else(BaseUrl::default_address, Some)?,
-            http: http?,
-            streaming_interval: streaming_interval?.map(|Positive(interval)| interval),
-            metrics: metrics?,
-            targets: targets?,
-            fast_fail: fast_fail?,
-        })
-    }
-}
-
-/// A metric with the query that gives its values.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct MetricConfig {
-    /// The name, on the wire too.
-    pub name: String,
-    /// What its values count: nothing, percent, milliseconds, bytes, GiB, cores, requests per minute or per second.
-    #[schemars(default)]
-    pub unit: Unit,
-    /// PromQL, such as `sum(rate(http_requests_total[1m]))`. A metric without one loads, but cannot be measured.
-    pub query: Option<String>,
-    /// Time between two points; above zero. Prometheus resolves milliseconds.
-    #[schemars(default = "default_step")]
-    pub step: Duration,
-    /// What an empty result means: `ignore`, no readings; `zero`, the value 0; `warn`, no readings, and a warning when
-    /// the metric does not exist; `fail`, a failed measurement when it does not exist.
-    #[schemars(default)]
-    pub absent: AbsentPolicy,
-}
-
-impl Decode for MetricConfig {
-    const TEXT_FORM: TextForm = TextForm::Json;
-
-    fn decode(node: &Node, cx: &mut Decoder<'_>) -> Option<Self> {
-        let mut fields = cx.fields(node)?;
-        let name = fields.required("name");
-        let unit = fields.or("unit", Unit::Float);
-        let query = fields.or("query", None);
-        let step = fields.or("step", Positive(default_step()));
-        let absent = fields.or("absent", AbsentPolicy::Ignore);
-        // Old configurations carry keys of connectors that went before this one.
-        fields.ignore_unknown();
-        Some(Self { name: name?, unit: unit?, query: query?, step: step?.0, absent: absent? })
-    }
-}
-
-struct Positive(Duration);
-
-impl Decode for Positive {
-    fn decode(node: &Node, cx: &mut Decoder<'_>) -> Option<Self> {
-        let duration = Duration::decode(node, cx)?;
-        if duration <= Duration::ZERO {
-            cx.invalid(node, "a duration above zero is needed, such as 1m");
-            return None;
-        }
-        Some(Self(duration))
-    }
-}
-
-fn default_step() -> Duration {
-    DEFAULT_STEP
-}
-
-/// What an empty result of a query means.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum AbsentPolicy {
-    /// Nothing: the metric has no readings.
-    #[default]
-    Ignore,
-    /// The value 0; Prometheus is asked to say so itself.
-    Zero,
-    /// No readings, and a warning when the metric does not exist.
-    Warn,
-    /// A failed measurement when the metric does not exist.
-    Fail,
-}
-
-impl JsonSchema for AbsentPolicy {
-    fn schema_name() -> Cow<'static, str> {
-        "AbsentPolicy".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        words(["ignore", "zero", "warn", "fail"])
-    }
-}
-
-impl Decode for AbsentPolicy {
-    fn decode(node: &Node, cx: &mut Decoder<'_>) -> Option<Self> {
-        let word = match &node.value {
-            Value::Text(text) => text.as_str(),
-            Value::Null => {
-                cx.invalid_unquoted(node, "none is not an allowed value");
-                return None;
-            }
-            _ => "",
-        };
-        match word {
-            "ignore" => Some(Self::Ignore),
-            "zero" => Some(Self::Zero),
-            "warn" => Some(Self::Warn),
-            "fail" => Some(Self::Fail),
-            _ => {
-                let permitted = "permitted: 'ignore', 'zero', 'warn', 'fail'";
-                cx.invalid(node, format!("value is not a valid enumeration member; {permitted}"));
+    fn check(self, fields: &mut Fields<'_, '_, '_>) -> Option<Self> {
+        match self.http.credentials_key() {
+            Some(key) if self.base_url.has_credentials() => {
+                fields.fail_at(key, "'base_url' names a user already: a request carries one of the two");
                 None
             }
+            _ => Some(self),
         }
+    }
+}
+
+keys! {
+    /// A metric with the query that gives its values.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct MetricConfig {
+        /// The name, on the wire too.
+        pub name: String,
+        /// What its values count: nothing, percent, milliseconds, bytes, GiB, cores, requests per minute or per second.
+        pub unit: Unit = Unit::Float,
+        /// PromQL, such as `sum(rate(http_requests_total[1m]))`. A metric without one loads, but cannot be measured.
+        pub query: Option<String> = None,
+        /// Time between two points; above zero. Prometheus resolves milliseconds.
+        pub step: Duration as PositiveDuration = Duration::from_secs(60),
+        /// What an empty result means: `ignore`, no readings; `zero`, the value 0; `warn`, no readings, and a warning
+        /// when the metric does not exist; `fail`, a failed measurement when it does not exist.
+        pub absent: AbsentPolicy = AbsentPolicy::Ignore,
+    }
+    // Old configurations carry keys of connectors that went before this one.
+    unknown: ignored;
+}
+
+words! {
+    /// What an empty result of a query means.
+    #[derive(Default)]
+    pub enum AbsentPolicy {
+        /// Nothing: the metric has no readings.
+        #[default]
+        Ignore = "ignore",
+        /// The value 0; Prometheus is asked to say so itself.
+        Zero = "zero",
+        /// No readings, and a warning when the metric does not exist.
+        Warn = "warn",
+        /// A failed measurement when the metric does not exist.
+        Fail = "fail",
     }
 }
 
@@ -197,10 +110,6 @@ impl BaseUrl {
         let address = address.without_trailing_slashes()?;
         let shown = without_userinfo(address.as_str());
         Ok(Self { address, shown })
-    }
-
-    fn default_address() -> Option<Self> {
-        Self::parse(DEFAULT_BASE_URL).ok()
     }
 
     /// The address with user and password; for the place that sends requests, and no other.
@@ -234,15 +143,12 @@ impl std::fmt::Debug for BaseUrl {
     }
 }
 
-/// The address, with `REDACTED` for user and password unless secrets are exposed.
-impl Serialize for BaseUrl {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if secrets_are_exposed() {
-            serializer.serialize_str(self.address.as_str())
-        } else if self.has_credentials() {
-            serializer.serialize_str(&self.shown.replacen("://", "://REDACTED@", 1))
-        } else {
-            serializer.serialize_str(&self.shown)
+impl Show for BaseUrl {
+    fn show(&self, secrets: Secrets) -> Json {
+        match secrets {
+            Secrets::Raw => self.address.as_str().into(),
+            Secrets::Redacted if self.has_credentials() => self.shown.replacen("://", "://REDACTED@", 1).into(),
+            Secrets::Redacted => self.as_str().into(),
         }
     }
 }
@@ -274,14 +180,14 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::connector::ConnectorName;
+    use crate::connector::{ConnectorName, Section};
     use crate::decode::{NoVariables, Origin};
 
     fn parse(section: &serde_json::Value) -> Result<PrometheusConfig, String> {
         let node = Node::from_json(section, &Origin::whole("test"));
         let name = ConnectorName::new("prometheus");
         let section = Section { name: &name, node: &node, prefix: "SERVO_PROMETHEUS_" };
-        Decoder::run(&NoVariables, |cx| cx.within("prometheus", |cx| PrometheusConfig::parse(section, cx)))
+        Decoder::run(&NoVariables, |cx| cx.within("prometheus", |cx| section.keys::<PrometheusConfig>(cx)))
             .map_err(|problems| problems.to_string())
     }
 
@@ -296,7 +202,7 @@ mod tests {
     fn only_the_metrics_are_required() {
         let config = parse(&json!({"metrics": [{"name": "a"}]})).unwrap();
         assert_eq!(
-            serde_json::to_value(config).unwrap(),
+            config.show(Secrets::Redacted),
             json!({
                 "description": null,
                 "base_url": "http://prometheus:9090",
@@ -369,7 +275,7 @@ mod tests {
             let base_url = BaseUrl::parse(text).unwrap();
             assert_eq!(base_url.as_str(), shown);
             assert_eq!(format!("{base_url:?}"), shown);
-            assert_eq!(serde_json::to_value(&base_url).unwrap(), dumped);
+            assert_eq!(base_url.show(Secrets::Redacted), dumped);
         }
         let problems = parse(&json!({"metrics": [], "base_url": "http://user:secret@a?b"})).unwrap_err();
         assert!(!problems.contains("secret"), "{problems}");

@@ -145,7 +145,7 @@ mod tests {
         let node = Node::from_json(&section, &Origin::whole("test"));
         let name = ConnectorName::new("prometheus");
         let section = Section { name: &name, node: &node, prefix: "SERVO_PROMETHEUS_" };
-        let config = Decoder::run(&NoVariables, |cx| PrometheusConfig::parse(section, cx)).unwrap();
+        let config = Decoder::run(&NoVariables, |cx| section.keys::<PrometheusConfig>(cx)).unwrap();
         let client = Client::new(&config, &Network::default()).unwrap();
         PrometheusMeter::new(config, client)
     }

@@ -4,9 +4,9 @@ use std::borrow::Cow;
 
 use reqwest::header::{self, HeaderName, HeaderValue};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Serialize, Serializer};
+use serde_json::Value as Json;
 
-use crate::decode::{Decode, Decoder, Node, Secret, TextForm, Value};
+use crate::decode::{Decode, Decoder, Node, Secret, Secrets, Show, TextForm, Value};
 
 /// Names and values of headers, in the order of the section.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -73,9 +73,9 @@ impl Decode for Headers {
     }
 }
 
-impl Serialize for Headers {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+impl Show for Headers {
+    fn show(&self, secrets: Secrets) -> Json {
+        Json::Object(self.0.iter().map(|(name, value)| (name.clone(), value.show(secrets))).collect())
     }
 }
 
@@ -121,9 +121,9 @@ impl Decode for Params {
     }
 }
 
-impl Serialize for Params {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|(name, values)| (name, values)))
+impl Show for Params {
+    fn show(&self, secrets: Secrets) -> Json {
+        Json::Object(self.0.iter().map(|(name, values)| (name.clone(), values.show(secrets))).collect())
     }
 }
 

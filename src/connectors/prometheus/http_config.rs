@@ -6,70 +6,43 @@
 use std::path::PathBuf;
 
 use reqwest::header::{HeaderName, HeaderValue};
-use schemars::{JsonSchema, Schema, json_schema};
-use serde::{Serialize, Serializer};
+use serde_json::{Map, Value as Json};
 
 use super::headers_and_params::{Headers, Params};
-use crate::decode::{Decode, Decoder, Fields, Node, Secret, TextForm};
+use crate::decode::{Fields, Form, IfSet, PathIfSet, Properties, Secret, Secrets, Show, keys};
 use crate::http::ServerName;
 
-/// How requests are sent to a server. Empty is as before there was any of this.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
-#[schemars(deny_unknown_fields)]
-pub struct HttpConfig {
-    /// A token that is sent with every request; not together with `basic_auth`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub authorization: Option<Authorization>,
-    /// A user and a password that are sent with every request.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub basic_auth: Option<BasicAuth>,
-    /// Which servers are trusted, and who we are to them.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub tls_config: Option<TlsConfig>,
-    /// Headers of every request, such as `X-Scope-OrgID`, the tenant of Mimir. Their values are taken for secrets.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub headers: Option<Headers>,
-    /// Parameters of every request, each a text or a list of them. They are shown: credentials belong elsewhere.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub params: Option<Params>,
+keys! {
+    /// How requests are sent to a server. Empty is as before there was any of this.
+    #[derive(Debug, Clone, Default, PartialEq, Eq)]
+    pub struct HttpConfig {
+        /// A token that is sent with every request; not together with `basic_auth`.
+        pub authorization: Option<Authorization> as IfSet = None,
+        /// A user and a password that are sent with every request.
+        pub basic_auth: Option<BasicAuth> as IfSet = None,
+        /// Which servers are trusted, and who we are to them.
+        pub tls_config: Option<TlsConfig> as IfSet = None,
+        /// Headers of every request, such as `X-Scope-OrgID`, the tenant of Mimir. Their values are taken for secrets.
+        pub headers: Option<Headers> as IfSet = None,
+        /// Parameters of every request, each a text or a list of them. They are shown: credentials belong elsewhere.
+        pub params: Option<Params> as IfSet = None,
+    }
+    check: HttpConfig::check;
 }
 
 impl HttpConfig {
-    /// Reads the keys from a mapping that may have others.
-    pub(super) fn read(fields: &mut Fields<'_, '_, '_>) -> Option<Self> {
-        let authorization: Option<Option<Authorization>> = fields.or("authorization", None);
-        let basic_auth: Option<Option<BasicAuth>> = fields.or("basic_auth", None);
-        let tls_config = fields.or("tls_config", None);
-        let headers = fields.or("headers", None);
-        let params = fields.or("params", None);
-        if let (Some(Some(_)), Some(Some(_))) = (&authorization, &basic_auth) {
+    fn check(self, fields: &mut Fields<'_, '_, '_>) -> Option<Self> {
+        if self.authorization.is_some() && self.basic_auth.is_some() {
             fields.fail_at("basic_auth", "there is 'authorization' already: a request carries one of the two");
             return None;
         }
-        Some(Self {
-            authorization: authorization?,
-            basic_auth: basic_auth?,
-            tls_config: tls_config?,
-            headers: headers?,
-            params: params?,
-        })
+        Some(self)
     }
 
     /// The key that says who sends a request.
     pub(super) fn credentials_key(&self) -> Option<&'static str> {
         let authorization = self.authorization.as_ref().map(|_| "authorization");
         authorization.or(self.basic_auth.as_ref().map(|_| "basic_auth"))
-    }
-}
-
-impl Decode for HttpConfig {
-    const TEXT_FORM: TextForm = TextForm::Json;
-
-    fn decode(node: &Node, cx: &mut Decoder<'_>) -> Option<Self> {
-        let mut fields = cx.fields(node)?;
-        let config = Self::read(&mut fields);
-        fields.finish();
-        config
     }
 }
 
@@ -84,7 +57,8 @@ pub enum Credential {
 impl Credential {
     /// Reads whichever of two keys is there; neither is fine.
     #[expect(clippy::option_option, reason = "a problem and absent keys are two outcomes")]
-    fn read(fields: &mut Fields<'_, '_, '_>, key: &str, file_key: &str) -> Option<Option<Self>> {
+    fn read(fields: &mut Fields<'_, '_, '_>, key: &str) -> Option<Option<Self>> {
+        let file_key = &file_key(key);
         let written: Option<Option<Secret>> = fields.or(key, None);
         let file: Option<Option<String>> = fields.or(file_key, None);
         match (written?, file?) {
@@ -105,222 +79,145 @@ impl Credential {
             (None, None) => Some(None),
         }
     }
+}
 
-    fn written(&self) -> Option<&Secret> {
-        match self {
-            Self::Written(secret) => Some(secret),
-            Self::File(_) => None,
-        }
+fn file_key(key: &str) -> String {
+    format!("{key}_file")
+}
+
+/// The form of a credential: a key for the secret itself, and one with `_file` at its end for the file that holds it.
+struct WrittenOrInFile;
+
+impl Form<Option<Credential>> for WrittenOrInFile {
+    fn read(
+        key: &'static str,
+        _: Option<Option<Credential>>,
+        fields: &mut Fields<'_, '_, '_>,
+    ) -> Option<Option<Credential>> {
+        Credential::read(fields, key)
     }
 
-    fn file(&self) -> Option<&PathBuf> {
-        match self {
-            Self::Written(_) => None,
-            Self::File(path) => Some(path),
-        }
+    fn show(key: &'static str, value: &Option<Credential>, secrets: Secrets, members: &mut Map<String, Json>) {
+        let shown = match value {
+            Some(Credential::Written(secret)) => (key.to_owned(), secret.show(secrets)),
+            Some(Credential::File(path)) => (file_key(key), path.show(secrets)),
+            None => return,
+        };
+        members.extend([shown]);
     }
-}
 
-/// A scheme with a token.
-#[derive(Debug, Clone, PartialEq, Eq, JsonSchema)]
-#[schemars(transform = authorization_keys)]
-pub struct Authorization {
-    /// The scheme; default `Bearer`.
-    #[schemars(rename = "type", default = "bearer")]
-    pub scheme: String,
-    /// The token, or the file that holds it. One is required.
-    #[schemars(skip)]
-    pub credentials: Credential,
-}
-
-fn bearer() -> &'static str {
-    "Bearer"
-}
-
-fn authorization_keys(schema: &mut Schema) {
-    secret_keys(schema, "credentials", "credentials_file");
-    let either = serde_json::json!([{ "required": ["credentials"] }, { "required": ["credentials_file"] }]);
-    schema.insert("oneOf".to_owned(), either);
-}
-
-/// The two keys of a secret, of which a mapping has one.
-fn secret_keys(schema: &mut Schema, key: &str, file_key: &str) {
-    schema.insert("additionalProperties".to_owned(), false.into());
-    if let Some(properties) = schema.get_mut("properties").and_then(serde_json::Value::as_object_mut) {
-        let secret = json_schema!({
-            "description": "The secret itself; or the file that holds it.",
-            "type": ["string", "null"],
-            "writeOnly": true,
-            "format": "password",
-        });
-        let file = json_schema!({
-            "description": "The file that holds the secret. It is read for every request.",
-            "type": ["string", "null"],
-        });
-        properties.insert(key.to_owned(), secret.into());
-        properties.insert(file_key.to_owned(), file.into());
+    fn describe(
+        key: &'static str,
+        documentation: &str,
+        _: Option<&Option<Credential>>,
+        properties: &mut Properties<'_>,
+    ) {
+        const FILE: &str = "The file that holds the secret. It is read for every request.";
+        properties.add::<Option<Secret>>(key, documentation, Some(Json::Null));
+        properties.add::<Option<String>>(&file_key(key), FILE, Some(Json::Null));
     }
 }
 
-impl Decode for Authorization {
-    const TEXT_FORM: TextForm = TextForm::Json;
-
-    fn decode(node: &Node, cx: &mut Decoder<'_>) -> Option<Self> {
-        let mut fields = cx.fields(node)?;
-        let scheme: Option<String> = fields.or("type", bearer().to_owned());
-        let credentials = Credential::read(&mut fields, "credentials", "credentials_file");
-        if let Some(None) = credentials {
-            fields.fail("'credentials' or 'credentials_file' is needed");
+/// As of an optional one, of which one key is required.
+impl Form<Credential> for WrittenOrInFile {
+    fn read(key: &'static str, _: Option<Credential>, fields: &mut Fields<'_, '_, '_>) -> Option<Credential> {
+        let credential = Credential::read(fields, key)?;
+        if credential.is_none() {
+            fields.fail(format!("'{key}' or '{}' is needed", file_key(key)));
         }
-        let scheme = scheme.and_then(|scheme| match scheme.as_str() {
-            basic if basic.eq_ignore_ascii_case("basic") => {
-                fields.fail_at("type", "user and password belong into 'basic_auth'");
-                None
+        credential
+    }
+
+    fn show(key: &'static str, value: &Credential, secrets: Secrets, members: &mut Map<String, Json>) {
+        <Self as Form<Option<Credential>>>::show(key, &Some(value.clone()), secrets, members);
+    }
+
+    fn describe(key: &'static str, documentation: &str, _: Option<&Credential>, properties: &mut Properties<'_>) {
+        <Self as Form<Option<Credential>>>::describe(key, documentation, None, properties);
+        properties.require_one_of(&[key, &file_key(key)]);
+    }
+}
+
+keys! {
+    /// A scheme with a token.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Authorization {
+        /// The scheme; default `Bearer`.
+        pub scheme("type"): String = "Bearer".to_owned(),
+        /// The secret itself; or the file that holds it.
+        pub credentials: Credential as WrittenOrInFile,
+    }
+    check: Authorization::check;
+}
+
+impl Authorization {
+    fn check(self, fields: &mut Fields<'_, '_, '_>) -> Option<Self> {
+        if self.scheme.eq_ignore_ascii_case("basic") {
+            fields.fail_at("type", "user and password belong into 'basic_auth'");
+            return None;
+        }
+        // A scheme has the characters that a name of a header has.
+        if HeaderName::from_bytes(self.scheme.as_bytes()).is_err() {
+            fields.fail_at("type", "a scheme is one word, such as Bearer");
+            return None;
+        }
+        Some(self)
+    }
+}
+
+keys! {
+    /// A user with a password.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct BasicAuth {
+        /// The user. Required.
+        pub username: String,
+        /// The secret itself; or the file that holds it.
+        pub password: Option<Credential> as WrittenOrInFile = None,
+    }
+    check: BasicAuth::check;
+}
+
+impl BasicAuth {
+    fn check(self, fields: &mut Fields<'_, '_, '_>) -> Option<Self> {
+        if self.username.contains(':') {
+            fields.fail_at("username", "a user's name has no colon: what comes after it belongs into 'password'");
+            return None;
+        }
+        Some(self)
+    }
+}
+
+keys! {
+    /// How connections to an `https` address are secured. Files are PEM, and are read again when they change.
+    #[derive(Debug, Clone, Default, PartialEq, Eq)]
+    pub struct TlsConfig {
+        /// The authorities to trust, in place of the usual ones.
+        pub ca_file: Option<PathBuf> as PathIfSet = None,
+        /// Our own certificate, for servers that ask for one.
+        pub cert_file: Option<PathBuf> as PathIfSet = None,
+        /// Its key, without a passphrase.
+        pub key_file: Option<PathBuf> as PathIfSet = None,
+        /// The name that the server's certificate must have when it is not that of the address.
+        pub server_name: Option<String> as IfSet = None,
+        /// Whether any certificate of the server is accepted; default false.
+        pub insecure_skip_verify: bool = false,
+    }
+    check: TlsConfig::check;
+}
+
+impl TlsConfig {
+    fn check(self, fields: &mut Fields<'_, '_, '_>) -> Option<Self> {
+        let problem = match (&self.cert_file, &self.key_file, &self.server_name) {
+            (Some(_), None, _) => ("key_file", "field required: it is the key of 'cert_file'"),
+            (None, Some(_), _) => ("cert_file", "field required: it is the certificate of 'key_file'"),
+            (_, _, Some(name)) if ServerName::try_from(name.as_str()).is_err() => {
+                ("server_name", "the name or address of a host is needed, without scheme and port")
             }
-            // A scheme has the characters that a name of a header has.
-            token if HeaderName::from_bytes(token.as_bytes()).is_err() => {
-                fields.fail_at("type", "a scheme is one word, such as Bearer");
-                None
-            }
-            _ => Some(scheme),
-        });
-        fields.finish();
-        Some(Self { scheme: scheme?, credentials: credentials?? })
+            _ => return Some(self),
+        };
+        fields.fail_at(problem.0, problem.1);
+        None
     }
-}
-
-impl Serialize for Authorization {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        #[derive(Serialize)]
-        struct Written<'a> {
-            #[serde(rename = "type")]
-            scheme: &'a str,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            credentials: Option<&'a Secret>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            credentials_file: Option<&'a PathBuf>,
-        }
-        let (credentials, credentials_file) = (self.credentials.written(), self.credentials.file());
-        Written { scheme: &self.scheme, credentials, credentials_file }.serialize(serializer)
-    }
-}
-
-/// A user with a password.
-#[derive(Debug, Clone, PartialEq, Eq, JsonSchema)]
-#[schemars(transform = basic_auth_keys)]
-pub struct BasicAuth {
-    /// The user. Required.
-    pub username: String,
-    /// The password, or the file that holds it; none is an empty one.
-    #[schemars(skip)]
-    pub password: Option<Credential>,
-}
-
-fn basic_auth_keys(schema: &mut Schema) {
-    secret_keys(schema, "password", "password_file");
-}
-
-impl Decode for BasicAuth {
-    const TEXT_FORM: TextForm = TextForm::Json;
-
-    fn decode(node: &Node, cx: &mut Decoder<'_>) -> Option<Self> {
-        let mut fields = cx.fields(node)?;
-        let username: Option<String> = fields.required("username");
-        let password = Credential::read(&mut fields, "password", "password_file");
-        let username = username.and_then(|username| {
-            let has_colon = username.contains(':');
-            if has_colon {
-                fields.fail_at("username", "a user's name has no colon: what comes after it belongs into 'password'");
-            }
-            (!has_colon).then_some(username)
-        });
-        fields.finish();
-        Some(Self { username: username?, password: password? })
-    }
-}
-
-impl Serialize for BasicAuth {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        #[derive(Serialize)]
-        struct Written<'a> {
-            username: &'a str,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            password: Option<&'a Secret>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            password_file: Option<&'a PathBuf>,
-        }
-        let password = self.password.as_ref();
-        Written {
-            username: &self.username,
-            password: password.and_then(Credential::written),
-            password_file: password.and_then(Credential::file),
-        }
-        .serialize(serializer)
-    }
-}
-
-/// How connections to an `https` address are secured. Files are PEM, and are read again when they change.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
-#[schemars(deny_unknown_fields)]
-pub struct TlsConfig {
-    /// The authorities to trust, in place of the usual ones.
-    #[schemars(with = "Option<String>")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub ca_file: Option<PathBuf>,
-    /// Our own certificate, for servers that ask for one.
-    #[schemars(with = "Option<String>")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub cert_file: Option<PathBuf>,
-    /// Its key, without a passphrase.
-    #[schemars(with = "Option<String>")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub key_file: Option<PathBuf>,
-    /// The name that the server's certificate must have when it is not that of the address.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub server_name: Option<String>,
-    /// Whether any certificate of the server is accepted; default false.
-    #[schemars(default)]
-    pub insecure_skip_verify: bool,
-}
-
-impl Decode for TlsConfig {
-    const TEXT_FORM: TextForm = TextForm::Json;
-
-    fn decode(node: &Node, cx: &mut Decoder<'_>) -> Option<Self> {
-        let mut fields = cx.fields(node)?;
-        let ca_file = path(&mut fields, "ca_file");
-        let cert_file = path(&mut fields, "cert_file");
-        let key_file = path(&mut fields, "key_file");
-        let server_name: Option<Option<String>> = fields.or("server_name", None);
-        let insecure_skip_verify = fields.or("insecure_skip_verify", false);
-        match (&cert_file, &key_file) {
-            (Some(Some(_)), Some(None)) => fields.fail_at("key_file", "field required: it is the key of 'cert_file'"),
-            (Some(None), Some(Some(_))) => {
-                fields.fail_at("cert_file", "field required: it is the certificate of 'key_file'");
-            }
-            _ => {}
-        }
-        if let Some(Some(name)) = &server_name
-            && ServerName::try_from(name.as_str()).is_err()
-        {
-            fields.fail_at("server_name", "the name or address of a host is needed, without scheme and port");
-        }
-        fields.finish();
-        Some(Self {
-            ca_file: ca_file?,
-            cert_file: cert_file?,
-            key_file: key_file?,
-            server_name: server_name?,
-            insecure_skip_verify: insecure_skip_verify?,
-        })
-    }
-}
-
-/// A path. An empty text is none, as a template may leave it.
-#[expect(clippy::option_option, reason = "a problem and an absent key are two outcomes")]
-fn path(fields: &mut Fields<'_, '_, '_>, key: &str) -> Option<Option<PathBuf>> {
-    let path: Option<Option<String>> = fields.or(key, None);
-    path.map(|path| path.filter(|path| !path.is_empty()).map(PathBuf::from))
 }
 
 /// Whether a text can be sent as a credential.
@@ -330,10 +227,10 @@ pub(super) fn fits_a_header(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value as Json, json};
+    use serde_json::json;
 
     use super::*;
-    use crate::decode::{NoVariables, Origin, exposing_secrets};
+    use crate::decode::{Decode, Decoder, NoVariables, Node, Origin};
 
     fn decode(config: &Json) -> Result<HttpConfig, String> {
         let node = Node::from_json(config, &Origin::whole("f"));
@@ -352,9 +249,9 @@ mod tests {
             json!({"tls_config": {"insecure_skip_verify": true, "ca_file": ""}, "params": null}),
         ] {
             let decoded = decode(&config).unwrap();
-            let shown = serde_json::to_string(&decoded).unwrap();
+            let shown = decoded.show(Secrets::Redacted).to_string();
             assert!(!shown.contains("s3cr3t") && !format!("{decoded:?}").contains("s3cr3t"), "{shown}");
-            let raw = exposing_secrets(|| serde_json::to_value(&decoded).unwrap());
+            let raw = decoded.show(Secrets::Raw);
             assert_eq!(decode(&raw).unwrap(), decoded);
         }
     }

@@ -5,98 +5,56 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::Serialize;
+use serde_json::Value as Json;
 
-use crate::decode::{Decode, Decoder, Node, TextForm, Value, words};
+use crate::decode::{Decode, Decoder, Node, Secrets, Show, TextForm, Value, keys, words};
 use crate::types::Duration;
 
-/// Something that Prometheus scraped.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct KnownTarget {
-    /// The scrape configuration that it belongs to. Required.
-    scrape_pool: String,
-    /// Where it was scraped. Required.
-    scrape_url: String,
-    /// The same, as seen from other machines. Required.
-    global_url: String,
-    /// Whether the last scrape succeeded. Required.
-    health: Health,
-    /// Its labels.
-    labels: Option<Labels>,
-    /// Its labels before they were rewritten. Required.
-    discovered_labels: Labels,
-    /// When it was scraped. Required.
-    last_scrape: Time,
-    /// How long that took; a number counts seconds. Required.
-    last_scrape_duration: Duration,
-    /// Why the last scrape failed; empty when it did not. Required.
-    last_error: String,
+keys! {
+    /// Something that Prometheus scraped.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct KnownTarget {
+        /// The scrape configuration that it belongs to. Required.
+        scrape_pool("scrapePool"): String,
+        /// Where it was scraped. Required.
+        scrape_url("scrapeUrl"): String,
+        /// The same, as seen from other machines. Required.
+        global_url("globalUrl"): String,
+        /// Whether the last scrape succeeded. Required.
+        health: Health,
+        /// Its labels.
+        labels: Option<Labels> = None,
+        /// Its labels before they were rewritten. Required.
+        discovered_labels("discoveredLabels"): Labels,
+        /// When it was scraped. Required.
+        last_scrape("lastScrape"): Time,
+        /// How long that took; a number counts seconds. Required.
+        last_scrape_duration("lastScrapeDuration"): Duration,
+        /// Why the last scrape failed; empty when it did not. Required.
+        last_error("lastError"): String,
+    }
+    // Later releases of Prometheus say more.
+    unknown: ignored;
 }
 
-impl Decode for KnownTarget {
-    const TEXT_FORM: TextForm = TextForm::Json;
-
-    fn decode(node: &Node, cx: &mut Decoder<'_>) -> Option<Self> {
-        let mut fields = cx.fields(node)?;
-        let scrape_pool = fields.required("scrapePool");
-        let scrape_url = fields.required("scrapeUrl");
-        let global_url = fields.required("globalUrl");
-        let health = fields.required("health");
-        let labels = fields.or("labels", None);
-        let discovered_labels = fields.required("discoveredLabels");
-        let last_scrape = fields.required("lastScrape");
-        let last_scrape_duration = fields.required("lastScrapeDuration");
-        let last_error = fields.required("lastError");
-        // Later releases of Prometheus say more.
-        fields.ignore_unknown();
-        Some(Self {
-            scrape_pool: scrape_pool?,
-            scrape_url: scrape_url?,
-            global_url: global_url?,
-            health: health?,
-            labels: labels?,
-            discovered_labels: discovered_labels?,
-            last_scrape: last_scrape?,
-            last_scrape_duration: last_scrape_duration?,
-            last_error: last_error?,
-        })
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum Health {
-    Up,
-    Down,
-    Unknown,
-}
-
-impl Decode for Health {
-    fn decode(node: &Node, cx: &mut Decoder<'_>) -> Option<Self> {
-        cx.member(node, &[("up", Self::Up), ("down", Self::Down), ("unknown", Self::Unknown)])
-    }
-}
-
-impl JsonSchema for Health {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        "Health".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        words(["up", "down", "unknown"])
+words! {
+    enum Health {
+        Up = "up",
+        Down = "down",
+        Unknown = "unknown",
     }
 }
 
 /// Names and values.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(transparent)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema)]
 #[schemars(inline)]
 struct Labels(BTreeMap<String, String>);
+
+impl Show for Labels {
+    fn show(&self, secrets: Secrets) -> Json {
+        self.0.show(secrets)
+    }
+}
 
 impl Decode for Labels {
     const TEXT_FORM: TextForm = TextForm::Json;
@@ -115,9 +73,14 @@ impl Decode for Labels {
 }
 
 /// A time as it was written.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(transparent)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Time(String);
+
+impl Show for Time {
+    fn show(&self, _: Secrets) -> Json {
+        self.0.as_str().into()
+    }
+}
 
 impl Decode for Time {
     fn decode(node: &Node, cx: &mut Decoder<'_>) -> Option<Self> {
@@ -164,7 +127,7 @@ mod tests {
             "discoveredLabels": {}, "lastScrape": "2020-09-09T10:04:02.662498189Z", "lastScrapeDuration": "13ms",
             "lastError": "",
         });
-        let shown = |target: &serde_json::Value| decode(target).map(|target| serde_json::to_value(target).unwrap());
+        let shown = |target: &serde_json::Value| decode(target).map(|target| target.show(Secrets::Redacted));
         assert_eq!(shown(&target), Ok(target.clone()));
         target["lastScrapeDuration"] = json!(1.5);
         assert_eq!(shown(&target).unwrap()["lastScrapeDuration"], "1.5s");

@@ -41,7 +41,7 @@ use connector::PrometheusMeter;
 
 pub(super) static FACTORY: BuiltIn<PrometheusConfig> = BuiltIn {
     metadata: &METADATA,
-    parse: PrometheusConfig::parse,
+    parse: |section, cx| section.keys(cx),
     build: |name, config, cx| {
         let client = Client::new(&config, &cx.network).map_err(|error| chain(&error))?;
         Ok(MeterConnector::boxed(name, &METADATA, PrometheusMeter::new(config, client)))

@@ -4,37 +4,28 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde::{Serialize, Serializer};
+use serde_json::Value as Json;
 
-use crate::connector::{Event, EventContextText, Phase, Section};
-use crate::decode::{Decode, Decoder, Entry, Node, TextForm, Value};
+use crate::connector::{Event, EventContextText, Phase};
+use crate::decode::{Decode, Decoder, Entry, Node, Secrets, Show, TextForm, Value, keys};
 
-/// Runs commands before, during and after events, by `/bin/sh`. The keys of the mappings are events, such as
-/// `measure` and `adjust`; `servo show events --all` lists them. A command that fails is logged, and changes nothing.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
-#[schemars(deny_unknown_fields)]
-pub(crate) struct ScriptsConfig {
-    /// Free text.
-    pub(super) description: Option<String>,
-    /// Run before the event begins.
-    pub(super) before: Option<Scripts>,
-    /// Run beside the connectors that handle the event.
-    pub(super) on: Option<Scripts>,
-    /// Run when the event has been handled.
-    pub(super) after: Option<Scripts>,
+keys! {
+    /// Runs commands before, during and after events, by `/bin/sh`. The keys of the mappings are events, such as
+    /// `measure` and `adjust`; `servo show events --all` lists them. A command that fails is logged, and changes nothing.
+    #[derive(Debug, Clone, Default, PartialEq, Eq)]
+    pub(crate) struct ScriptsConfig {
+        /// Free text.
+        pub(super) description: Option<String> = None,
+        /// Run before the event begins.
+        pub(super) before: Option<Scripts> = None,
+        /// Run beside the connectors that handle the event.
+        pub(super) on: Option<Scripts> = None,
+        /// Run when the event has been handled.
+        pub(super) after: Option<Scripts> = None,
+    }
 }
 
 impl ScriptsConfig {
-    pub(super) fn parse(section: Section<'_>, cx: &mut Decoder<'_>) -> Option<Self> {
-        let mut fields = section.fields(cx)?;
-        let description = fields.or("description", None);
-        let before = fields.or("before", None);
-        let on = fields.or("on", None);
-        let after = fields.or("after", None);
-        fields.finish();
-        Some(Self { description: description?, before: before?, on: on?, after: after? })
-    }
-
     /// The scripts of a phase, in their order.
     pub(super) fn scripts(&self, phase: Phase) -> &[Script] {
         let scripts = match phase {
@@ -59,9 +50,9 @@ pub(super) struct Script {
     pub(super) commands: Vec<String>,
 }
 
-impl Serialize for Scripts {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|script| (&script.key, &script.commands)))
+impl Show for Scripts {
+    fn show(&self, secrets: Secrets) -> Json {
+        Json::Object(self.0.iter().map(|script| (script.key.clone(), script.commands.show(secrets))).collect())
     }
 }
 
@@ -115,14 +106,14 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::connector::ConnectorName;
+    use crate::connector::{ConnectorName, Section};
     use crate::decode::{NoVariables, Origin};
 
     fn parse(section: &serde_json::Value) -> Result<ScriptsConfig, String> {
         let node = Node::from_json(section, &Origin::whole("test"));
         let name = ConnectorName::new("scripts");
         let section = Section { name: &name, node: &node, prefix: "SERVO_SCRIPTS_" };
-        Decoder::run(&NoVariables, |cx| cx.within("scripts", |cx| ScriptsConfig::parse(section, cx)))
+        Decoder::run(&NoVariables, |cx| cx.within("scripts", |cx| section.keys::<ScriptsConfig>(cx)))
             .map_err(|problems| problems.to_string())
     }
 
@@ -132,7 +123,7 @@ mod tests {
             json!({ "description": null, "before": null, "on": null, "after": null }),
             json!({ "description": "d", "before": {}, "on": { "on:measure": [] }, "after": { "adjust": ["a", "b"] } }),
         ] {
-            let shown = parse(&section).map(|config| serde_json::to_value(config).expect("plain data"));
+            let shown = parse(&section).map(|config| config.show(Secrets::Redacted));
             assert_eq!(shown, Ok(section));
         }
     }

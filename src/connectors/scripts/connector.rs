@@ -139,7 +139,7 @@ mod tests {
         let node = Node::from_json(section, &Origin::whole("test"));
         let name = ConnectorName::new("scripts");
         let section = Section { name: &name, node: &node, prefix: "SERVO_SCRIPTS_" };
-        let config = Decoder::run(&NoVariables, |cx| ScriptsConfig::parse(section, cx)).expect("a valid section");
+        let config = Decoder::run(&NoVariables, |cx| section.keys::<ScriptsConfig>(cx)).expect("a valid section");
         ScriptsConnector::new(name.clone(), config)
     }
 

@@ -16,7 +16,7 @@ use connector::ScriptsConnector;
 
 pub(super) static FACTORY: BuiltIn<ScriptsConfig> = BuiltIn {
     metadata: &METADATA,
-    parse: ScriptsConfig::parse,
+    parse: |section, cx| section.keys(cx),
     build: |name, config, _| Ok(Box::new(ScriptsConnector::new(name, config))),
     sample: || json!({}),
     commands: None,

@@ -45,8 +45,7 @@ struct State {
 
 impl SimulationConnector {
     pub(super) fn new(name: ConnectorName, config: SimulationConfig) -> Self {
-        let state =
-            State { settings: config.settings.clone(), noise: fastrand::Rng::with_seed(config.seed.cast_unsigned()) };
+        let state = State { settings: config.settings(), noise: fastrand::Rng::with_seed(config.seed.cast_unsigned()) };
         let units = [
             Unit::RequestsPerSecond,
             Unit::Milliseconds,
@@ -256,7 +255,7 @@ mod tests {
         let node = Node::from_json(section, &Origin::whole("test"));
         let name = ConnectorName::new("simulation");
         let config = Decoder::run(&NoVariables, |cx| {
-            SimulationConfig::parse(Section { name: &name, node: &node, prefix: "SERVO_TESTED_" }, cx)
+            Section { name: &name, node: &node, prefix: "SERVO_TESTED_" }.keys::<SimulationConfig>(cx)
         });
         SimulationConnector::new(name, config.unwrap_or_else(|problems| panic!("{problems}")))
     }

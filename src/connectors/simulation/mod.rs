@@ -26,7 +26,7 @@ use connector::SimulationConnector;
 
 pub(super) static FACTORY: BuiltIn<SimulationConfig> = BuiltIn {
     metadata: &METADATA,
-    parse: SimulationConfig::parse,
+    parse: |section, cx| section.keys(cx),
     build: |name, config, _| Ok(Box::new(SimulationConnector::new(name, config))),
     sample: || json!({ "description": "A service to try an optimizer on", "speed": 1.0 }),
     commands: None,

@@ -4,88 +4,49 @@ use std::borrow::Cow;
 use std::path::Path;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::{Map, Value as Json};
 
 use super::target;
 use crate::connector::Section;
-use crate::decode::{Decode, Decoder, Fields, FilePath, Node, TextForm, Value, secrets_are_exposed, words};
+use crate::decode::{
+    Decode, Decoder, Fields, FilePath, Form, Node, Properties, Secrets, Show, TextForm, Value, keys, words,
+};
 use crate::types::Duration;
 
-/// Generates load by vegeta, and measures it.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, JsonSchema)]
-#[schemars(deny_unknown_fields)]
-pub struct VegetaConfig {
-    /// Free text.
-    pub(super) description: Option<String>,
-    /// How many requests in which time; a number is per second, and 0 is as fast as it goes, which takes `max_workers`.
-    /// Required.
-    pub(super) rate: Rate,
-    /// The language of the targets. `http` by default.
-    #[schemars(default = "default_format")]
-    pub(super) format: TargetFormat,
-    /// What is requested. Required.
-    #[serde(flatten)]
-    #[schemars(with = "TargetKeys")]
-    pub(super) targets: Targets,
-    /// Idle connections per host, at most; 10000 by default.
-    #[schemars(default = "default_connections")]
-    pub(super) connections: i64,
-    /// Workers to begin with; 10 by default.
-    #[schemars(default = "default_workers")]
-    pub(super) workers: i64,
-    /// Workers at most; none and 0 mean as many as it takes.
-    pub(super) max_workers: Option<i64>,
-    /// Bytes that are read of each answer, at most; -1, the default, means all.
-    #[schemars(default = "default_max_body")]
-    pub(super) max_body: i64,
-    /// Whether HTTP/2 is used where the server offers it. True by default.
-    #[schemars(default = "on")]
-    pub(super) http2: bool,
-    /// Whether connections are used again. True by default.
-    #[schemars(default = "on")]
-    pub(super) keepalive: bool,
-    /// Whether certificates may be invalid. False by default.
-    #[schemars(default)]
-    pub(super) insecure: bool,
-    /// Time between two reports; 15 s by default, and 0 means one report at the end.
-    #[schemars(default = "default_reporting_interval")]
-    pub(super) reporting_interval: Duration,
+keys! {
+    /// Generates load by vegeta, and measures it.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct VegetaConfig {
+        /// Free text.
+        pub(super) description: Option<String> = None,
+        /// How many requests in which time; a number is per second, and 0 is as fast as it goes, which takes
+        /// `max_workers`. Required.
+        pub(super) rate: Rate,
+        /// The language of the targets. `http` by default.
+        pub(super) format: TargetFormat = TargetFormat::Http,
+        /// What is requested. Required.
+        pub(super) targets: Targets as TextOrFile,
+        /// Idle connections per host, at most; 10000 by default.
+        pub(super) connections: i64 = 10_000,
+        /// Workers to begin with; 10 by default.
+        pub(super) workers: i64 = 10,
+        /// Workers at most; none and 0 mean as many as it takes.
+        pub(super) max_workers: Option<i64> = None,
+        /// Bytes that are read of each answer, at most; -1, the default, means all.
+        pub(super) max_body: i64 = -1,
+        /// Whether HTTP/2 is used where the server offers it. True by default.
+        pub(super) http2: bool = true,
+        /// Whether connections are used again. True by default.
+        pub(super) keepalive: bool = true,
+        /// Whether certificates may be invalid. False by default.
+        pub(super) insecure: bool = false,
+        /// Time between two reports; 15 s by default, and 0 means one report at the end.
+        pub(super) reporting_interval: Duration = Duration::from_secs(15),
+    }
+    check: VegetaConfig::check;
 }
 
-fn default_format() -> TargetFormat {
-    TargetFormat::Http
-}
-
-fn default_connections() -> i64 {
-    10_000
-}
-
-fn default_workers() -> i64 {
-    10
-}
-
-fn default_max_body() -> i64 {
-    -1
-}
-
-fn on() -> bool {
-    true
-}
-
-fn default_reporting_interval() -> Duration {
-    Duration::from_secs(15)
-}
-
-/// What is requested, as the two keys of which one is needed.
-#[derive(JsonSchema)]
-#[expect(dead_code, reason = "it describes the keys, and holds nothing")]
-struct TargetKeys {
-    /// The targets themselves, in the language that `format` names. Either this or `targets` is required.
-    target: Option<String>,
-    /// Path of a file of targets. Either this or `target` is required.
-    targets: Option<FilePath>,
-}
-
+/// What is requested.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Targets {
     /// The key `target`: the targets themselves.
@@ -94,60 +55,54 @@ pub(super) enum Targets {
     File(FilePath),
 }
 
-/// As the two keys, of which one is null.
-impl Serialize for Targets {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let (text, file) = match self {
-            Self::Text(text) if secrets_are_exposed() => (Some(text.clone()), None),
-            Self::Text(text) => (Some(target::redacted(text)), None),
-            Self::File(file) => (None, Some(file)),
+/// The form of targets: two keys, of which one is needed.
+struct TextOrFile;
+
+impl Form<Targets> for TextOrFile {
+    fn read(_: &'static str, _: Option<Targets>, fields: &mut Fields<'_, '_, '_>) -> Option<Targets> {
+        let written = WrittenTargets::read(fields)?;
+        let format = fields.preview("format", TargetFormat::Http);
+        written.decode(format, fields.decoder())
+    }
+
+    fn show(_: &'static str, value: &Targets, secrets: Secrets, members: &mut Map<String, Json>) {
+        let (text, file) = match value {
+            Targets::Text(text) if secrets == Secrets::Raw => (text.show(secrets), Json::Null),
+            Targets::Text(text) => (target::redacted(text).into(), Json::Null),
+            Targets::File(file) => (Json::Null, file.show(secrets)),
         };
-        let mut keys = serializer.serialize_map(Some(2))?;
-        keys.serialize_entry("target", &text)?;
-        keys.serialize_entry("targets", &file)?;
-        keys.end()
+        members.insert("target".to_owned(), text);
+        members.insert("targets".to_owned(), file);
+    }
+
+    fn describe(_: &'static str, _: &str, _: Option<&Targets>, properties: &mut Properties<'_>) {
+        const TEXT: &str =
+            "The targets themselves, in the language that `format` names. Either this or `targets` is required.";
+        const FILE: &str = "Path of a file of targets. Either this or `target` is required.";
+        properties.add::<Option<String>>("target", TEXT, Some(Json::Null));
+        properties.add::<Option<FilePath>>("targets", FILE, Some(Json::Null));
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum TargetFormat {
-    /// Lines as in a request: method and address, then headers.
-    Http,
-    /// A JSON object for each target.
-    Json,
-}
-
-impl TargetFormat {
-    /// The word for it, in the configuration and for vegeta.
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::Http => "http",
-            Self::Json => "json",
-        }
-    }
-}
-
-impl JsonSchema for TargetFormat {
-    fn schema_name() -> Cow<'static, str> {
-        "TargetFormat".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        words([Self::Http, Self::Json].map(Self::as_str))
-    }
-}
-
-impl Decode for TargetFormat {
-    fn decode(node: &Node, cx: &mut Decoder<'_>) -> Option<Self> {
-        cx.member(node, &[Self::Http, Self::Json].map(|format| (format.as_str(), format)))
+words! {
+    /// The language of targets.
+    pub(super) enum TargetFormat {
+        /// Lines as in a request: method and address, then headers.
+        Http = "http",
+        /// A JSON object for each target.
+        Json = "json",
     }
 }
 
 /// `hits` per second, or `hits/interval`, as written.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-#[serde(transparent)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Rate(String);
+
+impl Show for Rate {
+    fn show(&self, _: Secrets) -> Json {
+        self.0.as_str().into()
+    }
+}
 
 impl Rate {
     pub(super) fn as_str(&self) -> &str {
@@ -201,41 +156,19 @@ impl VegetaConfig {
     /// Reads and validates a section; the file of targets too.
     pub fn parse(section: Section<'_>, cx: &mut Decoder<'_>) -> Option<Self> {
         let mut fields = section.fields(cx)?;
-        let written = WrittenTargets::read(section, &mut fields)?;
-        let description = fields.or("description", None);
-        let rate = fields.required("rate");
-        let format = fields.or("format", default_format());
-        let targets = written.decode(format, fields.decoder());
-        let connections = fields.or("connections", default_connections());
-        let workers = fields.or("workers", default_workers());
-        let max_workers: Option<Option<i64>> = fields.or("max_workers", None);
-        let max_body = fields.or("max_body", default_max_body());
-        let http2 = fields.or("http2", on());
-        let keepalive = fields.or("keepalive", on());
-        let insecure = fields.or("insecure", false);
-        let reporting_interval = fields.or("reporting_interval", default_reporting_interval());
-        if rate.as_ref().is_some_and(Rate::is_unlimited) && matches!(max_workers, Some(None | Some(0))) {
-            fields.fail_at("rate", "a rate of 0 is without limit and needs max_workers");
-        }
-        fields.finish();
-        Some(Self {
-            description: description?,
-            rate: rate?,
-            format: format?,
-            targets: targets?,
-            connections: connections?,
-            workers: workers?,
-            max_workers: max_workers?,
-            max_body: max_body?,
-            http2: http2?,
-            keepalive: keepalive?,
-            insecure: insecure?,
-            reporting_interval: reporting_interval?,
-        })
+        // Without targets, nothing else of the section is worth reading.
+        WrittenTargets::read(&mut fields)?;
+        fields.into_keys()
     }
-}
 
-impl VegetaConfig {
+    fn check(self, fields: &mut Fields<'_, '_, '_>) -> Option<Self> {
+        if self.rate.is_unlimited() && self.max_workers.is_none_or(|limit| limit == 0) {
+            fields.fail_at("rate", "a rate of 0 is without limit and needs max_workers");
+            return None;
+        }
+        Some(self)
+    }
+
     /// What is requested, in a few words without credentials: the first request, or the file.
     pub(super) fn shown_target(&self) -> String {
         let requests = match (&self.targets, self.format) {
@@ -258,12 +191,9 @@ struct WrittenTargets<'n> {
 }
 
 impl<'n> WrittenTargets<'n> {
-    /// Reads the keys, one of which there must be. Without, nothing else of the section is worth reading.
-    fn read(section: Section<'n>, fields: &mut Fields<'n, '_, '_>) -> Option<Self> {
-        let mut read = |key: &str| {
-            let variable = format!("{}{}", section.prefix, key.to_uppercase());
-            fields.node(key, Some(&variable), TextForm::Text).map(|node| node.filter(|node| !node.is_null()))
-        };
+    /// Reads the keys, one of which there must be.
+    fn read(fields: &mut Fields<'n, '_, '_>) -> Option<Self> {
+        let mut read = |key: &str| fields.own_node(key, TextForm::Text).map(|node| node.filter(|node| !node.is_null()));
         let (text, file) = (read("target")?, read("targets")?);
         let is_empty = |node: &Node| matches!(&node.value, Value::Text(text) if text.is_empty());
         match (&text, &file) {
@@ -328,7 +258,7 @@ fn check(text: &str, format: Option<TargetFormat>, node: &Node, cx: &mut Decoder
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value as Json, json};
+    use serde_json::json;
 
     use super::*;
     use crate::connector::ConnectorName;
@@ -362,7 +292,7 @@ mod tests {
     #[test]
     fn what_is_absent_has_its_default() {
         let config = parse_in(&NoVariables, &json!({"rate": 50, "target": "GET http://a"})).expect("valid");
-        let dump = serde_json::to_value(config).expect("serializable");
+        let dump = config.show(Secrets::Redacted);
         let expected = json!({
             "description": null, "rate": "50", "format": "http", "target": "GET http://a", "targets": null,
             "connections": 10000, "workers": 10, "max_workers": null, "max_body": -1, "http2": true,

@@ -1,28 +1,15 @@
 //! The section of a `wait` connector.
 
-use schemars::JsonSchema;
-use serde::Serialize;
+use crate::decode::keys;
 
-use crate::connector::Section;
-use crate::decode::Decoder;
-
-/// Waits while something else measures.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-#[schemars(deny_unknown_fields)]
-pub(crate) struct WaitConfig {
-    /// Free text.
-    pub(super) description: Option<String>,
-    /// Whether a measurement is waited for. Required.
-    pub(super) measure_enabled: bool,
-}
-
-impl WaitConfig {
-    pub(super) fn parse(section: Section<'_>, cx: &mut Decoder<'_>) -> Option<Self> {
-        let mut fields = section.fields(cx)?;
-        let description = fields.or("description", None);
-        let measure_enabled = fields.required("measure_enabled");
-        fields.finish();
-        Some(Self { description: description?, measure_enabled: measure_enabled? })
+keys! {
+    /// Waits while something else measures.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub(crate) struct WaitConfig {
+        /// Free text.
+        pub(super) description: Option<String> = None,
+        /// Whether a measurement is waited for. Required.
+        pub(super) measure_enabled: bool,
     }
 }
 
@@ -31,14 +18,14 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::connector::ConnectorName;
-    use crate::decode::{NoVariables, Node, Origin};
+    use crate::connector::{ConnectorName, Section};
+    use crate::decode::{Decoder, NoVariables, Node, Origin};
 
     fn check(section: &serde_json::Value, expected: Result<(Option<&str>, bool), &str>) {
         let node = Node::from_json(section, &Origin::whole("test"));
         let name = ConnectorName::new("wait");
         let parsed = Decoder::run(&NoVariables, |cx| {
-            cx.within("wait", |cx| WaitConfig::parse(Section { name: &name, node: &node, prefix: "SERVO_WAIT_" }, cx))
+            cx.within("wait", |cx| Section { name: &name, node: &node, prefix: "SERVO_WAIT_" }.keys::<WaitConfig>(cx))
         });
         let found = parsed.map(|config| (config.description, config.measure_enabled));
         let expected = expected.map(|(description, enabled)| (description.map(str::to_owned), enabled));

@@ -16,7 +16,7 @@ use connector::WaitConnector;
 
 pub(super) static FACTORY: BuiltIn<WaitConfig> = BuiltIn {
     metadata: &METADATA,
-    parse: WaitConfig::parse,
+    parse: |section, cx| section.keys(cx),
     build: |name, config, _| Ok(Box::new(WaitConnector::new(name, config))),
     sample: || json!({ "measure_enabled": false }),
     commands: None,

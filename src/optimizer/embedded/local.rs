@@ -43,7 +43,7 @@ impl LocalOptimizer {
             let mut slot = driver.lock().unwrap_or_else(PoisonError::into_inner);
             let driver = match &mut *slot {
                 Some(driver) => driver,
-                None => slot.insert(Driver::open(config.id(), config.campaign(), config.journal())?),
+                None => slot.insert(Driver::open(&config.id(), config.campaign(), config.journal())?),
             };
             Ok((step(driver), driver.snapshot()))
         });

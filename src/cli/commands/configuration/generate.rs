@@ -11,7 +11,7 @@ use crate::cli::input::prompt::confirm;
 use crate::config::file::{parse_documents, to_yaml};
 use crate::config::{ChecksConfig, CommonConfig, Detail, Dump, Environment, OptimizerRequirement, Secrets};
 use crate::connector::{ConnectorName, ErasedFactory, Section};
-use crate::decode::{Decoder, NoVariables, Node, Origin};
+use crate::decode::{Decoder, NoVariables, Node, Origin, shown};
 
 /// Generate a configuration file to begin with
 ///
@@ -155,8 +155,8 @@ fn document(args: &Args, named: &[Named<'_>], cx: &Context) -> Value {
     if args.defaults {
         let dump = Dump { secrets: Secrets::Redacted, detail: Detail::Full };
         insert("no_diagnostics", json!(true));
-        insert("settings", without_nulls(CommonConfig::default().to_json(dump)));
-        insert("checks", without_nulls(ChecksConfig::default().to_json(dump)));
+        insert("settings", without_nulls(shown(&CommonConfig::default(), dump)));
+        insert("checks", without_nulls(shown(&ChecksConfig::default(), dump)));
     }
     if named.is_empty() {
         for factory in cx.registry.iter().filter(|factory| !factory.is_by_name_only()) {
@@ -202,7 +202,7 @@ fn section(factory: &'static dyn ErasedFactory, defaults: bool) -> Value {
     let section = Section { name: &name, node: &node, prefix: "" };
     // A test holds every sample to be valid; one that is not is shown as it is, and refused when it is verified.
     let parsed = Decoder::run(&NoVariables, |cx| factory.parse(section, cx));
-    parsed.map_or(sample, |prepared| without_nulls(prepared.dump()))
+    parsed.map_or(sample, |prepared| without_nulls(prepared.show(Secrets::Redacted)))
 }
 
 fn without_nulls(value: Value) -> Value {

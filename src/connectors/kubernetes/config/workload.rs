@@ -67,6 +67,8 @@ impl StaticVariables {
     }
 }
 
+crate::decode::show_serialized!(StaticVariables);
+
 impl Serialize for StaticVariables {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.iter())

@@ -44,7 +44,7 @@ pub(crate) use quantity::QuantityError;
 pub use quantity::{ByteSize, Core};
 pub use reading::{DataPoint, Point, Reading, TimeSeries};
 pub use scalar::{Number, Scalar};
-pub(crate) use setting::ResourceRequirement;
+pub(crate) use setting::{Amount, Bounds, ResourceRequirement};
 pub use setting::{
     CpuSetting, EnumSetting, EnvironmentEnumSetting, EnvironmentRangeSetting, EnvironmentSetting, InstanceTypeSetting,
     KubernetesCpuSetting, KubernetesMemorySetting, MemorySetting, RangeSetting, ReplicasSetting, Setting, step_aligned,

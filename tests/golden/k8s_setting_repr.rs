@@ -5,8 +5,8 @@ use servox::internals::connectors::kubernetes::{Role, cpu, environment, memory, 
 use servox::internals::decode::Problems;
 use servox::internals::k8s::Resources;
 use servox::internals::types::{
-    ByteSize, Core, EnvironmentEnumSetting, EnvironmentRangeSetting, EnvironmentSetting, KubernetesCpuSetting,
-    KubernetesMemorySetting, ReplicasSetting, Scalar, Setting,
+    ByteSize, Core, EnvironmentEnumSetting, EnvironmentRangeSetting, KubernetesCpuSetting, KubernetesMemorySetting,
+    ReplicasSetting, Scalar, Setting,
 };
 
 use crate::settings_validation::check_problems;
@@ -84,25 +84,23 @@ fn report(input: &Value) -> Result<Result<Setting, Problems>, String> {
         Some(value) => setting.safe_set(Some(value)),
         None => setting,
     };
-    let with_variable = |setting: EnvironmentSetting| match &live {
+    let with_variable = |setting: Setting| match &live {
         Some(Scalar::Text(value)) => environment(&setting, Some(value), role),
-        _ => with_live(setting.into()),
+        _ => with_live(setting),
     };
     Ok(match text(input, "kind").unwrap_or_default() {
         "cpu" => decode::<KubernetesCpuSetting>(config).map(|setting| with_live(setting.into())),
         "memory" => decode::<KubernetesMemorySetting>(config).map(|setting| with_live(setting.into())),
         "replicas" => decode::<ReplicasSetting>(config).map(|setting| match live {
-            Some(Scalar::Integer(count)) => replicas(&setting, count, role),
+            Some(Scalar::Integer(count)) => replicas(setting.setting(), count, role),
             _ => with_live(setting.into()),
         }),
-        "env_range" => {
-            decode::<EnvironmentRangeSetting>(config).map(|range| with_variable(EnvironmentSetting::Range(range)))
+        "env_range" => decode::<EnvironmentRangeSetting>(config).map(|range| with_variable(range.into())),
+        "env_enum" => decode::<EnvironmentEnumSetting>(config).map(|list| with_variable(list.into())),
+        "describe_cpu" => decode::<KubernetesCpuSetting>(config).map(|setting| cpu(setting.setting(), resources, role)),
+        "describe_memory" => {
+            decode::<KubernetesMemorySetting>(config).map(|setting| memory(setting.setting(), resources, role))
         }
-        "env_enum" => {
-            decode::<EnvironmentEnumSetting>(config).map(|list| with_variable(EnvironmentSetting::Enum(list)))
-        }
-        "describe_cpu" => decode::<KubernetesCpuSetting>(config).map(|setting| cpu(&setting, resources, role)),
-        "describe_memory" => decode::<KubernetesMemorySetting>(config).map(|setting| memory(&setting, resources, role)),
         unknown => return Err(format!("the walker knows no kind {unknown}")),
     })
 }

@@ -99,13 +99,13 @@ fn check_aligned(case: &Value, pair: &Value) -> Result<(), String> {
     let (value, step) = numbers(pair)?;
     // A step of zero, an error in the reference, divides nothing but itself.
     let expected = case["output"].as_bool().unwrap_or(false);
-    expect_equal("aligned", &expected, &step_aligned(&value, &step))
+    expect_equal("aligned", &expected, &step_aligned(&value.into(), &step.into()))
 }
 
 fn check_suggestions(case: &Value, pair: &Value) -> Result<(), String> {
     let (difference, step) = numbers(pair)?;
-    let (lower, upper) = step_suggestions(&difference, &step).ok_or("no suggestions")?;
-    expect_equal("suggestions", &case["output"], &json!([lower.to_json(), upper.to_json()]))
+    let (lower, upper) = step_suggestions(&difference.into(), &step.into()).ok_or("no suggestions")?;
+    expect_equal("suggestions", &case["output"], &json!([lower.wire().to_json(), upper.wire().to_json()]))
 }
 
 /// Times have a zone: one without is UTC, and is shown with it.

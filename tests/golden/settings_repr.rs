@@ -42,12 +42,7 @@ fn check_setting(expected: &Value, setting: &Setting) -> Result<(), String> {
     if let Some(shown) = text(expected, "str") {
         expect_equal("text", &shown, &setting.to_string().as_str())?;
     }
-    let variable = match setting {
-        Setting::EnvironmentRange(range) => Some(range.variable_name()),
-        Setting::EnvironmentEnum(list) => Some(list.variable_name()),
-        _ => None,
-    };
-    expect_equal("variable name", &text(expected, "variable_name"), &variable)
+    expect_equal("variable name", &text(expected, "variable_name"), &setting.variable_name())
 }
 
 fn check_metric(case: &Value, input: &Value) -> Result<(), String> {

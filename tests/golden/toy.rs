@@ -146,10 +146,10 @@ fn setting<T: Decode>(config: &Value) -> T {
 
 fn components() -> Vec<Component> {
     let settings = vec![
-        Setting::Cpu(setting::<CpuSetting>(&json!({"min": 0.25, "max": 4.0, "step": 0.125, "value": 1.0}))),
-        Setting::Memory(setting::<MemorySetting>(&json!({"min": 0.25, "max": 8.0, "step": 0.25, "value": 2.0}))),
-        Setting::Replicas(setting::<ReplicasSetting>(&json!({"min": 1, "max": 10, "step": 1, "value": 2}))),
-        Setting::Enum(setting::<EnumSetting>(&json!({"name": "gc", "values": ["G1", "ZGC"], "value": "G1"}))),
+        Setting::from(setting::<CpuSetting>(&json!({"min": 0.25, "max": 4.0, "step": 0.125, "value": 1.0}))),
+        Setting::from(setting::<MemorySetting>(&json!({"min": 0.25, "max": 8.0, "step": 0.25, "value": 2.0}))),
+        Setting::from(setting::<ReplicasSetting>(&json!({"min": 1, "max": 10, "step": 1, "value": 2}))),
+        Setting::from(setting::<EnumSetting>(&json!({"name": "gc", "values": ["G1", "ZGC"], "value": "G1"}))),
     ];
     vec![Component { name: "main".to_owned(), settings }]
 }

@@ -6,7 +6,7 @@ use super::permissions::{Requirement, advice, requirements};
 use super::plan::targets::find_container;
 use super::watch::cause::Subject;
 use super::watch::readiness::{Readiness, workload_readiness};
-use super::workload_ref::Site;
+use super::workload_ref::WorkloadRef;
 use crate::checks::{Check, CheckFailure, CheckOutcome, CheckRequest, CheckSuite};
 use crate::connector::{EventContext, EventError};
 use crate::k8s::{ApiError, Container, Permission, Resource, Workload, WorkloadKind};
@@ -30,8 +30,8 @@ pub(super) async fn check(
 
 /// The checks of a connector, in order.
 fn suite<'a>(clusters: &'a Clusters, config: &'a KubernetesConfig) -> CheckSuite<'a> {
-    let sites = clusters.sites(config);
-    let permissions = requirements(&config.permissions, &sites);
+    let workload_refs = clusters.workload_refs(config);
+    let permissions = requirements(&config.permissions, &workload_refs);
     let namespace = config.shared.namespace.as_str();
     let mut suite = CheckSuite::new();
     suite.check("check_kubernetes_connectivity", "Connectivity to Kubernetes", Severity::Critical, connect(clusters));
@@ -40,30 +40,35 @@ fn suite<'a>(clusters: &'a Clusters, config: &'a KubernetesConfig) -> CheckSuite
     let name = format!("Namespace \"{namespace}\" is readable");
     suite.check("check_kubernetes_namespace", name, Severity::Critical, read_namespace(clusters, namespace));
     for (suffix, kind) in [("deployments", WorkloadKind::Deployment), ("statefulsets", WorkloadKind::StatefulSet)] {
-        let items = of_kind(&sites, kind).map(|site| (named(&site, "is readable"), readable(site)));
+        let items = of_kind(&workload_refs, kind)
+            .map(|workload_ref| (named(&workload_ref, "is readable"), readable(workload_ref)));
         suite.multi(&format!("check_kubernetes_{suffix}"), Severity::Common, items);
     }
     for (prefix, kind) in [("", WorkloadKind::Deployment), ("stateful_set_", WorkloadKind::StatefulSet)] {
-        let items = of_kind(&sites, kind).map(|site| {
-            let name =
-                format!("Containers in the \"{}\" {} have resource requirements", site.name(), site.kind.as_str());
-            (name, has_requirements(site))
+        let items = of_kind(&workload_refs, kind).map(|workload_ref| {
+            let name = format!(
+                "Containers in the \"{}\" {} have resource requirements",
+                workload_ref.name(),
+                workload_ref.kind.as_str()
+            );
+            (name, has_requirements(workload_ref))
         });
         suite.multi(&format!("check_kubernetes_{prefix}resource_requirements"), Severity::Common, items);
     }
     for (infix, kind) in [("deployments", WorkloadKind::Deployment), ("stateful_sets", WorkloadKind::StatefulSet)] {
-        let items = of_kind(&sites, kind).map(|site| (named(&site, "is ready"), ready(site)));
+        let items =
+            of_kind(&workload_refs, kind).map(|workload_ref| (named(&workload_ref, "is ready"), ready(workload_ref)));
         suite.multi(&format!("check_kubernetes_{infix}_are_ready"), Severity::Common, items);
     }
     suite
 }
 
-fn of_kind<'a>(sites: &[Site<'a>], kind: WorkloadKind) -> impl Iterator<Item = Site<'a>> {
-    sites.iter().copied().filter(move |site| site.kind == kind)
+fn of_kind<'a>(workload_refs: &[WorkloadRef<'a>], kind: WorkloadKind) -> impl Iterator<Item = WorkloadRef<'a>> {
+    workload_refs.iter().copied().filter(move |workload_ref| workload_ref.kind == kind)
 }
 
-fn named(site: &Site<'_>, what: &str) -> String {
-    format!("{} \"{}\" {what}", site.kind.as_str(), site.name())
+fn named(workload_ref: &WorkloadRef<'_>, what: &str) -> String {
+    format!("{} \"{}\" {what}", workload_ref.kind.as_str(), workload_ref.name())
 }
 
 async fn connect(clusters: &Clusters) -> CheckOutcome {
@@ -120,19 +125,21 @@ async fn read_namespace(clusters: &Clusters, namespace: &str) -> CheckOutcome {
     Ok(None)
 }
 
-async fn readable(site: Site<'_>) -> CheckOutcome {
-    read(site).await.map(|_| None)
+async fn readable(workload_ref: WorkloadRef<'_>) -> CheckOutcome {
+    read(workload_ref).await.map(|_| None)
 }
 
-async fn read(site: Site<'_>) -> Result<Workload, CheckFailure> {
-    site.cluster.workload(site.kind, site.namespace(), site.name()).await.map_err(|error| {
-        let resource = resource(site.kind);
-        let absent = format!(
-            "check its name and namespace in the configuration; those that exist: kubectl -n {} get {resource}",
-            site.namespace()
-        );
-        refused(error, site.namespace(), Permission { group: "apps", resource, verb: "get" }, absent)
-    })
+async fn read(workload_ref: WorkloadRef<'_>) -> Result<Workload, CheckFailure> {
+    workload_ref.cluster.workload(workload_ref.kind, workload_ref.namespace(), workload_ref.name()).await.map_err(
+        |error| {
+            let resource = resource(workload_ref.kind);
+            let absent = format!(
+                "check its name and namespace in the configuration; those that exist: kubectl -n {} get {resource}",
+                workload_ref.namespace()
+            );
+            refused(error, workload_ref.namespace(), Permission { group: "apps", resource, verb: "get" }, absent)
+        },
+    )
 }
 
 fn resource(kind: WorkloadKind) -> &'static str {
@@ -157,19 +164,19 @@ fn refused(error: ApiError, namespace: &str, permission: Permission<'_>, absent:
 }
 
 /// Without a value that it begins with, nothing can be optimized.
-async fn has_requirements(site: Site<'_>) -> CheckOutcome {
-    let workload = read(site).await?;
-    for config in &site.config.containers {
+async fn has_requirements(workload_ref: WorkloadRef<'_>) -> CheckOutcome {
+    let workload = read(workload_ref).await?;
+    for config in &workload_ref.config.containers {
         let container = find_container(&workload.template["spec"], config.name.as_str())
-            .map_err(|error| CheckFailure::new(format!("{site}: {error}")))?;
-        require(&site, container, Resource::Memory, config.memory.get())?;
-        require(&site, container, Resource::Cpu, config.cpu.get())?;
+            .map_err(|error| CheckFailure::new(format!("{workload_ref}: {error}")))?;
+        require(&workload_ref, container, Resource::Memory, config.memory.setting().read_from())?;
+        require(&workload_ref, container, Resource::Cpu, config.cpu.setting().read_from())?;
     }
     Ok(None)
 }
 
 fn require(
-    site: &Site<'_>,
+    workload_ref: &WorkloadRef<'_>,
     container: Container<'_>,
     resource: Resource,
     any_of: &[ResourceRequirement],
@@ -180,32 +187,32 @@ fn require(
     let (name, resource) = (container.name(), resource.as_str());
     let keys: Vec<&str> = any_of.iter().map(|requirement| requirement.resources_key()).collect();
     let message = format!(
-        "{site}: target container \"{name}\" does not define the resource {resource}. At least one of the following \
+        "{workload_ref}: target container \"{name}\" does not define the resource {resource}. At least one of the following \
          must be specified: {}",
         keys.join(", ")
     );
     let flag = keys.first().copied().unwrap_or("requests");
     let hint = format!(
         "kubectl -n {} set resources {}/{} -c {name} --{flag}={resource}=QUANTITY",
-        site.namespace(),
-        site.kind.as_str().to_lowercase(),
-        site.name()
+        workload_ref.namespace(),
+        workload_ref.kind.as_str().to_lowercase(),
+        workload_ref.name()
     );
     Err(CheckFailure::new(message).with_hint(hint))
 }
 
-async fn ready(site: Site<'_>) -> CheckOutcome {
-    let workload = read(site).await?;
-    let missing = match workload_readiness(site.kind, &workload.progress()) {
+async fn ready(workload_ref: WorkloadRef<'_>) -> CheckOutcome {
+    let workload = read(workload_ref).await?;
+    let missing = match workload_readiness(workload_ref.kind, &workload.progress()) {
         Ok(Readiness::Ready) => return Ok(None),
         Ok(Readiness::NotReady(missing)) => missing,
         Err(cause) => {
-            let subject = Subject::Workload { kind: site.kind, name: site.name() };
+            let subject = Subject::Workload { kind: workload_ref.kind, name: workload_ref.name() };
             cause.into_error(subject, &[], None).to_string()
         }
     };
-    let message = format!("{}: {missing}", named(&site, "is not ready"));
-    let kind = site.kind.as_str().to_lowercase();
-    let hint = format!("kubectl -n {} describe {kind} {}", site.namespace(), site.name());
+    let message = format!("{}: {missing}", named(&workload_ref, "is not ready"));
+    let kind = workload_ref.kind.as_str().to_lowercase();
+    let hint = format!("kubectl -n {} describe {kind} {}", workload_ref.namespace(), workload_ref.name());
     Err(CheckFailure::new(message).with_hint(hint))
 }

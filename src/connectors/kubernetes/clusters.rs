@@ -1,6 +1,6 @@
 //! The API servers of a section: one client for each kubeconfig and context that it names.
 
-use super::workload_ref::Site;
+use super::workload_ref::WorkloadRef;
 use super::{KubernetesConfig, SharedSettings, WorkloadConfig};
 use crate::connector::{EventError, Services};
 use crate::k8s::{ClientSettings, Cluster, WorkloadKind, connect};
@@ -46,13 +46,13 @@ impl Clusters {
     }
 
     /// The configured workloads, in their order, each in its cluster.
-    pub(super) fn sites<'a>(&'a self, config: &'a KubernetesConfig) -> Vec<Site<'a>> {
-        let site = |(kind, config): (WorkloadKind, &'a WorkloadConfig)| Site {
+    pub(super) fn workload_refs<'a>(&'a self, config: &'a KubernetesConfig) -> Vec<WorkloadRef<'a>> {
+        let workload_ref = |(kind, config): (WorkloadKind, &'a WorkloadConfig)| WorkloadRef {
             cluster: self.of(&config.shared),
             kind,
             config,
         };
-        config.workloads().map(site).collect()
+        config.workloads().map(workload_ref).collect()
     }
 }
 

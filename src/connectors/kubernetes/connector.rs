@@ -7,13 +7,13 @@ use async_trait::async_trait;
 use futures_util::future::join_all;
 use tokio::sync::{Mutex, OnceCell};
 
-use super::apply::workload_state::{Live, Optimization, read_tuning_pod};
+use super::apply::workload_state::{Adjustable, WorkloadState, read_tuning_pod};
 use super::apply::{adjust, leftovers, tuning_pod};
 use super::clusters::Clusters;
 use super::watch::diagnosis;
 use super::watch::restarts::Restarts;
 use super::watch::rollout::{self, Arrival};
-use super::workload_ref::{Patience, Site};
+use super::workload_ref::{CancelPolicy, WorkloadRef};
 use super::{KubernetesConfig, METADATA, Strategy, checks};
 use crate::checks::{Check, CheckRequest};
 use crate::connector::{
@@ -55,9 +55,9 @@ impl KubernetesConnector {
         self.clusters.get_or_try_init(|| Clusters::connect(&self.config, cx.services())).await
     }
 
-    fn sites(&self) -> Result<Vec<Site<'_>>, EventError> {
+    fn workload_refs(&self) -> Result<Vec<WorkloadRef<'_>>, EventError> {
         let clusters = self.clusters.get().ok_or_else(|| EventError::failed("the connector is not attached"))?;
-        Ok(clusters.sites(&self.config))
+        Ok(clusters.workload_refs(&self.config))
     }
 
     /// Puts right what an earlier run left, once, when this is a run.
@@ -66,8 +66,8 @@ impl KubernetesConnector {
         if *recovered || !self.running.load(Ordering::Relaxed) {
             return Ok(());
         }
-        let sites = self.sites()?;
-        for result in join_all(sites.iter().map(|site| leftovers::recover(cx, site))).await {
+        let workload_refs = self.workload_refs()?;
+        for result in join_all(workload_refs.iter().map(|workload_ref| leftovers::recover(cx, workload_ref))).await {
             result?;
         }
         *recovered = true;
@@ -75,24 +75,24 @@ impl KubernetesConnector {
     }
 
     /// Reads all workloads, one after the other.
-    async fn read(&self, cx: &EventContext) -> Result<Vec<Optimization<'_>>, EventError> {
+    async fn read(&self, cx: &EventContext) -> Result<Vec<WorkloadState<'_>>, EventError> {
         self.recover(cx).await?;
         let own = cx.services().kubernetes.pod();
-        let mut optimizations = Vec::new();
-        for site in self.sites()? {
-            optimizations.push(Optimization::read(site, own, Patience::Event(cx)).await?);
+        let mut states = Vec::new();
+        for workload_ref in self.workload_refs()? {
+            states.push(WorkloadState::read(workload_ref, own, CancelPolicy::Event(cx)).await?);
         }
-        Ok(optimizations)
+        Ok(states)
     }
 
     /// Reads all workloads, and makes the tuning pods that are missing.
-    async fn set_up(&self, cx: &EventContext, readied: Readied) -> Result<Vec<Optimization<'_>>, EventError> {
+    async fn set_up(&self, cx: &EventContext, readied: Readied) -> Result<Vec<WorkloadState<'_>>, EventError> {
         let work = async {
-            let mut optimizations = self.read(cx).await?;
-            for optimization in &mut optimizations {
-                ready(cx, optimization, readied).await?;
+            let mut states = self.read(cx).await?;
+            for state in &mut states {
+                ready(cx, state, readied).await?;
             }
-            Ok(optimizations)
+            Ok(states)
         };
         let what = "Kubernetes optimization setup to complete";
         Box::pin(rollout::awaiting(cx, self.config.shared.timeout, what, work)).await
@@ -110,30 +110,30 @@ pub(crate) async fn ensure_tuning_pods(cx: &EventContext, config: KubernetesConf
 }
 
 /// Makes a tuning pod that is missing, and awaits it.
-async fn ready(cx: &EventContext, optimization: &mut Optimization<'_>, readied: Readied) -> Result<(), EventError> {
-    let site = optimization.site;
-    let Live::Canary { pod, .. } = &optimization.live else { return Ok(()) };
+async fn ready(cx: &EventContext, state: &mut WorkloadState<'_>, readied: Readied) -> Result<(), EventError> {
+    let workload_ref = state.workload_ref;
+    let Adjustable::TuningPod { pod, .. } = &state.adjustable else { return Ok(()) };
     let is_ending = pod.as_ref().is_some_and(|pod| !pod["metadata"]["deletionTimestamp"].is_null());
     if pod.is_none() || is_ending {
-        let next = optimization.tuning_pod(None)?;
-        tuning_pod::replace(&site, next.body(), Patience::Event(cx)).await?;
+        let next = state.tuning_pod(None)?;
+        tuning_pod::replace(&workload_ref, next.body(), CancelPolicy::Event(cx)).await?;
     } else if readied == Readied::WhenMade {
         return Ok(());
     }
-    if rollout::pod_ready(&site, Patience::Event(cx)).await? == Arrival::Missed {
-        diagnosis::of_rollout(cx, &site, &[], &Restarts::default()).await?;
+    if rollout::pod_ready(&workload_ref, CancelPolicy::Event(cx)).await? == Arrival::TimedOut {
+        diagnosis::of_rollout(cx, &workload_ref, &[], &Restarts::default()).await?;
     }
-    let now = read_tuning_pod(&site, Patience::Event(cx)).await?;
-    if let Live::Canary { pod, .. } = &mut optimization.live {
+    let now = read_tuning_pod(&workload_ref, CancelPolicy::Event(cx)).await?;
+    if let Adjustable::TuningPod { pod, .. } = &mut state.adjustable {
         *pod = now;
     }
     Ok(())
 }
 
-fn components(optimizations: &[Optimization<'_>]) -> Result<Vec<Component>, EventError> {
+fn components(states: &[WorkloadState<'_>]) -> Result<Vec<Component>, EventError> {
     let mut components = Vec::new();
-    for optimization in optimizations {
-        components.extend(optimization.components()?);
+    for state in states {
+        components.extend(state.components()?);
     }
     Ok(components)
 }
@@ -175,8 +175,8 @@ impl Connector for KubernetesConnector {
 #[async_trait]
 impl Describe for KubernetesConnector {
     async fn describe(&self, cx: &EventContext, _request: &DescribeRequest) -> Result<Description, EventError> {
-        let optimizations = self.set_up(cx, Readied::WhenMade).await?;
-        Ok(Description { components: components(&optimizations)?, metrics: Vec::new() })
+        let states = self.set_up(cx, Readied::WhenMade).await?;
+        Ok(Description { components: components(&states)?, metrics: Vec::new() })
     }
 }
 
@@ -244,8 +244,8 @@ impl Lifecycle for KubernetesConnector {
         if !self.running.load(Ordering::Relaxed) {
             return Ok(());
         }
-        let sites = self.sites()?;
-        join_all(sites.iter().map(leftovers::withdraw)).await.into_iter().collect()
+        let workload_refs = self.workload_refs()?;
+        join_all(workload_refs.iter().map(leftovers::withdraw)).await.into_iter().collect()
     }
 
     async fn detach(&self, cx: &EventContext) -> Result<(), EventError> {

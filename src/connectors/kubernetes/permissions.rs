@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::PermissionSet;
-use super::workload_ref::Site;
+use super::workload_ref::WorkloadRef;
 use crate::k8s::{Cluster, Permission, WorkloadKind};
 
 /// What must be allowed in one namespace of one cluster.
@@ -19,27 +19,34 @@ pub(super) struct Requirement<'a> {
 ///
 /// The configured permissions are asked for everywhere. The access to stateful sets comes on top where there are any,
 /// and that to logs where failures are told with logs.
-pub(super) fn requirements<'a>(configured: &'a [PermissionSet], sites: &[Site<'a>]) -> Vec<Requirement<'a>> {
+pub(super) fn requirements<'a>(
+    configured: &'a [PermissionSet],
+    workload_refs: &[WorkloadRef<'a>],
+) -> Vec<Requirement<'a>> {
     let mut requirements: Vec<Requirement<'a>> = Vec::new();
-    for site in sites {
-        let known = requirements.iter().position(|known| known.is_at(site));
+    for workload_ref in workload_refs {
+        let known = requirements.iter().position(|known| known.is_at(workload_ref));
         let index = known.unwrap_or_else(|| {
             let permissions = configured.iter().flat_map(each).collect();
-            requirements.push(Requirement { cluster: site.cluster, namespace: site.namespace(), permissions });
+            requirements.push(Requirement {
+                cluster: workload_ref.cluster,
+                namespace: workload_ref.namespace(),
+                permissions,
+            });
             requirements.len() - 1
         });
-        requirements[index].add(on_top(site));
+        requirements[index].add(on_top(workload_ref));
     }
     requirements
 }
 
 /// What a workload needs that others do not.
-fn on_top(site: &Site<'_>) -> Vec<Permission<'static>> {
+fn on_top(workload_ref: &WorkloadRef<'_>) -> Vec<Permission<'static>> {
     let mut permissions = Vec::new();
-    if site.kind == WorkloadKind::StatefulSet {
+    if workload_ref.kind == WorkloadKind::StatefulSet {
         permissions.extend(STATEFUL_SET_VERBS.map(|verb| Permission { verb, ..STATEFUL_SETS }));
     }
-    if site.config.shared.container_logs_in_error_status {
+    if workload_ref.config.shared.container_logs_in_error_status {
         permissions.push(LOGS);
     }
     permissions
@@ -57,8 +64,8 @@ fn each(set: &PermissionSet) -> impl Iterator<Item = Permission<'_>> {
 }
 
 impl<'a> Requirement<'a> {
-    fn is_at(&self, site: &Site<'a>) -> bool {
-        std::ptr::eq(self.cluster, site.cluster) && self.namespace == site.namespace()
+    fn is_at(&self, workload_ref: &WorkloadRef<'a>) -> bool {
+        std::ptr::eq(self.cluster, workload_ref.cluster) && self.namespace == workload_ref.namespace()
     }
 
     fn add(&mut self, permissions: Vec<Permission<'a>>) {

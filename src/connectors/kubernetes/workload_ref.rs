@@ -20,13 +20,13 @@ const LONGEST_WAIT: Duration = Duration::from_secs(3);
 
 /// Who may call off a wait.
 #[derive(Clone, Copy)]
-pub(super) enum Patience<'a> {
+pub(super) enum CancelPolicy<'a> {
     Event(&'a EventContext),
     /// Nobody: what is put right is put right to its end.
     UntilDone,
 }
 
-impl Patience<'_> {
+impl CancelPolicy<'_> {
     /// Resolves to the error to return when the wait is called off.
     pub(super) async fn ends(self) -> EventError {
         match self {
@@ -38,13 +38,13 @@ impl Patience<'_> {
 
 /// One configured workload and the cluster that it is in.
 #[derive(Clone, Copy)]
-pub(super) struct Site<'a> {
+pub(super) struct WorkloadRef<'a> {
     pub(super) cluster: &'a Cluster,
     pub(super) kind: WorkloadKind,
     pub(super) config: &'a WorkloadConfig,
 }
 
-impl<'a> Site<'a> {
+impl<'a> WorkloadRef<'a> {
     pub(super) fn name(&self) -> &'a str {
         self.config.name.as_str()
     }
@@ -71,19 +71,19 @@ impl<'a> Site<'a> {
     ///
     /// # Errors
     /// The API refuses, or the wait is called off.
-    pub(super) async fn workload(&self, patience: Patience<'_>) -> Result<Workload, EventError> {
-        self.persist(patience, || self.cluster.workload(self.kind, self.namespace(), self.name())).await
+    pub(super) async fn workload(&self, policy: CancelPolicy<'_>) -> Result<Workload, EventError> {
+        self.persist(policy, || self.cluster.workload(self.kind, self.namespace(), self.name())).await
     }
 
     /// Repeats a request until it is answered: an API server may be away for a while, and a conflict is no failure of
     /// a request that says only what is to change. The workload's `timeout` limits it, and whoever may call it off.
     pub(super) async fn persist<T, F: Future<Output = Result<T, ApiError>>>(
         &self,
-        patience: Patience<'_>,
+        policy: CancelPolicy<'_>,
         request: impl FnMut() -> F,
     ) -> Result<T, EventError> {
         tokio::select! {
-            error = patience.ends() => Err(error),
+            error = policy.ends() => Err(error),
             answer = self.repeat(request) => answer,
         }
     }
@@ -92,7 +92,7 @@ impl<'a> Site<'a> {
     /// first, where that does not take long: else it might be carried out after what is done about the cancellation.
     pub(super) async fn commit<T, F: Future<Output = Result<T, ApiError>>>(
         &self,
-        patience: Patience<'_>,
+        policy: CancelPolicy<'_>,
         mut request: impl FnMut() -> F,
     ) -> Result<T, EventError> {
         let under_way = Mutex::new(());
@@ -104,7 +104,7 @@ impl<'a> Site<'a> {
             }
         };
         let called_off = async {
-            let error = patience.ends().await;
+            let error = policy.ends().await;
             drop(timeout(LAST_ANSWER, under_way.lock()).await);
             error
         };
@@ -143,7 +143,7 @@ impl<'a> Site<'a> {
 }
 
 /// `Deployment "web" in namespace "default"`.
-impl fmt::Display for Site<'_> {
+impl fmt::Display for WorkloadRef<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} \"{}\" in namespace \"{}\"", self.kind.as_str(), self.name(), self.namespace())
     }

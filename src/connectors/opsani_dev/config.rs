@@ -178,7 +178,7 @@ impl JsonSchema for Cpu {
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        KubernetesCpuSetting::schema_with_step(&Core::from_millis(CPU_STEP_MILLIS), generator)
+        KubernetesCpuSetting::schema_with_step(Core::from_millis(CPU_STEP_MILLIS), generator)
     }
 }
 
@@ -211,7 +211,7 @@ impl JsonSchema for Memory {
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        KubernetesMemorySetting::schema_with_step(&MEMORY_STEP, generator)
+        KubernetesMemorySetting::schema_with_step(MEMORY_STEP, generator)
     }
 }
 
@@ -410,7 +410,10 @@ pub(super) mod tests {
     fn settings_can_be_json_in_variables() {
         let variables = [("SERVO_OPSANI_DEV_CPU", "{\"min\": 1, \"max\": 2}"), ("SERVO_OPSANI_DEV_TIMEOUT", "1m")];
         let config = parse(&section(&json!({ "cpu": null })), &variables).expect("valid");
-        assert_eq!((config.cpu.range().min(), config.timeout), (&Core::from_millis(1_000), Duration::from_secs(60)));
+        assert_eq!(
+            (config.cpu.setting().bounds().map(|bounds| bounds.min.human()), config.timeout),
+            (Some("1".to_owned()), Duration::from_secs(60))
+        );
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use bigdecimal::{BigDecimal, RoundingMode, ToPrimitive};
 
-use crate::types::{ByteSize, Core, parse_decimal};
+use crate::types::{Amount, ByteSize, Core, parse_decimal};
 
 const BINARY: [(&str, i64); 6] =
     [("Ki", 1 << 10), ("Mi", 1 << 20), ("Gi", 1 << 30), ("Ti", 1 << 40), ("Pi", 1 << 50), ("Ei", 1 << 60)];
@@ -60,6 +60,14 @@ fn without_suffix(text: &str, suffixes: &[(&str, i64)]) -> Option<(BigDecimal, i
     let (number, meaning) =
         suffixes.iter().find_map(|(suffix, meaning)| Some((text.strip_suffix(suffix)?, *meaning)))?;
     Some((parse_decimal(number)?, meaning))
+}
+
+/// The text that a cluster takes for a setting's amount.
+pub(crate) fn quantity_text(amount: &Amount) -> String {
+    match amount {
+        Amount::Bytes(size) => bytes_text(*size),
+        Amount::Number(_) | Amount::Cores(_) => amount.human(),
+    }
 }
 
 #[cfg(test)]

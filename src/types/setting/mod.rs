@@ -1,110 +1,260 @@
 //! Settings: what can be set on a component, within which bounds, and to which value it is set.
 //!
-//! There are two shapes, ranges ([`Ranged`]) and lists of texts ([`EnumSetting`]). The kinds of ranges differ in
-//! their type of number, fixed name, defaults and wire form; each is a marker type in a file of its own. A setting
-//! is valid once decoded and stays so: changes go through [`Setting::assign`]. [`Setting::safe_set`] alone stores
-//! what lies outside, because a description must say what really is.
+//! A [`Setting`] is data: its domain is a range of numbers or a list of texts, and what sets the kinds of settings apart
+//! (the form of their numbers, names, defaults) is a row of a table in `kind`. A configuration names the kind of each
+//! of its keys by one of the types in `keys`.
+//!
+//! A setting is valid once decoded and stays so: changes go through [`Setting::assign`]. [`Setting::safe_set`] alone
+//! stores what lies outside, because a description must say what really is.
 
-mod cpu;
-mod enumeration;
-mod environment;
-mod instance_type;
-mod kubernetes;
-mod memory;
-mod range;
-mod replicas;
+mod amount;
+mod decode;
+mod keys;
+mod kind;
+mod role;
 mod schema;
 mod step;
 
 use std::fmt;
 
-use serde::{Serialize, Serializer};
 use serde_json::{Map, Value as Json};
 
-pub use cpu::CpuSetting;
-pub use enumeration::EnumSetting;
-pub use environment::{EnvironmentEnumSetting, EnvironmentRangeSetting, EnvironmentSetting};
-pub use instance_type::InstanceTypeSetting;
-pub use kubernetes::{KubernetesCpuSetting, KubernetesMemorySetting};
-pub(crate) use kubernetes::{KubernetesSetting, ResourceRequirement};
-pub use memory::MemorySetting;
-pub use range::RangeSetting;
-pub use replicas::ReplicasSetting;
+pub(crate) use amount::Amount;
+pub use keys::{
+    CpuSetting, EnumSetting, EnvironmentEnumSetting, EnvironmentRangeSetting, EnvironmentSetting, InstanceTypeSetting,
+    KubernetesCpuSetting, KubernetesMemorySetting, MemorySetting, RangeSetting, ReplicasSetting,
+};
+pub(crate) use role::ResourceRequirement;
+pub(crate) use step::Bounds;
 pub use step::{step_aligned, step_suggestions};
 
+use self::kind::Kind;
+use self::role::{Role, ValueType};
 use super::Scalar;
-use crate::decode::{Decode, Decoder, Fields, KeyPath, NoVariables, Node, Origin, Problem, Problems, Value};
+use super::text::quoted;
+use crate::decode::{Decoder, KeyPath, NoVariables, Node, Origin, Problem, Problems};
 
 /// What can be set on a component.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Setting {
-    Range(RangeSetting),
-    Enum(EnumSetting),
-    Cpu(CpuSetting),
-    Memory(MemorySetting),
-    Replicas(ReplicasSetting),
-    /// A type of cloud instance.
-    InstanceType(InstanceTypeSetting),
-    KubernetesCpu(KubernetesCpuSetting),
-    KubernetesMemory(KubernetesMemorySetting),
-    /// A number in an environment variable.
-    EnvironmentRange(EnvironmentRangeSetting),
-    /// A text in an environment variable.
-    EnvironmentEnum(EnvironmentEnumSetting),
+pub struct Setting {
+    kind: &'static Kind,
+    /// The name, on the wire too.
+    name: String,
+    /// Whether the value must not be changed.
+    pinned: bool,
+    unit: Option<String>,
+    domain: Domain,
+    value: Option<Held>,
+    role: Role,
 }
 
-/// Calls a method of whatever kind a setting is.
-macro_rules! each_kind {
-    ($setting:expr, $kind:ident => $body:expr) => {
-        match $setting {
-            Setting::Range($kind) => $body,
-            Setting::Enum($kind) => $body,
-            Setting::Cpu($kind) => $body,
-            Setting::Memory($kind) => $body,
-            Setting::Replicas($kind) => $body,
-            Setting::InstanceType($kind) => $body,
-            Setting::KubernetesCpu($kind) => $body,
-            Setting::KubernetesMemory($kind) => $body,
-            Setting::EnvironmentRange($kind) => $body,
-            Setting::EnvironmentEnum($kind) => $body,
+/// The values that a setting may have.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Domain {
+    /// Numbers between bounds, in steps.
+    Range(Bounds),
+    /// One of these texts; at least one.
+    Values(Vec<String>),
+}
+
+/// The value of a setting.
+#[derive(Debug, Clone, PartialEq)]
+enum Held {
+    /// A number of a range; outside the bounds only after [`Setting::safe_set`].
+    Amount(Amount),
+    /// A value of a list, or a live value of a range that is not a number.
+    Scalar(Scalar),
+}
+
+impl Held {
+    fn dump(&self) -> Json {
+        match self {
+            Self::Amount(amount) => amount.dump(),
+            Self::Scalar(scalar) => scalar.to_json(),
         }
-    };
+    }
+
+    /// As the rule of pinned settings compares it: in the number that is stored.
+    fn stored(&self) -> Scalar {
+        match self {
+            Self::Amount(amount) => amount.stored(),
+            Self::Scalar(scalar) => scalar.clone(),
+        }
+    }
 }
 
 impl Setting {
     /// The name, on the wire too.
     pub fn name(&self) -> &str {
-        each_kind!(self, kind => kind.name())
+        &self.name
     }
 
     /// Whether the value must not be changed.
     pub fn pinned(&self) -> bool {
-        each_kind!(self, kind => kind.pinned())
+        self.pinned
+    }
+
+    /// The unit on the wire, for people.
+    pub fn unit(&self) -> Option<&str> {
+        self.unit.as_deref()
+    }
+
+    /// The values that it may have.
+    pub fn domain(&self) -> &Domain {
+        &self.domain
+    }
+
+    /// The bounds; `None` if it has a list of values.
+    pub fn bounds(&self) -> Option<&Bounds> {
+        match &self.domain {
+            Domain::Range(bounds) => Some(bounds),
+            Domain::Values(_) => None,
+        }
+    }
+
+    /// What it stands for in a container.
+    pub fn role(&self) -> &Role {
+        &self.role
+    }
+
+    /// The requirements that the value is read from, the first that is there; none unless it is a container's resource.
+    pub fn read_from(&self) -> &[ResourceRequirement] {
+        match &self.role {
+            Role::Resource { get, .. } => get,
+            Role::Connector | Role::Variable { .. } => &[],
+        }
+    }
+
+    /// The requirements that a new value is written to; none unless it is a container's resource.
+    pub fn written_to(&self) -> &[ResourceRequirement] {
+        match &self.role {
+            Role::Resource { set, .. } => set,
+            Role::Connector | Role::Variable { .. } => &[],
+        }
+    }
+
+    /// What a container that does not have a requirement is given.
+    pub fn default_of(&self, requirement: ResourceRequirement) -> Option<&Amount> {
+        match (&self.role, requirement) {
+            (Role::Resource { request, .. }, ResourceRequirement::Request) => request.as_ref(),
+            (Role::Resource { limit, .. }, ResourceRequirement::Limit) => limit.as_ref(),
+            (Role::Connector | Role::Variable { .. }, _) => None,
+        }
+    }
+
+    /// The environment variable that holds it: the literal one if it is not empty, else the one of its name. `None` if
+    /// no variable holds it.
+    pub fn variable_name(&self) -> Option<&str> {
+        match &self.role {
+            Role::Variable { literal, .. } => {
+                Some(literal.as_deref().filter(|literal| !literal.is_empty()).unwrap_or(&self.name))
+            }
+            Role::Connector | Role::Resource { .. } => None,
+        }
+    }
+
+    /// A new value as the text of the environment variable, inside the bounds or not; `None` if it is not a number of
+    /// the type that the variable holds.
+    pub fn variable_text(&self, value: &Scalar) -> Option<String> {
+        match &self.role {
+            Role::Variable { value_type: Some(value_type), .. } => {
+                let number = value_type.convert_live(value).number()?;
+                number.as_f64().is_finite().then(|| number.to_string())
+            }
+            _ => Some(value.to_string()),
+        }
     }
 
     /// The value as the optimizer sees it: cores and GiB as floats.
     pub fn value(&self) -> Option<Scalar> {
-        each_kind!(self, kind => kind.value())
+        self.value.as_ref().map(|value| match value {
+            Held::Amount(amount) => amount.wire(),
+            Held::Scalar(scalar) => scalar.clone(),
+        })
     }
 
-    /// The value as people read it, such as `250m` or `1.5Gi`; `None` when it has none.
+    /// The value as people read it, such as `250m` or `1.5Gi`; the word `None` if it has none.
     pub fn human_readable_value(&self) -> String {
-        each_kind!(self, kind => kind.human_readable_value())
+        match &self.value {
+            None => "None".to_owned(),
+            Some(Held::Amount(amount)) => amount.human(),
+            Some(Held::Scalar(scalar)) => scalar.to_string(),
+        }
     }
 
-    /// A line on its bounds: `CPU(range=[125m..4], step=125m, unit=cores)`.
+    /// A line on its domain: `CPU(range=[125m..4], step=125m, unit=cores)`.
     pub fn summary(&self) -> String {
-        each_kind!(self, kind => kind.summary())
+        let unit = self.unit.as_deref().unwrap_or("None");
+        let class = self.kind.class;
+        match &self.domain {
+            Domain::Range(Bounds { min, max, step }) => {
+                format!("{class}(range=[{}..{}], step={}, unit={unit})", min.human(), max.human(), step.human())
+            }
+            Domain::Values(values) => format!("{class}(values={}, unit={unit})", list(values)),
+        }
     }
 
-    /// The wire form without the name, which is its key in the component.
+    /// The wire form without the name, which is its key in the component. What is not set is left out.
     pub fn to_wire(&self) -> Json {
-        Json::Object(each_kind!(self, kind => kind.to_wire()))
+        let mut wire = Map::new();
+        wire.insert("type".to_owned(), self.kind.type_text().into());
+        wire.insert("pinned".to_owned(), self.pinned.into());
+        if let Some(unit) = &self.unit {
+            wire.insert("unit".to_owned(), unit.as_str().into());
+        }
+        let missing = self.kind.sends_null().then_some(Json::Null);
+        if let Some(value) = self.value().map(|value| value.to_json()).or(missing) {
+            wire.insert("value".to_owned(), value);
+        }
+        self.insert_domain(&mut wire, |bound| bound.wire().to_json());
+        Json::Object(wire)
     }
 
     /// All fields as a configuration has them; decodes to an equal setting.
     pub fn dump(&self) -> Json {
-        Json::Object(each_kind!(self, kind => kind.dump()))
+        Json::Object(self.fields())
+    }
+
+    fn fields(&self) -> Map<String, Json> {
+        let mut fields = Map::new();
+        fields.insert("name".to_owned(), self.name.as_str().into());
+        fields.insert("type".to_owned(), self.kind.type_text().into());
+        fields.insert("pinned".to_owned(), self.pinned.into());
+        fields.insert("unit".to_owned(), self.unit.as_deref().into());
+        fields.insert("value".to_owned(), self.value.as_ref().map_or(Json::Null, Held::dump));
+        self.insert_domain(&mut fields, Amount::dump);
+        match &self.role {
+            Role::Connector => {}
+            Role::Resource { request, limit, get, set } => {
+                for (field, amount) in [("request", request), ("limit", limit)] {
+                    fields.insert(field.to_owned(), amount.as_ref().map_or(Json::Null, Amount::dump));
+                }
+                for (field, requirements) in [("get", get), ("set", set)] {
+                    let texts: Vec<&str> = requirements.iter().map(|requirement| requirement.as_str()).collect();
+                    fields.insert(field.to_owned(), Json::from(texts));
+                }
+            }
+            Role::Variable { literal, value_type } => {
+                fields.insert("literal".to_owned(), literal.as_deref().into());
+                if self.bounds().is_some() {
+                    fields.insert("value_type".to_owned(), value_type.map(ValueType::as_str).into());
+                }
+            }
+        }
+        fields
+    }
+
+    fn insert_domain(&self, fields: &mut Map<String, Json>, number: impl Fn(&Amount) -> Json) {
+        match &self.domain {
+            Domain::Range(Bounds { min, max, step }) => {
+                for (field, bound) in [("min", min), ("max", max), ("step", step)] {
+                    fields.insert(field.to_owned(), number(bound));
+                }
+            }
+            Domain::Values(values) => {
+                fields.insert("values".to_owned(), Json::from(values.clone()));
+            }
+        }
     }
 
     /// Changes the value.
@@ -121,13 +271,37 @@ impl Setting {
     /// The field does not exist, its value breaks a rule, or it is the value of a pinned setting; nothing has
     /// changed then.
     pub fn assign_field(&mut self, field: &str, value: &Json) -> Result<(), Problems> {
-        each_kind!(self, kind => assign_field(kind, field, value))
+        let origin = Origin::whole(format!("setting {}", self.name));
+        let problem = |rule: String| {
+            let problem =
+                Problem { origin: origin.clone(), path: KeyPath::new([field]), value: None, rule, hint: None };
+            Err(Problems::from(problem))
+        };
+        let mut fields = self.fields();
+        if !fields.contains_key(field) {
+            return problem("a setting of this type has no such field".to_owned());
+        }
+        if field == "value"
+            && self.pinned
+            && let Some(stored) = self.value.as_ref().map(Held::stored)
+            && !same(&stored, value)
+        {
+            return problem(format!(
+                "value of pinned settings cannot be changed: assigned value {} is not equal to existing value {}",
+                shown(value),
+                stored.in_message()
+            ));
+        }
+        fields.insert(field.to_owned(), value.clone());
+        let node = Node::from_json(&Json::Object(fields), &origin);
+        *self = Decoder::run(&NoVariables, |cx| Self::decode(self.kind, &node, cx))?;
+        Ok(())
     }
 
     /// The same setting, pinned or not; whatever its value is.
     #[must_use]
     pub fn with_pinned(mut self, pinned: bool) -> Self {
-        each_kind!(&mut self, kind => kind.pin(pinned));
+        self.pinned = pinned;
         self
     }
 
@@ -137,101 +311,36 @@ impl Setting {
     pub fn safe_set(&self, value: Option<&Scalar>) -> Self {
         let mut copy = self.clone();
         if let Err(problems) = copy.assign(value) {
-            tracing::error!(setting = self.name(), %problems, "a live value breaks the rules of its setting");
-            each_kind!(&mut copy, kind => kind.store(value));
+            tracing::error!(setting = self.name, %problems, "a live value breaks the rules of its setting");
+            copy.value = value.map(|value| self.held(value));
         }
         copy
+    }
+
+    /// A live value, whatever the rules say: a number where it can be one.
+    fn held(&self, value: &Scalar) -> Held {
+        if let Domain::Values(_) = &self.domain {
+            return Held::Scalar(value.clone());
+        }
+        let live = match &self.role {
+            Role::Variable { value_type: Some(value_type), .. } => value_type.convert_live(value),
+            _ => value.clone(),
+        };
+        let amount = Amount::of_live(self.kind.form, &live);
+        amount.map_or_else(|| Held::Scalar(Scalar::Text(live.to_string())), Held::Amount)
     }
 }
 
 /// `web (range 0-10, 1)`, or `gc ['serial', 'parallel']`.
 impl fmt::Display for Setting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        each_kind!(self, kind => kind.fmt(f))
-    }
-}
-
-macro_rules! kinds {
-    ($($variant:ident($kind:ty),)*) => {
-        $(impl From<$kind> for Setting {
-            fn from(kind: $kind) -> Self {
-                Self::$variant(kind)
+        match &self.domain {
+            Domain::Range(bounds) => {
+                write!(f, "{} (range {}, {})", self.name, bounds.range_text(), bounds.step.human())
             }
-        }
-
-        /// All fields, as a configuration has them.
-        impl Serialize for $kind {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                self.dump().serialize(serializer)
-            }
-        })*
-    };
-}
-
-kinds! {
-    Range(RangeSetting),
-    Enum(EnumSetting),
-    Cpu(CpuSetting),
-    Memory(MemorySetting),
-    Replicas(ReplicasSetting),
-    InstanceType(InstanceTypeSetting),
-    KubernetesCpu(KubernetesCpuSetting),
-    KubernetesMemory(KubernetesMemorySetting),
-    EnvironmentRange(EnvironmentRangeSetting),
-    EnvironmentEnum(EnvironmentEnumSetting),
-}
-
-impl From<EnvironmentSetting> for Setting {
-    fn from(setting: EnvironmentSetting) -> Self {
-        match setting {
-            EnvironmentSetting::Range(range) => Self::EnvironmentRange(range),
-            EnvironmentSetting::Enum(list) => Self::EnvironmentEnum(list),
+            Domain::Values(values) => write!(f, "{} {}", self.name, list(values)),
         }
     }
-}
-
-/// What every kind can do. The public face is [`Setting`].
-pub(super) trait Kind: Decode + fmt::Display {
-    fn name(&self) -> &str;
-    fn pinned(&self) -> bool;
-    /// The value as the optimizer sees it.
-    fn value(&self) -> Option<Scalar>;
-    /// The value as the pinned rule compares it: in the number that is stored.
-    fn stored(&self) -> Option<Scalar>;
-    fn human_readable_value(&self) -> String;
-    fn summary(&self) -> String;
-    fn to_wire(&self) -> Map<String, Json>;
-    fn dump(&self) -> Map<String, Json>;
-    fn pin(&mut self, pinned: bool);
-    /// Takes a value without looking at the rules.
-    fn store(&mut self, value: Option<&Scalar>);
-}
-
-fn assign_field<K: Kind>(kind: &mut K, field: &str, value: &Json) -> Result<(), Problems> {
-    let origin = Origin::whole(format!("setting {}", kind.name()));
-    let problem = |rule: String| {
-        let problem = Problem { origin: origin.clone(), path: KeyPath::new([field]), value: None, rule, hint: None };
-        Err(Problems::from(problem))
-    };
-    let mut fields = kind.dump();
-    if !fields.contains_key(field) {
-        return problem("a setting of this type has no such field".to_owned());
-    }
-    if field == "value"
-        && kind.pinned()
-        && let Some(stored) = kind.stored()
-        && !same(&stored, value)
-    {
-        return problem(format!(
-            "value of pinned settings cannot be changed: assigned value {} is not equal to existing value {}",
-            shown(value),
-            stored.in_message()
-        ));
-    }
-    fields.insert(field.to_owned(), value.clone());
-    let node = Node::from_json(&Json::Object(fields), &origin);
-    *kind = Decoder::run(&NoVariables, |cx| K::decode(&node, cx))?;
-    Ok(())
 }
 
 /// Numbers are equal by value; text never equals a number.
@@ -248,90 +357,15 @@ fn shown(value: &Json) -> String {
         Json::Null => "None".to_owned(),
         Json::Bool(true) => "True".to_owned(),
         Json::Bool(false) => "False".to_owned(),
-        Json::String(text) => super::text::quoted(text),
+        Json::String(text) => quoted(text),
         other => other.to_string(),
     }
 }
 
-/// The fields that every kind has.
-#[derive(Debug, Clone, PartialEq)]
-struct Common {
-    name: String,
-    pinned: bool,
-    unit: Option<String>,
-}
-
-impl Common {
-    /// Reads the fields; `kind` is the text of `type`, `name` the only name that there may be.
-    fn decode(
-        fields: &mut Fields<'_, '_, '_>,
-        kind: &str,
-        fixed_name: Option<&str>,
-        unit: Option<&str>,
-    ) -> Option<Self> {
-        let type_fits = check_constant(fields, "type", kind);
-        let name = match fixed_name {
-            Some(fixed) => check_constant(fields, "name", fixed).map(|()| fixed.to_owned()),
-            None => fields.required("name"),
-        };
-        let pinned = fields.or("pinned", false);
-        let unit = fields.or("unit", unit.map(str::to_owned));
-        type_fits?;
-        Some(Self { name: name?, pinned: pinned?, unit: unit? })
-    }
-
-    /// The head of the wire form: what is not set is left out.
-    fn to_wire(&self, kind: &str) -> Map<String, Json> {
-        let mut wire = Map::new();
-        wire.insert("type".to_owned(), kind.into());
-        wire.insert("pinned".to_owned(), self.pinned.into());
-        if let Some(unit) = &self.unit {
-            wire.insert("unit".to_owned(), unit.as_str().into());
-        }
-        wire
-    }
-
-    /// The head of the dump.
-    fn dump(&self, kind: &str) -> Map<String, Json> {
-        let mut dump = Map::new();
-        dump.insert("name".to_owned(), self.name.as_str().into());
-        dump.insert("type".to_owned(), kind.into());
-        dump.insert("pinned".to_owned(), self.pinned.into());
-        dump.insert("unit".to_owned(), self.unit.as_deref().into());
-        dump
-    }
-
-    fn unit_text(&self) -> &str {
-        self.unit.as_deref().unwrap_or("None")
-    }
-}
-
-/// A key that may be absent, but says nothing else when it is there.
-fn check_constant(fields: &mut Fields<'_, '_, '_>, key: &str, constant: &str) -> Option<()> {
-    match fields.get::<Constant>(key)? {
-        None => Some(()),
-        Some(Constant(Some(text))) if text == constant => Some(()),
-        Some(_) => {
-            fields.fail_at(key, format!("unexpected value; permitted: '{constant}'"));
-            None
-        }
-    }
-}
-
-/// Text, or anything else, which equals no constant.
-struct Constant(Option<String>);
-
-impl Decode for Constant {
-    fn decode(node: &Node, cx: &mut Decoder<'_>) -> Option<Self> {
-        match &node.value {
-            Value::Text(text) => Some(Self(Some(text.clone()))),
-            Value::Null => {
-                cx.invalid_unquoted(node, "none is not an allowed value");
-                None
-            }
-            _ => Some(Self(None)),
-        }
-    }
+/// `['one', 'two']`.
+fn list(values: &[String]) -> String {
+    let quoted: Vec<String> = values.iter().map(|value| quoted(value)).collect();
+    format!("[{}]", quoted.join(", "))
 }
 
 #[cfg(test)]
@@ -339,8 +373,9 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::decode::{Decode, Value};
 
-    pub(super) fn decoded<T: Decode>(fields: &Json) -> Result<T, Problems> {
+    fn decoded<T: Decode>(fields: &Json) -> Result<T, Problems> {
         let node = Node::from_json(fields, &Origin::whole("test"));
         Decoder::run(&NoVariables, |cx| T::decode(&node, cx))
     }
@@ -358,11 +393,11 @@ mod tests {
     fn a_dump_decodes_to_an_equal_setting() {
         let fields = json!({"name": "a", "min": 0.0, "max": 1.0, "step": 0.1, "value": 1, "unit": "x", "pinned": true});
         let range: RangeSetting = decoded(&fields).expect("the fields are valid");
-        assert_eq!(decoded(&Json::Object(range.dump())), Ok(range));
+        assert_eq!(decoded(&range.setting().dump()), Ok(range));
         // One decimal of a unit cannot say 1000003 bytes.
         let fields = json!({"min": 1_000_003, "max": 2_000_006, "step": 1_000_003, "get": ["limit"], "limit": "9Gi"});
         let memory: KubernetesMemorySetting = decoded(&fields).expect("the fields are valid");
-        assert_eq!(decoded(&Json::Object(memory.dump())), Ok(memory));
+        assert_eq!(decoded(&memory.setting().dump()), Ok(memory));
     }
 
     #[test]
@@ -428,6 +463,14 @@ mod tests {
         ] {
             let problems = decoded::<Vec<EnvironmentSetting>>(&fields).expect_err("the list breaks a rule");
             assert_eq!(paths(&problems), [path]);
+        }
+    }
+
+    #[test]
+    fn a_range_of_replicas_up_to_a_count_is_the_one_that_decodes() {
+        for (max, step) in [(0, 0), (1, 1), (99_999, 1)] {
+            let fields = json!({"min": 0, "max": max, "step": step});
+            assert_eq!(decoded::<ReplicasSetting>(&fields), Ok(ReplicasSetting::up_to(max)));
         }
     }
 }

@@ -1,205 +1,18 @@
-//! Numbers that bound a range, whether a step divides it, and which bounds would fit.
+//! Whether a step divides a range, and which bounds would fit if it does not.
 
-use std::fmt;
+use bigdecimal::{BigDecimal, Zero};
 
-use bigdecimal::{BigDecimal, ToPrimitive, Zero};
-use schemars::JsonSchema;
-use serde_json::Value as Json;
-
+use super::amount::Amount;
 use crate::types::decimal::decimal_of;
 use crate::types::text::quoted;
-use crate::types::{ByteSize, Core, Number, Scalar};
 
 /// How many candidates are tried before a suggestion is taken as it is; the first one nearly always fits.
 const MOST_CANDIDATES: usize = 100;
 
-/// A number that bounds a range.
-pub trait Bound: fmt::Debug + Clone + PartialEq + PartialOrd + JsonSchema {
-    /// The number as a double.
-    fn as_f64(&self) -> f64;
-    /// The exact text, where messages speak of differences.
-    fn exact(&self) -> String;
-    fn human(&self) -> String;
-    /// The form of a configuration dump.
-    fn dump(&self) -> Json;
-    /// The number on the wire.
-    fn wire(&self) -> Scalar;
-    /// The number as it is stored, which is what a new value is compared with.
-    fn stored(&self) -> Scalar;
-    /// The sum, in this type's own arithmetic; `None` when it does not fit.
-    fn plus(&self, other: &Self) -> Option<Self>;
-    /// The difference, in this type's own arithmetic; `None` when it does not fit.
-    fn minus(&self, other: &Self) -> Option<Self>;
-    /// A decimal as a number of this one's kind; `None` when it does not fit.
-    fn like(&self, decimal: &BigDecimal) -> Option<Self>;
-    /// A live value as such a number, when it can be one.
-    fn from_scalar(value: &Scalar) -> Option<Self>;
-    /// The kind of number: those of one range must be the same.
-    fn kind(&self) -> &'static str {
-        ""
-    }
-}
-
-impl Bound for Number {
-    fn as_f64(&self) -> f64 {
-        Self::as_f64(*self)
-    }
-
-    fn exact(&self) -> String {
-        self.to_string()
-    }
-
-    fn human(&self) -> String {
-        self.to_string()
-    }
-
-    fn dump(&self) -> Json {
-        self.to_json()
-    }
-
-    fn wire(&self) -> Scalar {
-        Scalar::from(*self)
-    }
-
-    fn stored(&self) -> Scalar {
-        Scalar::from(*self)
-    }
-
-    fn plus(&self, other: &Self) -> Option<Self> {
-        match (self, other) {
-            (Self::Integer(a), Self::Integer(b)) => a.checked_add(*b).map(Self::Integer),
-            _ => Some(Self::Float(Self::as_f64(*self) + Self::as_f64(*other))),
-        }
-    }
-
-    fn minus(&self, other: &Self) -> Option<Self> {
-        match (self, other) {
-            (Self::Integer(a), Self::Integer(b)) => a.checked_sub(*b).map(Self::Integer),
-            _ => Some(Self::Float(Self::as_f64(*self) - Self::as_f64(*other))),
-        }
-    }
-
-    fn like(&self, decimal: &BigDecimal) -> Option<Self> {
-        match self {
-            Self::Integer(_) => decimal.to_i64().map(Self::Integer),
-            Self::Float(_) => decimal.to_f64().map(Self::Float),
-        }
-    }
-
-    fn from_scalar(value: &Scalar) -> Option<Self> {
-        let finite = |number: &Self| Self::as_f64(*number).is_finite();
-        match value {
-            Scalar::Integer(i) => Some(Self::Integer(*i)),
-            Scalar::Float(x) => Some(Self::Float(*x)).filter(finite),
-            Scalar::Text(text) => {
-                let text = text.trim();
-                let integer = text.parse().map(Self::Integer).ok();
-                integer.or_else(|| text.parse().map(Self::Float).ok()).filter(finite)
-            }
-        }
-    }
-
-    fn kind(&self) -> &'static str {
-        match self {
-            Self::Integer(_) => "int",
-            Self::Float(_) => "float",
-        }
-    }
-}
-
-impl Bound for Core {
-    fn as_f64(&self) -> f64 {
-        Self::as_f64(self)
-    }
-
-    fn exact(&self) -> String {
-        self.to_string()
-    }
-
-    fn human(&self) -> String {
-        self.to_string()
-    }
-
-    fn dump(&self) -> Json {
-        Json::from(self.to_string())
-    }
-
-    fn wire(&self) -> Scalar {
-        Scalar::Float(Self::as_f64(self))
-    }
-
-    fn stored(&self) -> Scalar {
-        Scalar::Float(Self::as_f64(self))
-    }
-
-    fn plus(&self, other: &Self) -> Option<Self> {
-        Some(Self::new(self.cores() + other.cores()))
-    }
-
-    fn minus(&self, other: &Self) -> Option<Self> {
-        Some(Self::new(self.cores() - other.cores()))
-    }
-
-    fn like(&self, decimal: &BigDecimal) -> Option<Self> {
-        Some(Self::new(decimal.clone()))
-    }
-
-    fn from_scalar(value: &Scalar) -> Option<Self> {
-        Self::parse(&value.to_string()).ok()
-    }
-}
-
-impl Bound for ByteSize {
-    #[expect(clippy::cast_precision_loss, reason = "a double is what is asked for")]
-    fn as_f64(&self) -> f64 {
-        self.bytes() as f64
-    }
-
-    fn exact(&self) -> String {
-        self.to_string()
-    }
-
-    fn human(&self) -> String {
-        Self::human(*self)
-    }
-
-    fn dump(&self) -> Json {
-        Json::from(Self::dump(*self))
-    }
-
-    fn wire(&self) -> Scalar {
-        Scalar::Float(self.as_gib())
-    }
-
-    fn stored(&self) -> Scalar {
-        Scalar::Integer(self.bytes())
-    }
-
-    fn plus(&self, other: &Self) -> Option<Self> {
-        self.bytes().checked_add(other.bytes()).map(Self)
-    }
-
-    fn minus(&self, other: &Self) -> Option<Self> {
-        self.bytes().checked_sub(other.bytes()).map(Self)
-    }
-
-    fn like(&self, decimal: &BigDecimal) -> Option<Self> {
-        decimal.to_i64().map(Self)
-    }
-
-    fn from_scalar(value: &Scalar) -> Option<Self> {
-        match value {
-            Scalar::Integer(bytes) => Some(Self(*bytes)),
-            Scalar::Float(gib) => Self::from_gib(*gib),
-            Scalar::Text(text) => Self::parse(text).ok(),
-        }
-    }
-}
-
 /// Whether a value is a multiple of a step, by the decimals of their shortest texts, so that 0.3 is one of 0.1.
 ///
 /// A zero step divides zero alone.
-pub fn step_aligned<B: Bound>(value: &B, step: &B) -> bool {
+pub fn step_aligned(value: &Amount, step: &Amount) -> bool {
     let (value, step) = (value.as_f64(), step.as_f64());
     match (decimal_of(value), decimal_of(step)) {
         (Some(value), Some(step)) => divides(&step, &value),
@@ -212,7 +25,7 @@ fn divides(step: &BigDecimal, value: &BigDecimal) -> bool {
 }
 
 /// The nearest multiples of the step below and above a difference, never less than one step.
-pub fn step_suggestions<B: Bound>(difference: &B, step: &B) -> Option<(B, B)> {
+pub fn step_suggestions(difference: &Amount, step: &Amount) -> Option<(Amount, Amount)> {
     let (diff, size) = (decimal_of(difference.as_f64())?, decimal_of(step.as_f64())?);
     if size.is_zero() {
         return None;
@@ -240,26 +53,27 @@ pub fn step_suggestions<B: Bound>(difference: &B, step: &B) -> Option<(B, B)> {
 }
 
 /// Whether a multiple of the step is still one as a number of the range's kind, and another than the difference.
-fn usable<B: Bound>(difference: &B, candidate: &BigDecimal, step: &BigDecimal) -> bool {
+fn usable(difference: &Amount, candidate: &BigDecimal, step: &BigDecimal) -> bool {
     let Some(number) = difference.like(candidate) else { return false };
     let remains = decimal_of(number.as_f64()).is_some_and(|decimal| divides(step, &decimal));
     remains && number.exact() != difference.exact()
 }
 
-/// The bounds of a range.
+/// The bounds of a range: from `min` to `max` in steps, which are zero if there is only one value.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Bounds<B> {
-    pub(super) min: B,
-    pub(super) max: B,
-    pub(super) step: B,
+pub struct Bounds {
+    pub min: Amount,
+    pub max: Amount,
+    pub step: Amount,
 }
 
-impl<B: Bound> Bounds<B> {
+impl Bounds {
     /// Whether a value lies within.
-    pub(super) fn contain(&self, value: &B) -> bool {
+    pub(super) fn contain(&self, value: &Amount) -> bool {
         self.min <= *value && *value <= self.max
     }
 
+    /// `0-10`.
     pub(super) fn range_text(&self) -> String {
         format!("{}-{}", self.min.human(), self.max.human())
     }
@@ -271,9 +85,9 @@ impl<B: Bound> Bounds<B> {
     pub(super) fn check_kinds(&self) -> Result<(), String> {
         let mut groups: Vec<(&str, Vec<&str>)> = Vec::new();
         for (field, bound) in [("min", &self.min), ("max", &self.max), ("step", &self.step)] {
-            match groups.iter_mut().find(|(kind, _)| *kind == bound.kind()) {
+            match groups.iter_mut().find(|(kind, _)| *kind == bound.number_type()) {
                 Some((_, fields)) => fields.push(field),
-                None => groups.push((bound.kind(), vec![field])),
+                None => groups.push((bound.number_type(), vec![field])),
             }
         }
         if groups.len() == 1 {
@@ -313,7 +127,7 @@ impl<B: Bound> Bounds<B> {
         }
     }
 
-    fn misalignment(&self, difference: &B, class: &str, name: &str) -> String {
+    fn misalignment(&self, difference: &Amount, class: &str, name: &str) -> String {
         let Self { min, max, step } = self;
         format!(
             "{class}({} {}, {}) min/max difference is not step aligned: {} is not a multiple of {}{}.",
@@ -336,11 +150,12 @@ impl<B: Bound> Bounds<B> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::types::Number;
 
     #[test]
     fn an_aligned_difference_is_its_own_lower_suggestion() {
         for (difference, step, expected) in [(6, 3, (6, 9)), (8, 3, (6, 9)), (1, 3, (3, 6)), (10, 20, (20, 40))] {
-            let whole = |number: i64| Number::Integer(number);
+            let whole = |number: i64| Amount::Number(Number::Integer(number));
             let found = step_suggestions(&whole(difference), &whole(step));
             assert_eq!(found, Some((whole(expected.0), whole(expected.1))), "{difference}, {step}");
         }

@@ -5,7 +5,7 @@ use futures_util::future::join_all;
 
 use super::attempt::Attempt;
 use super::on_failure;
-use super::workload_state::{Intent, Optimization};
+use super::workload_state::{Intent, WorkloadState};
 use crate::connector::{AdjustRequest, EventContext, EventError};
 use crate::connectors::kubernetes::watch::rollout;
 use crate::types::{Adjustment, Component, Duration};
@@ -16,13 +16,14 @@ use crate::types::{Adjustment, Component, Duration};
 /// The classified failure of the first workload that fails, others mentioned; what `on_failure` says has been done.
 pub(crate) async fn adjust(
     cx: &EventContext,
-    optimizations: Vec<Optimization<'_>>,
+    states: Vec<WorkloadState<'_>>,
     request: &AdjustRequest,
 ) -> Result<Vec<Component>, EventError> {
-    let intents = plan(&optimizations, &request.adjustments)?;
-    let mut attempts: Vec<Attempt<'_>> = optimizations.into_iter().map(Attempt::new).collect();
+    let intents = plan(&states, &request.adjustments)?;
+    let mut attempts: Vec<Attempt<'_>> = states.into_iter().map(Attempt::new).collect();
 
-    let limit = attempts.iter().map(|attempt| attempt.site().config.shared.timeout).max().unwrap_or(Duration::ZERO);
+    let limit =
+        attempts.iter().map(|attempt| attempt.workload_ref().config.shared.timeout).max().unwrap_or(Duration::ZERO);
     let applied = join_all(attempts.iter_mut().zip(intents).map(|(attempt, intent)| attempt.apply(cx, intent)));
     let results = rollout::awaiting(cx, limit, "adjustments to be applied...", applied).await;
     on_failure::conclude(&attempts, results).await?;
@@ -46,11 +47,11 @@ pub(crate) async fn adjust(
 }
 
 /// Plans for all workloads; every problem is reported, and nothing has been written then.
-fn plan(optimizations: &[Optimization<'_>], adjustments: &[Adjustment]) -> Result<Vec<Intent>, EventError> {
+fn plan(states: &[WorkloadState<'_>], adjustments: &[Adjustment]) -> Result<Vec<Intent>, EventError> {
     let mut intents = Vec::new();
     let mut problems: Vec<String> = Vec::new();
-    for optimization in optimizations {
-        match optimization.plan(adjustments) {
+    for state in states {
+        match state.plan(adjustments) {
             Ok(intent) => intents.push(intent),
             Err(error) => problems.push(error.chain()),
         }

@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-use super::workload_state::{Intent, Live, Optimization, read_tuning_pod};
+use super::workload_state::{Adjustable, Intent, WorkloadState, read_tuning_pod};
 use super::{tuning_pod, workload};
 use crate::connector::{AdjustRequest, ErrorKind, EventContext, EventError};
 use crate::connectors::kubernetes::FailureMode;
@@ -12,12 +12,12 @@ use crate::connectors::kubernetes::plan::workload::Plan;
 use crate::connectors::kubernetes::watch::diagnosis;
 use crate::connectors::kubernetes::watch::restarts::Restarts;
 use crate::connectors::kubernetes::watch::rollout::{self, Arrival};
-use crate::connectors::kubernetes::workload_ref::{Deadline, Patience, Site};
+use crate::connectors::kubernetes::workload_ref::{CancelPolicy, Deadline, WorkloadRef};
 use crate::types::{Adjustment, Component, Duration};
 
 /// One workload on its way through an adjustment.
 pub(crate) struct Attempt<'a> {
-    pub(crate) optimization: Optimization<'a>,
+    pub(crate) state: WorkloadState<'a>,
     /// The adjustments that are its own.
     requested: Vec<Adjustment>,
     pub(crate) written: Written,
@@ -33,31 +33,31 @@ pub(crate) enum Written {
 }
 
 impl<'a> Attempt<'a> {
-    pub(crate) fn new(optimization: Optimization<'a>) -> Self {
-        Self { optimization, requested: Vec::new(), written: Written::Nothing }
+    pub(crate) fn new(state: WorkloadState<'a>) -> Self {
+        Self { state, requested: Vec::new(), written: Written::Nothing }
     }
 
-    pub(crate) fn site(&self) -> &Site<'a> {
-        &self.optimization.site
+    pub(crate) fn workload_ref(&self) -> &WorkloadRef<'a> {
+        &self.state.workload_ref
     }
 
     pub(crate) fn mode(&self) -> FailureMode {
-        self.site().mode()
+        self.workload_ref().mode()
     }
 
     /// How long it is watched: as the command says, else the configuration.
     pub(crate) fn settlement(&self, request: &AdjustRequest) -> Duration {
         let asked = request.control.settlement.filter(|time| !time.is_zero());
-        asked.or(self.site().config.shared.settlement).unwrap_or(Duration::ZERO).max(Duration::ZERO)
+        asked.or(self.workload_ref().config.shared.settlement).unwrap_or(Duration::ZERO).max(Duration::ZERO)
     }
 
     /// Writes what is to be written and waits until it is true.
     pub(crate) async fn apply(&mut self, cx: &EventContext, intent: Intent) -> Result<(), EventError> {
-        let site = *self.site();
+        let workload_ref = *self.workload_ref();
         let (arrival, before) = match intent {
             Intent::Keep => {
-                let before = diagnosis::restarts(cx, &site, &self.optimization.workload).await?;
-                (rollout::workload_ready(&site, Patience::Event(cx)).await?, before)
+                let before = diagnosis::restarts(cx, &workload_ref, &self.state.workload).await?;
+                (rollout::workload_ready(&workload_ref, CancelPolicy::Event(cx)).await?, before)
             }
             Intent::Patch(plan) => {
                 self.requested.clone_from(&plan.adjustments);
@@ -66,24 +66,24 @@ impl<'a> Attempt<'a> {
                 let before = if replaces_pods {
                     Restarts::default()
                 } else {
-                    diagnosis::restarts(cx, &site, &self.optimization.workload).await?
+                    diagnosis::restarts(cx, &workload_ref, &self.state.workload).await?
                 };
                 let (patch, undo) = self.reversible(plan)?;
                 // Before it is sent: it may be carried out without an answer.
                 self.written = Written::Fields(undo);
-                self.optimization.workload = workload::patch(&site, &patch, Patience::Event(cx)).await?;
-                (rollout::workload_ready(&site, Patience::Event(cx)).await?, before)
+                self.state.workload = workload::patch(&workload_ref, &patch, CancelPolicy::Event(cx)).await?;
+                (rollout::workload_ready(&workload_ref, CancelPolicy::Event(cx)).await?, before)
             }
             Intent::Replace(pod, adjustments) => {
                 self.requested = adjustments;
                 self.written = Written::Pod;
-                tuning_pod::replace(&site, &pod, Patience::Event(cx)).await?;
-                (rollout::pod_ready(&site, Patience::Event(cx)).await?, Restarts::default())
+                tuning_pod::replace(&workload_ref, &pod, CancelPolicy::Event(cx)).await?;
+                (rollout::pod_ready(&workload_ref, CancelPolicy::Event(cx)).await?, Restarts::default())
             }
         };
         match arrival {
             Arrival::Ready => Ok(()),
-            Arrival::Missed => diagnosis::of_rollout(cx, &site, &self.requested, &before).await,
+            Arrival::TimedOut => diagnosis::of_rollout(cx, &workload_ref, &self.requested, &before).await,
         }
     }
 
@@ -93,8 +93,8 @@ impl<'a> Attempt<'a> {
         if self.mode() != FailureMode::Rollback {
             return Ok((plan.patch, None));
         }
-        let older = Undo::left_on(&self.optimization.workload)
-            .map_err(|error| EventError::adjustment_failed(error.to_string()))?;
+        let older =
+            Undo::left_on(&self.state.workload).map_err(|error| EventError::adjustment_failed(error.to_string()))?;
         let undo = match older {
             Some(older) => plan.undo.clone().covering(&older),
             None => plan.undo.clone(),
@@ -108,7 +108,7 @@ impl<'a> Attempt<'a> {
             return Ok(());
         }
         let end = Deadline::after(time.to_std());
-        let result = rollout::settle(cx, self.site(), &self.requested, end).await;
+        let result = rollout::settle(cx, self.workload_ref(), &self.requested, end).await;
         if self.mode() == FailureMode::Ignore
             && result.as_ref().is_err_and(|error| error.kind() != ErrorKind::Cancelled)
         {
@@ -120,31 +120,33 @@ impl<'a> Attempt<'a> {
     /// Takes the old values off it, also those of an earlier adjustment whose values it was given again, so that no
     /// start restores them.
     pub(crate) async fn finish(&mut self, cx: &EventContext, adjustments: &[Adjustment]) -> Result<(), EventError> {
-        let site = *self.site();
-        let carries_values = self.optimization.workload.annotations.contains_key(ROLLBACK_ANNOTATION);
+        let workload_ref = *self.workload_ref();
+        let carries_values = self.state.workload.annotations.contains_key(ROLLBACK_ANNOTATION);
         if carries_values && self.is_addressed(adjustments) {
-            workload::patch(&site, &Undo::forgotten(), Patience::Event(cx)).await?;
+            workload::patch(&workload_ref, &Undo::forgotten(), CancelPolicy::Event(cx)).await?;
         }
         Ok(())
     }
 
     /// Whether its own fields are adjusted, be it to what they are.
     fn is_addressed(&self, adjustments: &[Adjustment]) -> bool {
-        let targets = match self.optimization.live {
-            Live::Saturation => targets(self.site().config).unwrap_or_default(),
-            Live::Canary { .. } => Vec::new(),
+        let targets = match self.state.adjustable {
+            Adjustable::Workload => targets(self.workload_ref().config).unwrap_or_default(),
+            Adjustable::TuningPod { .. } => Vec::new(),
         };
         adjustments.iter().any(|adjustment| targets.iter().any(|target| target.component == adjustment.component_name))
     }
 
     /// Its components as they are now: others may have changed what was written.
     pub(crate) async fn describe(&mut self, cx: &EventContext) -> Result<Vec<Component>, EventError> {
-        let site = *self.site();
-        match (&self.written, &mut self.optimization.live) {
-            (Written::Fields(_), _) => self.optimization.workload = site.workload(Patience::Event(cx)).await?,
-            (_, Live::Canary { pod, .. }) => *pod = read_tuning_pod(&site, Patience::Event(cx)).await?,
-            (_, Live::Saturation) => {}
+        let workload_ref = *self.workload_ref();
+        match (&self.written, &mut self.state.adjustable) {
+            (Written::Fields(_), _) => self.state.workload = workload_ref.workload(CancelPolicy::Event(cx)).await?,
+            (_, Adjustable::TuningPod { pod, .. }) => {
+                *pod = read_tuning_pod(&workload_ref, CancelPolicy::Event(cx)).await?;
+            }
+            (_, Adjustable::Workload) => {}
         }
-        self.optimization.components()
+        self.state.components()
     }
 }

@@ -9,25 +9,25 @@ use super::{tuning_pod, workload};
 use crate::connector::{EventContext, EventError};
 use crate::connectors::kubernetes::Strategy;
 use crate::connectors::kubernetes::plan::undo::Undo;
-use crate::connectors::kubernetes::workload_ref::{Patience, Site};
+use crate::connectors::kubernetes::workload_ref::{CancelPolicy, WorkloadRef};
 
 /// Puts right what an earlier run left of one workload.
 ///
 /// # Errors
 /// The API refuses, or the event is cancelled.
-pub(crate) async fn recover(cx: &EventContext, site: &Site<'_>) -> Result<(), EventError> {
-    match site.config.strategy.strategy() {
+pub(crate) async fn recover(cx: &EventContext, workload_ref: &WorkloadRef<'_>) -> Result<(), EventError> {
+    match workload_ref.config.strategy.strategy() {
         Strategy::Default => {
-            let workload = site.workload(Patience::Event(cx)).await?;
+            let workload = workload_ref.workload(CancelPolicy::Event(cx)).await?;
             let left = Undo::left_on(&workload).map_err(|error| EventError::failed(error.to_string()))?;
             let Some(undo) = left else { return Ok(()) };
-            tracing::warn!(workload = %site, "restoring the values from before an adjustment that was cut off");
-            workload::patch(site, &undo.patch(&workload), Patience::Event(cx)).await.map(drop)
+            tracing::warn!(workload = %workload_ref, "restoring the values from before an adjustment that was cut off");
+            workload::patch(workload_ref, &undo.patch(&workload), CancelPolicy::Event(cx)).await.map(drop)
         }
         Strategy::Canary { .. } => {
-            let Some(pod) = read_tuning_pod(site, Patience::Event(cx)).await? else { return Ok(()) };
-            tracing::info!(workload = %site, pod = site.tuning_pod(), "deleting the tuning pod of an earlier run");
-            tuning_pod::delete(site, &pod, Patience::Event(cx)).await
+            let Some(pod) = read_tuning_pod(workload_ref, CancelPolicy::Event(cx)).await? else { return Ok(()) };
+            tracing::info!(workload = %workload_ref, pod = workload_ref.tuning_pod(), "deleting the tuning pod of an earlier run");
+            tuning_pod::delete(workload_ref, &pod, CancelPolicy::Event(cx)).await
         }
     }
 }
@@ -36,11 +36,11 @@ pub(crate) async fn recover(cx: &EventContext, site: &Site<'_>) -> Result<(), Ev
 ///
 /// # Errors
 /// The API refuses.
-pub(crate) async fn withdraw(site: &Site<'_>) -> Result<(), EventError> {
-    if matches!(site.config.strategy.strategy(), Strategy::Default) {
+pub(crate) async fn withdraw(workload_ref: &WorkloadRef<'_>) -> Result<(), EventError> {
+    if matches!(workload_ref.config.strategy.strategy(), Strategy::Default) {
         return Ok(());
     }
-    let Some(pod) = read_tuning_pod(site, Patience::UntilDone).await? else { return Ok(()) };
-    tracing::info!(workload = %site, pod = site.tuning_pod(), "deleting the tuning pod");
-    tuning_pod::begin_deletion(site, &pod, Patience::UntilDone).await
+    let Some(pod) = read_tuning_pod(workload_ref, CancelPolicy::UntilDone).await? else { return Ok(()) };
+    tracing::info!(workload = %workload_ref, pod = workload_ref.tuning_pod(), "deleting the tuning pod");
+    tuning_pod::begin_deletion(workload_ref, &pod, CancelPolicy::UntilDone).await
 }

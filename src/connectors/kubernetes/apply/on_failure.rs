@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 
 use super::attempt::{Attempt, Written};
-use super::workload_state::Live;
+use super::workload_state::Adjustable;
 use super::{tuning_pod, workload};
 use crate::connector::{ErrorKind, EventError};
 use crate::connectors::kubernetes::{FailureMode, Strategy};
@@ -18,7 +18,7 @@ pub(crate) async fn conclude(attempts: &[Attempt<'_>], results: Vec<Result<(), E
     let failures: Vec<Option<EventError>> = attempts.iter().zip(results).map(|(attempt, result)| {
         let error = result.err()?;
         if attempt.mode() == FailureMode::Ignore && error.kind() != ErrorKind::Cancelled {
-            tracing::warn!(workload = %attempt.site(), error = error.chain(), "ignored the failure of an adjustment");
+            tracing::warn!(workload = %attempt.workload_ref(), error = error.chain(), "ignored the failure of an adjustment");
             return None;
         }
         Some(error)
@@ -34,7 +34,7 @@ pub(crate) async fn conclude(attempts: &[Attempt<'_>], results: Vec<Result<(), E
 
 /// Treats one workload of an adjustment that failed; returns what is to be reported of it.
 async fn treat(attempt: &Attempt<'_>, failure: Option<EventError>) -> Option<EventError> {
-    let site = attempt.site();
+    let workload_ref = attempt.workload_ref();
     let rolls_back = attempt.mode() == FailureMode::Rollback && !matches!(attempt.written, Written::Nothing);
     match failure {
         Some(error) if rolls_back => {
@@ -47,11 +47,11 @@ async fn treat(attempt: &Attempt<'_>, failure: Option<EventError>) -> Option<Eve
         }
         None if rolls_back => match roll_back(attempt).await {
             Ok(_) => {
-                tracing::info!(workload = %site, "rolled back, as the adjustment failed elsewhere");
+                tracing::info!(workload = %workload_ref, "rolled back, as the adjustment failed elsewhere");
                 None
             }
             Err(problem) => {
-                Some(EventError::adjustment_failed(format!("rolling back {site} failed: {}", problem.chain())))
+                Some(EventError::adjustment_failed(format!("rolling back {workload_ref} failed: {}", problem.chain())))
             }
         },
         Some(error) if attempt.mode() == FailureMode::Shutdown && error.kind() != ErrorKind::Cancelled => {
@@ -66,12 +66,12 @@ async fn treat(attempt: &Attempt<'_>, failure: Option<EventError>) -> Option<Eve
 
 /// Says whether there was anything to restore.
 async fn roll_back(attempt: &Attempt<'_>) -> Result<bool, EventError> {
-    let site = attempt.site();
-    match (&attempt.written, &attempt.optimization.live) {
-        (Written::Fields(Some(undo)), _) => workload::roll_back(site, undo).await,
-        (Written::Pod, Live::Canary { pod, .. }) => {
-            let pod = attempt.optimization.tuning_pod(pod.as_ref())?;
-            tuning_pod::restore(site, pod.body()).await.map(|()| true)
+    let workload_ref = attempt.workload_ref();
+    match (&attempt.written, &attempt.state.adjustable) {
+        (Written::Fields(Some(undo)), _) => workload::roll_back(workload_ref, undo).await,
+        (Written::Pod, Adjustable::TuningPod { pod, .. }) => {
+            let pod = attempt.state.tuning_pod(pod.as_ref())?;
+            tuning_pod::restore(workload_ref, pod.body()).await.map(|()| true)
         }
         _ => Ok(false),
     }
@@ -79,12 +79,12 @@ async fn roll_back(attempt: &Attempt<'_>) -> Result<bool, EventError> {
 
 /// Takes a failed workload out of service: it is scaled to nothing, a tuning pod is made anew from the template.
 async fn shut_down(attempt: &Attempt<'_>) -> Result<(), EventError> {
-    let site = attempt.site();
-    match site.config.strategy.strategy() {
-        Strategy::Default => workload::scale_to_zero(site).await,
+    let workload_ref = attempt.workload_ref();
+    match workload_ref.config.strategy.strategy() {
+        Strategy::Default => workload::scale_to_zero(workload_ref).await,
         Strategy::Canary { .. } => {
-            let pod = attempt.optimization.tuning_pod(None)?;
-            tuning_pod::restore(site, pod.body()).await
+            let pod = attempt.state.tuning_pod(None)?;
+            tuning_pod::restore(workload_ref, pod.body()).await
         }
     }
 }

@@ -5,25 +5,29 @@ use serde_json::{Value as Json, json};
 use crate::connector::EventError;
 use crate::connectors::kubernetes::plan::undo::{ROLLBACK_ANNOTATION, Undo};
 use crate::connectors::kubernetes::watch::rollout::{self, Arrival};
-use crate::connectors::kubernetes::workload_ref::{Patience, Site};
+use crate::connectors::kubernetes::workload_ref::{CancelPolicy, WorkloadRef};
 use crate::k8s::Workload;
 
 /// Changes a workload by a strategic merge patch. The API may be away for a while.
 ///
 /// # Errors
 /// The API refuses, or the wait is called off.
-pub(crate) async fn patch(site: &Site<'_>, patch: &Json, patience: Patience<'_>) -> Result<Workload, EventError> {
-    let Site { cluster, kind, .. } = *site;
-    let (namespace, name) = (site.namespace(), site.name());
-    site.commit(patience, || cluster.patch_workload(kind, namespace, name, patch)).await
+pub(crate) async fn patch(
+    workload_ref: &WorkloadRef<'_>,
+    patch: &Json,
+    policy: CancelPolicy<'_>,
+) -> Result<Workload, EventError> {
+    let WorkloadRef { cluster, kind, .. } = *workload_ref;
+    let (namespace, name) = (workload_ref.namespace(), workload_ref.name());
+    workload_ref.commit(policy, || cluster.patch_workload(kind, namespace, name, patch)).await
 }
 
 /// Scales a workload to nothing, and does not wait for its pods to end.
 ///
 /// # Errors
 /// The API refuses.
-pub(crate) async fn scale_to_zero(site: &Site<'_>) -> Result<(), EventError> {
-    patch(site, &json!({ "spec": { "replicas": 0 } }), Patience::UntilDone).await.map(drop)
+pub(crate) async fn scale_to_zero(workload_ref: &WorkloadRef<'_>) -> Result<(), EventError> {
+    patch(workload_ref, &json!({ "spec": { "replicas": 0 } }), CancelPolicy::UntilDone).await.map(drop)
 }
 
 /// Restores old values to a workload as it is now, and waits until it is well with them. Says whether there was anything
@@ -31,19 +35,19 @@ pub(crate) async fn scale_to_zero(site: &Site<'_>) -> Result<(), EventError> {
 ///
 /// # Errors
 /// What stands in the way.
-pub(crate) async fn roll_back(site: &Site<'_>, undo: &Undo) -> Result<bool, EventError> {
-    let workload = site.workload(Patience::UntilDone).await?;
+pub(crate) async fn roll_back(workload_ref: &WorkloadRef<'_>, undo: &Undo) -> Result<bool, EventError> {
+    let workload = workload_ref.workload(CancelPolicy::UntilDone).await?;
     let restoring = undo.patch(&workload);
     if restoring.get("spec").is_none() && !workload.annotations.contains_key(ROLLBACK_ANNOTATION) {
         // The change was refused before it was one.
         return Ok(false);
     }
-    patch(site, &restoring, Patience::UntilDone).await?;
-    match rollout::workload_ready(site, Patience::UntilDone).await? {
+    patch(workload_ref, &restoring, CancelPolicy::UntilDone).await?;
+    match rollout::workload_ready(workload_ref, CancelPolicy::UntilDone).await? {
         Arrival::Ready => Ok(true),
-        Arrival::Missed => Err(EventError::adjustment_failed(format!(
-            "{site} has its old values again, and was not ready with them after {}",
-            site.config.shared.timeout
+        Arrival::TimedOut => Err(EventError::adjustment_failed(format!(
+            "{workload_ref} has its old values again, and was not ready with them after {}",
+            workload_ref.config.shared.timeout
         ))),
     }
 }

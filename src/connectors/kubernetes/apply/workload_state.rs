@@ -11,24 +11,24 @@ use crate::connectors::kubernetes::Strategy;
 use crate::connectors::kubernetes::describe::components;
 use crate::connectors::kubernetes::plan::tuning_pod::{TuningPod, is_ours};
 use crate::connectors::kubernetes::plan::workload::Plan;
-use crate::connectors::kubernetes::workload_ref::{Patience, Site};
+use crate::connectors::kubernetes::workload_ref::{CancelPolicy, WorkloadRef};
 use crate::k8s::{PodIdentity, Workload};
 use crate::types::{Adjustment, Component};
 
 /// One workload as it is optimized.
-pub(crate) struct Optimization<'a> {
-    pub(crate) site: Site<'a>,
+pub(crate) struct WorkloadState<'a> {
+    pub(crate) workload_ref: WorkloadRef<'a>,
     /// As it was read last.
     pub(crate) workload: Workload,
-    pub(crate) live: Live,
+    pub(crate) adjustable: Adjustable,
 }
 
 /// What there is beside the workload.
-pub(crate) enum Live {
+pub(crate) enum Adjustable {
     /// Nothing: its own pods are adjusted.
-    Saturation,
+    Workload,
     /// A tuning pod, when there is one, and the owner of the next one.
-    Canary { pod: Option<Json>, owner: Option<OwnerReference> },
+    TuningPod { pod: Option<Json>, owner: Option<OwnerReference> },
 }
 
 /// What an adjustment comes to.
@@ -40,26 +40,29 @@ pub(crate) enum Intent {
     Replace(Json, Vec<Adjustment>),
 }
 
-impl<'a> Optimization<'a> {
+impl<'a> WorkloadState<'a> {
     /// Reads a workload and its tuning pod.
     ///
     /// # Errors
     /// They cannot be read, the workload lacks a configured container, or the name of the tuning pod is taken by a pod
     /// of somebody else.
     pub(crate) async fn read(
-        site: Site<'a>,
+        workload_ref: WorkloadRef<'a>,
         own: Option<&PodIdentity>,
-        patience: Patience<'_>,
+        policy: CancelPolicy<'_>,
     ) -> Result<Self, EventError> {
-        let workload = site.workload(patience).await?;
-        let live = match site.config.strategy.strategy() {
-            Strategy::Default => Live::Saturation,
+        let workload = workload_ref.workload(policy).await?;
+        let adjustable = match workload_ref.config.strategy.strategy() {
+            Strategy::Default => Adjustable::Workload,
             Strategy::Canary { .. } => {
-                let pod = read_tuning_pod(&site, patience).await?;
-                Live::Canary { pod, owner: tuning_pod_owner::reference(site.cluster, own, site.namespace()).await }
+                let pod = read_tuning_pod(&workload_ref, policy).await?;
+                Adjustable::TuningPod {
+                    pod,
+                    owner: tuning_pod_owner::reference(workload_ref.cluster, own, workload_ref.namespace()).await,
+                }
             }
         };
-        Ok(Self { site, workload, live })
+        Ok(Self { workload_ref, workload, adjustable })
     }
 
     /// Its components, as they are.
@@ -67,12 +70,12 @@ impl<'a> Optimization<'a> {
     /// # Errors
     /// A configured container is missing.
     pub(crate) fn components(&self) -> Result<Vec<Component>, EventError> {
-        let config = self.site.config;
-        Ok(match &self.live {
-            Live::Saturation => components::saturation(config, &self.workload)?,
-            Live::Canary { pod, .. } => {
+        let config = self.workload_ref.config;
+        Ok(match &self.adjustable {
+            Adjustable::Workload => components::saturation(config, &self.workload)?,
+            Adjustable::TuningPod { pod, .. } => {
                 let pod = pod.as_ref().ok_or_else(|| {
-                    EventError::adjustment_failed(format!("the tuning pod of {} was deleted", self.site))
+                    EventError::adjustment_failed(format!("the tuning pod of {} was deleted", self.workload_ref))
                 })?;
                 vec![components::main(config, &self.workload)?, components::tuning(config, pod)?]
             }
@@ -84,16 +87,16 @@ impl<'a> Optimization<'a> {
     /// # Errors
     /// A value that Kubernetes or the configuration does not allow, or a setting that there is not.
     pub(crate) fn plan(&self, adjustments: &[Adjustment]) -> Result<Intent, EventError> {
-        match &self.live {
-            Live::Saturation => {
-                let plan = Plan::of(self.site.config, &self.workload, adjustments)?;
+        match &self.adjustable {
+            Adjustable::Workload => {
+                let plan = Plan::of(self.workload_ref.config, &self.workload, adjustments)?;
                 Ok(plan.map_or(Intent::Keep, Intent::Patch))
             }
-            Live::Canary { pod, .. } => {
+            Adjustable::TuningPod { pod, .. } => {
                 let mut next = self.tuning_pod(pod.as_ref())?;
                 let adjusted = next.adjust(adjustments)?;
                 for warning in adjusted.warnings {
-                    tracing::warn!(workload = %self.site, "{warning}");
+                    tracing::warn!(workload = %self.workload_ref, "{warning}");
                 }
                 Ok(Intent::Replace(next.body().clone(), adjusted.adjustments))
             }
@@ -105,11 +108,11 @@ impl<'a> Optimization<'a> {
     /// # Errors
     /// A configured container is missing.
     pub(crate) fn tuning_pod(&self, like: Option<&Json>) -> Result<TuningPod<'a>, EventError> {
-        let owner = match &self.live {
-            Live::Canary { owner, .. } => owner.as_ref(),
-            Live::Saturation => None,
+        let owner = match &self.adjustable {
+            Adjustable::TuningPod { owner, .. } => owner.as_ref(),
+            Adjustable::Workload => None,
         };
-        let pod = TuningPod::from_template(self.site.config, &self.workload, owner)?;
+        let pod = TuningPod::from_template(self.workload_ref.config, &self.workload, owner)?;
         Ok(match like {
             Some(like) => pod.with_settings_of(like)?,
             None => pod,
@@ -118,14 +121,17 @@ impl<'a> Optimization<'a> {
 }
 
 /// The tuning pod as it is, when there is one.
-pub(crate) async fn read_tuning_pod(site: &Site<'_>, patience: Patience<'_>) -> Result<Option<Json>, EventError> {
-    let name = site.tuning_pod();
-    let pod = site.persist(patience, || site.cluster.raw_pod(site.namespace(), &name)).await?;
+pub(crate) async fn read_tuning_pod(
+    workload_ref: &WorkloadRef<'_>,
+    policy: CancelPolicy<'_>,
+) -> Result<Option<Json>, EventError> {
+    let name = workload_ref.tuning_pod();
+    let pod = workload_ref.persist(policy, || workload_ref.cluster.raw_pod(workload_ref.namespace(), &name)).await?;
     match pod {
         Some(pod) if !is_ours(&pod) => Err(EventError::adjustment_failed(format!(
-            "the pod \"{name}\" in namespace \"{}\" is in the way of the tuning pod of {site}, and was not made by \
+            "the pod \"{name}\" in namespace \"{}\" is in the way of the tuning pod of {workload_ref}, and was not made by \
              this agent (it lacks the label opsani_role=tuning): delete or rename it",
-            site.namespace()
+            workload_ref.namespace()
         ))),
         pod => Ok(pod),
     }

@@ -121,7 +121,7 @@ impl ContainerCpu {
 
     /// Nothing runs without a share of a core, so that a minimum of none is a mistake.
     fn checked(cpu: KubernetesCpuSetting, node: &Node, cx: &mut Decoder<'_>) -> Option<Self> {
-        if *cpu.range().min() > Core::from_millis(0) {
+        if cpu.setting().bounds().is_some_and(|bounds| bounds.min.as_f64() > 0.0) {
             return Some(Self(cpu));
         }
         cx.within("min", |cx| cx.invalid(member(node, "min"), "min must be greater than zero"));

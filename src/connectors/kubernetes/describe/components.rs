@@ -21,7 +21,7 @@ pub(crate) fn saturation(config: &WorkloadConfig, workload: &Workload) -> Result
     let targets = targets(config)?;
     let described = targets.into_iter().enumerate().map(|(index, target)| {
         let container = find_container(spec, target.config.name.as_str())?;
-        let count = (index == 0).then(|| replicas(&config.replicas, workload.replicas.into(), Role::Adjusted));
+        let count = (index == 0).then(|| replicas(config.replicas.setting(), workload.replicas.into(), Role::Adjusted));
         Ok(Component::new(target.component, container_settings(target.config, container, count, Role::Adjusted)))
     });
     described.collect()
@@ -34,7 +34,7 @@ pub(crate) fn saturation(config: &WorkloadConfig, workload: &Workload) -> Result
 pub(crate) fn main(config: &WorkloadConfig, workload: &Workload) -> Result<Component, TargetError> {
     let canary = Canary::of(config)?;
     let container = find_container(&workload.template["spec"], canary.config.name.as_str())?;
-    let count = replicas(&ReplicasSetting::up_to(MOST_REPLICAS), workload.replicas.into(), Role::Main);
+    let count = replicas(ReplicasSetting::up_to(MOST_REPLICAS).setting(), workload.replicas.into(), Role::Main);
     Ok(Component::new(canary.main, container_settings(canary.config, container, Some(count), Role::Main)))
 }
 
@@ -45,7 +45,7 @@ pub(crate) fn main(config: &WorkloadConfig, workload: &Workload) -> Result<Compo
 pub(crate) fn tuning(config: &WorkloadConfig, pod: &Json) -> Result<Component, TargetError> {
     let canary = Canary::of(config)?;
     let container = find_container(&pod["spec"], canary.config.name.as_str())?;
-    let count = replicas(&ReplicasSetting::up_to(1), 1, Role::Adjusted).with_pinned(true);
+    let count = replicas(ReplicasSetting::up_to(1).setting(), 1, Role::Adjusted).with_pinned(true);
     Ok(Component::new(canary.tuning, container_settings(canary.config, container, Some(count), Role::Adjusted)))
 }
 
@@ -56,7 +56,8 @@ fn container_settings(
     role: Role,
 ) -> Vec<Setting> {
     let resources = container.resources();
-    let mut settings = vec![cpu(&config.cpu, resources, role), memory(&config.memory, resources, role)];
+    let mut settings =
+        vec![cpu(config.cpu.setting(), resources, role), memory(config.memory.setting(), resources, role)];
     settings.extend(replicas);
     let variables = config.env.iter().flatten();
     settings.extend(variables.map(|setting| {
@@ -64,7 +65,7 @@ fn container_settings(
             Some(Variable::Text(text)) => Some(text),
             Some(Variable::Reference) | None => None,
         };
-        environment(setting, found, role)
+        environment(setting.setting(), found, role)
     }));
     settings
 }

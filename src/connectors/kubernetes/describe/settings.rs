@@ -4,9 +4,7 @@
 //! the report.
 
 use crate::k8s::{Resource, Resources, parse_bytes, parse_cores};
-use crate::types::{
-    EnvironmentSetting, KubernetesCpuSetting, KubernetesMemorySetting, ReplicasSetting, Scalar, Setting,
-};
+use crate::types::{Scalar, Setting};
 
 /// The part of a component in the optimization.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,28 +16,28 @@ pub enum Role {
 }
 
 /// The cores of a container.
-pub fn cpu(config: &KubernetesCpuSetting, resources: Resources<'_>, role: Role) -> Setting {
-    let found = resources.first(config.get(), Resource::Cpu);
+pub fn cpu(config: &Setting, resources: Resources<'_>, role: Role) -> Setting {
+    let found = resources.first(config.read_from(), Resource::Cpu);
     let value = quantity(found, |text| Some(Scalar::Text(parse_cores(text)?.to_string())));
-    reported(config.clone(), value.as_ref(), role)
+    reported(config, value.as_ref(), role)
 }
 
 /// The memory of a container.
-pub fn memory(config: &KubernetesMemorySetting, resources: Resources<'_>, role: Role) -> Setting {
-    let found = resources.first(config.get(), Resource::Memory);
+pub fn memory(config: &Setting, resources: Resources<'_>, role: Role) -> Setting {
+    let found = resources.first(config.read_from(), Resource::Memory);
     let value = quantity(found, |text| Some(Scalar::Integer(parse_bytes(text)?.bytes())));
-    reported(config.clone(), value.as_ref(), role)
+    reported(config, value.as_ref(), role)
 }
 
 /// The number of pods of a workload.
-pub fn replicas(config: &ReplicasSetting, count: i64, role: Role) -> Setting {
-    reported(config.clone(), Some(&Scalar::Integer(count)), role)
+pub fn replicas(config: &Setting, count: i64, role: Role) -> Setting {
+    reported(config, Some(&Scalar::Integer(count)), role)
 }
 
 /// A variable in the environment of a container; `found` is its value, when it has one.
-pub fn environment(config: &EnvironmentSetting, found: Option<&str>, role: Role) -> Setting {
+pub fn environment(config: &Setting, found: Option<&str>, role: Role) -> Setting {
     let value = found.map(|text| Scalar::Text(text.to_owned()));
-    reported(config.clone(), value.as_ref(), role)
+    reported(config, value.as_ref(), role)
 }
 
 /// A quantity that was found, as text when it is none.
@@ -47,8 +45,8 @@ fn quantity(found: Option<&str>, read: impl Fn(&str) -> Option<Scalar>) -> Optio
     found.map(|text| read(text).unwrap_or_else(|| Scalar::Text(text.to_owned())))
 }
 
-fn reported(config: impl Into<Setting>, value: Option<&Scalar>, role: Role) -> Setting {
-    let setting = config.into().safe_set(value);
+fn reported(config: &Setting, value: Option<&Scalar>, role: Role) -> Setting {
+    let setting = config.safe_set(value);
     match role {
         Role::Adjusted => setting,
         Role::Main => setting.with_pinned(true),
@@ -61,6 +59,7 @@ mod tests {
 
     use super::*;
     use crate::decode::{Decode, Decoder, NoVariables, Node, Origin};
+    use crate::types::{EnvironmentSetting, KubernetesCpuSetting, KubernetesMemorySetting, ReplicasSetting};
 
     fn decoded<T: Decode>(fields: &Json) -> T {
         let node = Node::from_json(fields, &Origin::whole("test"));
@@ -78,7 +77,7 @@ mod tests {
             (json!({ "memory": "much" }), json!({}), json!("much")),
         ] {
             let resources = json!({ "requests": requests, "limits": limits });
-            let setting = memory(&config, Resources::new(&resources), Role::Adjusted);
+            let setting = memory(config.setting(), Resources::new(&resources), Role::Adjusted);
             assert_eq!(setting.to_wire().get("value"), Some(&expected), "{resources}");
         }
     }
@@ -89,13 +88,13 @@ mod tests {
         let resources = json!({ "requests": { "cpu": "8" } });
         let variable: EnvironmentSetting = decoded(&json!({ "type": "enum", "name": "E", "values": ["a"] }));
         for setting in [
-            cpu(&cores, Resources::new(&resources), Role::Main),
-            replicas(&ReplicasSetting::up_to(9), 10, Role::Main),
-            environment(&variable, None, Role::Main),
+            cpu(cores.setting(), Resources::new(&resources), Role::Main),
+            replicas(ReplicasSetting::up_to(9).setting(), 10, Role::Main),
+            environment(variable.setting(), None, Role::Main),
         ] {
             assert!(setting.pinned(), "{setting}");
         }
-        let tuning = cpu(&cores, Resources::new(&resources), Role::Adjusted);
+        let tuning = cpu(cores.setting(), Resources::new(&resources), Role::Adjusted);
         assert!(!tuning.pinned());
         assert_eq!(tuning.value(), Some(Scalar::Float(8.0)));
     }

@@ -10,8 +10,8 @@ use super::fields::{Field, FieldValue};
 use super::targets::{Canary, TargetError, find_container};
 use super::workload::{PlanError, container_values};
 use crate::connectors::kubernetes::config::workload::{ContainerConfig, StaticVariables, WorkloadConfig};
-use crate::k8s::{Container, ROLE_LABEL, Resource, TUNING_ROLE, Variable, Workload, bytes_text, tuning_pod_name};
-use crate::types::{Adjustment, EnvironmentSetting, ResourceRequirement, Scalar};
+use crate::k8s::{Container, ROLE_LABEL, Resource, TUNING_ROLE, Variable, Workload, quantity_text, tuning_pod_name};
+use crate::types::{Adjustment, EnvironmentSetting, ResourceRequirement, Scalar, Setting};
 
 /// The annotation that names the component of a tuning pod.
 pub(crate) const TUNING_FOR_ANNOTATION: &str = "opsani.com/opsani_tuning_for";
@@ -178,16 +178,14 @@ fn variable(config: &ContainerConfig, name: &str, value: Json) -> FieldValue {
 }
 
 fn default_quantities(config: &ContainerConfig) -> Vec<FieldValue> {
-    use ResourceRequirement::{Limit, Request};
-    let memory = [(Request, config.memory.request()), (Limit, config.memory.limit())]
-        .map(|(requirement, size)| (Resource::Memory, requirement, size.map(|size| bytes_text(*size))));
-    let cpu = [(Request, config.cpu.request()), (Limit, config.cpu.limit())]
-        .map(|(requirement, cores)| (Resource::Cpu, requirement, cores.map(ToString::to_string)));
-    let quantity = |(resource, requirement, text): (Resource, ResourceRequirement, Option<String>)| {
+    let settings = [(Resource::Memory, config.memory.setting()), (Resource::Cpu, config.cpu.setting())];
+    let quantity = |(resource, setting): (Resource, &Setting), requirement| {
+        let value = quantity_text(setting.default_of(requirement)?).into();
         let field = Field::Resource { container: config.name.to_string(), requirement, resource };
-        Some(FieldValue { field, value: text?.into() })
+        Some(FieldValue { field, value })
     };
-    memory.into_iter().chain(cpu).filter_map(quantity).collect()
+    let both = |of| ResourceRequirement::ALL.into_iter().filter_map(move |requirement| quantity(of, requirement));
+    settings.into_iter().flat_map(both).collect()
 }
 
 fn variables_of(config: &ContainerConfig, container: Container<'_>) -> Vec<FieldValue> {

@@ -9,9 +9,7 @@ use crate::connector::EventError;
 use crate::connectors::kubernetes::config::workload::{ContainerConfig, WorkloadConfig};
 use crate::decode::Problems;
 use crate::k8s::{Resource, Workload, parse_bytes, parse_cores, whole_bytes_text};
-use crate::types::{
-    Adjustment, AdjustmentError, EnvironmentSetting, ReplicasSetting, ResourceRequirement, Scalar, Setting,
-};
+use crate::types::{Adjustment, AdjustmentError, EnvironmentSetting, ReplicasSetting, ResourceRequirement, Scalar};
 
 /// Why adjustments cannot be carried out.
 #[derive(Debug, thiserror::Error)]
@@ -121,13 +119,13 @@ pub(crate) fn container_values(
         set.iter().map(quantity).collect()
     };
     match name {
-        "cpu" => Ok(quantities(config.cpu.set(), Resource::Cpu, value.to_string())),
+        "cpu" => Ok(quantities(config.cpu.setting().written_to(), Resource::Cpu, value.to_string())),
         "memory" => {
             let text = whole_bytes_text(&value.to_string()).ok_or_else(|| PlanError::Memory(adjustment.to_string()))?;
-            Ok(quantities(config.memory.set(), Resource::Memory, text))
+            Ok(quantities(config.memory.setting().written_to(), Resource::Memory, text))
         }
         name => {
-            let setting = config.env.iter().flatten().find(|setting| setting.name() == name);
+            let setting = config.env.iter().flatten().find(|key| key.setting().name() == name);
             let setting = setting.ok_or_else(|| PlanError::Unsupported(name.to_owned()))?;
             Ok(vec![variable_value(config, setting, adjustment)?])
         }
@@ -139,7 +137,7 @@ fn variable_value(
     setting: &EnvironmentSetting,
     adjustment: &Adjustment,
 ) -> Result<FieldValue, PlanError> {
-    let text = setting.variable_text(&adjustment.value);
+    let text = setting.setting().variable_text(&adjustment.value);
     let text = text.ok_or_else(|| PlanError::Variable(adjustment.to_string()))?;
     if text.contains("valueFrom") {
         return Err(PlanError::Reference(adjustment.to_string()));
@@ -154,7 +152,7 @@ fn replicas_value(bounds: &ReplicasSetting, present: i32, adjustment: &Adjustmen
     let text = adjustment.to_string();
     let (_, wanted) =
         adjustment.for_kubernetes().map_err(|source| PlanError::Value { adjustment: text.clone(), source })?;
-    let setting = Setting::from(bounds.clone());
+    let setting = bounds.setting().clone();
     let pinned = setting.pinned();
     let present = Scalar::Integer(present.into());
     let mut setting = setting.with_pinned(false).safe_set(Some(&present)).with_pinned(pinned);

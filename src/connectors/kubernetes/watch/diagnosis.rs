@@ -12,7 +12,7 @@ use super::readiness::{Readiness, pod_readiness, ready_condition, workload_readi
 use super::restarts::Restarts;
 use crate::connector::{EventContext, EventError};
 use crate::connectors::kubernetes::Strategy;
-use crate::connectors::kubernetes::workload_ref::{Patience, Site};
+use crate::connectors::kubernetes::workload_ref::{CancelPolicy, WorkloadRef};
 use crate::k8s::{ApiError, LogRequest, PodEvent, Workload, WorkloadKind, WorkloadProgress, selector_text};
 use crate::types::Adjustment;
 
@@ -27,17 +27,17 @@ enum Observed {
 }
 
 impl Observed {
-    async fn now(cx: &EventContext, site: &Site<'_>) -> Result<Self, EventError> {
-        let (cluster, namespace) = (site.cluster, site.namespace());
-        if matches!(site.config.strategy.strategy(), Strategy::Canary { .. }) {
-            let name = site.tuning_pod();
-            let pod = site.persist(Patience::Event(cx), || cluster.pod(namespace, &name)).await?;
+    async fn now(cx: &EventContext, workload_ref: &WorkloadRef<'_>) -> Result<Self, EventError> {
+        let (cluster, namespace) = (workload_ref.cluster, workload_ref.namespace());
+        if matches!(workload_ref.config.strategy.strategy(), Strategy::Canary { .. }) {
+            let name = workload_ref.tuning_pod();
+            let pod = workload_ref.persist(CancelPolicy::Event(cx), || cluster.pod(namespace, &name)).await?;
             let pod = pod.ok_or_else(|| Subject::TuningPod { name: &name }.gone())?;
             return Ok(Self::TuningPod(Box::new(pod)));
         }
-        let workload = site.workload(Patience::Event(cx)).await?;
-        let selector = newest_pods(cx, site, &workload).await?;
-        let pods = site.persist(Patience::Event(cx), || cluster.pods(namespace, &selector)).await?;
+        let workload = workload_ref.workload(CancelPolicy::Event(cx)).await?;
+        let selector = newest_pods(cx, workload_ref, &workload).await?;
+        let pods = workload_ref.persist(CancelPolicy::Event(cx), || cluster.pods(namespace, &selector)).await?;
         Ok(Self::Workload(workload.progress(), pods))
     }
 
@@ -82,15 +82,15 @@ impl Observed {
 /// The classified failure, or the API refuses.
 pub(crate) async fn of_rollout(
     cx: &EventContext,
-    site: &Site<'_>,
+    workload_ref: &WorkloadRef<'_>,
     requested: &[Adjustment],
     before: &Restarts,
 ) -> Result<(), EventError> {
-    let observed = Observed::now(cx, site).await?;
-    if observed.is_ready(site.kind) {
+    let observed = Observed::now(cx, workload_ref).await?;
+    if observed.is_ready(workload_ref.kind) {
         return Ok(());
     }
-    Err(explained(cx, site, requested, observed.cause(site.kind, before)).await)
+    Err(explained(cx, workload_ref, requested, observed.cause(workload_ref.kind, before)).await)
 }
 
 /// What went wrong during settlement; nothing, when it is ready and has not restarted `since` it became so.
@@ -99,38 +99,46 @@ pub(crate) async fn of_rollout(
 /// As [`of_rollout`]; what was ready before is unstable.
 pub(crate) async fn of_settlement(
     cx: &EventContext,
-    site: &Site<'_>,
+    workload_ref: &WorkloadRef<'_>,
     requested: &[Adjustment],
     since: &Restarts,
 ) -> Result<(), EventError> {
-    let observed = Observed::now(cx, site).await?;
-    let is_well = observed.is_ready(site.kind) && !observed.has_unready_pod();
+    let observed = Observed::now(cx, workload_ref).await?;
+    let is_well = observed.is_ready(workload_ref.kind) && !observed.has_unready_pod();
     if is_well && Restarts::of(observed.pods()).since(since).is_empty() {
         return Ok(());
     }
-    Err(in_settlement(explained(cx, site, requested, observed.cause(site.kind, since)).await))
+    Err(in_settlement(explained(cx, workload_ref, requested, observed.cause(workload_ref.kind, since)).await))
 }
 
 /// The failure that is reported, with the logs that belong in it where they are asked for.
-async fn explained(cx: &EventContext, site: &Site<'_>, requested: &[Adjustment], cause: Cause) -> EventError {
-    let tuning_pod = site.tuning_pod();
-    let subject = match site.config.strategy.strategy() {
-        Strategy::Default => Subject::Workload { kind: site.kind, name: site.name() },
+async fn explained(
+    cx: &EventContext,
+    workload_ref: &WorkloadRef<'_>,
+    requested: &[Adjustment],
+    cause: Cause,
+) -> EventError {
+    let tuning_pod = workload_ref.tuning_pod();
+    let subject = match workload_ref.config.strategy.strategy() {
+        Strategy::Default => Subject::Workload { kind: workload_ref.kind, name: workload_ref.name() },
         Strategy::Canary { .. } => Subject::TuningPod { name: &tuning_pod },
     };
-    let logs =
-        if site.config.shared.container_logs_in_error_status { Some(logs(cx, site, &cause).await) } else { None };
+    let logs = if workload_ref.config.shared.container_logs_in_error_status {
+        Some(logs(cx, workload_ref, &cause).await)
+    } else {
+        None
+    };
     cause.into_error(subject, requested, logs.as_ref())
 }
 
-async fn logs(cx: &EventContext, site: &Site<'_>, cause: &Cause) -> Logs {
+async fn logs(cx: &EventContext, workload_ref: &WorkloadRef<'_>, cause: &Cause) -> Logs {
     let mut logs = Logs::default();
     for key in cause.wanted_logs() {
         let wanted = LogRequest { container: &key.container, previous: key.previous, limit_bytes: LOG_BYTES };
         let log = tokio::select! {
             // The failure is reported in any case.
             _ = cx.cancelled() => break,
-            log = site.cluster.log(site.namespace(), &key.pod, wanted) => log,
+            log = workload_ref.cluster.log(workload_ref.namespace(), &key.pod, wanted) => log,
         };
         logs.insert(key, log);
     }
@@ -138,11 +146,15 @@ async fn logs(cx: &EventContext, site: &Site<'_>, cause: &Cause) -> Logs {
 }
 
 /// The selector of the pods that a workload has of its present template.
-async fn newest_pods(cx: &EventContext, site: &Site<'_>, workload: &Workload) -> Result<String, EventError> {
-    let (cluster, namespace) = (site.cluster, site.namespace());
-    let sets = match (site.kind, selector_text(&workload.selector)) {
+async fn newest_pods(
+    cx: &EventContext,
+    workload_ref: &WorkloadRef<'_>,
+    workload: &Workload,
+) -> Result<String, EventError> {
+    let (cluster, namespace) = (workload_ref.cluster, workload_ref.namespace());
+    let sets = match (workload_ref.kind, selector_text(&workload.selector)) {
         (WorkloadKind::Deployment, Some(all)) => {
-            site.persist(Patience::Event(cx), || cluster.replica_sets(namespace, &all)).await?
+            workload_ref.persist(CancelPolicy::Event(cx), || cluster.replica_sets(namespace, &all)).await?
         }
         _ => Vec::new(),
     };
@@ -153,9 +165,15 @@ async fn newest_pods(cx: &EventContext, site: &Site<'_>, workload: &Workload) ->
 ///
 /// # Errors
 /// The API refuses, or the event is cancelled.
-pub(crate) async fn restarts(cx: &EventContext, site: &Site<'_>, workload: &Workload) -> Result<Restarts, EventError> {
-    let selector = newest_pods(cx, site, workload).await?;
-    let pods = site.persist(Patience::Event(cx), || site.cluster.pods(site.namespace(), &selector)).await?;
+pub(crate) async fn restarts(
+    cx: &EventContext,
+    workload_ref: &WorkloadRef<'_>,
+    workload: &Workload,
+) -> Result<Restarts, EventError> {
+    let selector = newest_pods(cx, workload_ref, workload).await?;
+    let pods = workload_ref
+        .persist(CancelPolicy::Event(cx), || workload_ref.cluster.pods(workload_ref.namespace(), &selector))
+        .await?;
     Ok(Restarts::of(&pods))
 }
 
@@ -165,14 +183,14 @@ pub(crate) async fn restarts(cx: &EventContext, site: &Site<'_>, workload: &Work
 /// The API refuses, or the event is cancelled.
 pub(crate) async fn watch_pods(
     cx: &EventContext,
-    site: &Site<'_>,
+    workload_ref: &WorkloadRef<'_>,
 ) -> Result<BoxStream<'static, Result<PodEvent, ApiError>>, EventError> {
-    let (cluster, namespace) = (site.cluster, site.namespace());
-    if matches!(site.config.strategy.strategy(), Strategy::Canary { .. }) {
-        let pod = cluster.watch_pod(namespace, &site.tuning_pod());
+    let (cluster, namespace) = (workload_ref.cluster, workload_ref.namespace());
+    if matches!(workload_ref.config.strategy.strategy(), Strategy::Canary { .. }) {
+        let pod = cluster.watch_pod(namespace, &workload_ref.tuning_pod());
         return Ok(pod.map_ok(|pod| PodEvent::Listed(pod.into_iter().collect())).boxed());
     }
-    let workload = site.workload(Patience::Event(cx)).await?;
-    let selector = newest_pods(cx, site, &workload).await?;
+    let workload = workload_ref.workload(CancelPolicy::Event(cx)).await?;
+    let selector = newest_pods(cx, workload_ref, &workload).await?;
     Ok(cluster.watch_pods(namespace, &selector).boxed())
 }

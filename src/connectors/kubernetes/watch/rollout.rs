@@ -15,7 +15,7 @@ use super::diagnosis;
 use super::readiness::{pod_readiness, workload_readiness};
 use super::restarts::Restarts;
 use crate::connector::{EventContext, EventError};
-use crate::connectors::kubernetes::workload_ref::{Deadline, Patience, Site, failed};
+use crate::connectors::kubernetes::workload_ref::{CancelPolicy, Deadline, WorkloadRef, failed};
 use crate::k8s::PodEvent;
 use crate::progress::{self, EVENT_INTERVAL};
 use crate::types::{self, Adjustment};
@@ -32,36 +32,40 @@ const CONDITION_GRACE: Duration = Duration::from_secs(2);
 pub(crate) enum Arrival {
     Ready,
     /// Its time is over, or its controller has given up.
-    Missed,
+    TimedOut,
 }
 
 /// Waits until a workload has as many ready pods of its present template as it should have.
 ///
 /// # Errors
 /// Its controller says that it will not; it is deleted; the API refuses; or the wait is called off.
-pub(crate) async fn workload_ready(site: &Site<'_>, patience: Patience<'_>) -> Result<Arrival, EventError> {
-    let (mut cancelled, mut deadline) = (pin!(patience.ends()), pin!(site.deadline().passed()));
+pub(crate) async fn workload_ready(
+    workload_ref: &WorkloadRef<'_>,
+    policy: CancelPolicy<'_>,
+) -> Result<Arrival, EventError> {
+    let (mut cancelled, mut deadline) = (pin!(policy.ends()), pin!(workload_ref.deadline().passed()));
     let begin = Instant::now();
-    let mut changes = pin!(site.cluster.watch_workload(site.kind, site.namespace(), site.name()));
+    let mut changes =
+        pin!(workload_ref.cluster.watch_workload(workload_ref.kind, workload_ref.namespace(), workload_ref.name()));
     let mut grace: Option<Deadline> = None;
     loop {
         let change = tokio::select! {
             error = &mut cancelled => return Err(error),
-            () = &mut deadline => return Ok(Arrival::Missed),
-            () = grace.unwrap_or(Deadline::NEVER).passed() => return Ok(Arrival::Missed),
+            () = &mut deadline => return Ok(Arrival::TimedOut),
+            () = grace.unwrap_or(Deadline::NEVER).passed() => return Ok(Arrival::TimedOut),
             change = changes.next() => change,
         };
         let Some(progress) = change.transpose().map_err(failed)?.flatten() else {
-            return Err(gone(site));
+            return Err(gone(workload_ref));
         };
-        match workload_readiness(site.kind, &progress) {
+        match workload_readiness(workload_ref.kind, &progress) {
             Ok(readiness) if readiness.is_ready() => {
-                tracing::debug!(workload = %site, milliseconds = begin.elapsed().as_millis(), "rolled out");
+                tracing::debug!(workload = %workload_ref, milliseconds = begin.elapsed().as_millis(), "rolled out");
                 return Ok(Arrival::Ready);
             }
             Ok(readiness) => {
                 grace = None;
-                tracing::debug!(workload = %site, "not ready: {readiness}");
+                tracing::debug!(workload = %workload_ref, "not ready: {readiness}");
             }
             Err(_) => grace = grace.or(Some(Deadline::after(CONDITION_GRACE))),
         }
@@ -72,23 +76,23 @@ pub(crate) async fn workload_ready(site: &Site<'_>, patience: Patience<'_>) -> R
 ///
 /// # Errors
 /// It is deleted; the API refuses; or the wait is called off.
-pub(crate) async fn pod_ready(site: &Site<'_>, patience: Patience<'_>) -> Result<Arrival, EventError> {
-    let (mut cancelled, mut deadline) = (pin!(patience.ends()), pin!(site.deadline().passed()));
-    let (name, begin) = (site.tuning_pod(), Instant::now());
-    let mut changes = pin!(site.cluster.watch_pod(site.namespace(), &name));
+pub(crate) async fn pod_ready(workload_ref: &WorkloadRef<'_>, policy: CancelPolicy<'_>) -> Result<Arrival, EventError> {
+    let (mut cancelled, mut deadline) = (pin!(policy.ends()), pin!(workload_ref.deadline().passed()));
+    let (name, begin) = (workload_ref.tuning_pod(), Instant::now());
+    let mut changes = pin!(workload_ref.cluster.watch_pod(workload_ref.namespace(), &name));
     loop {
         let change = tokio::select! {
             error = &mut cancelled => return Err(error),
-            () = &mut deadline => return Ok(Arrival::Missed),
+            () = &mut deadline => return Ok(Arrival::TimedOut),
             change = changes.next() => change,
         };
         let Some(pod) = change.transpose().map_err(failed)?.flatten() else {
             return Err(EventError::adjustment_failed(format!(
-                "the pod \"{name}\" of {site} was deleted while it was awaited"
+                "the pod \"{name}\" of {workload_ref} was deleted while it was awaited"
             )));
         };
         if pod_readiness(&pod).is_ready() {
-            tracing::debug!(workload = %site, pod = name, milliseconds = begin.elapsed().as_millis(), "rolled out");
+            tracing::debug!(workload = %workload_ref, pod = name, milliseconds = begin.elapsed().as_millis(), "rolled out");
             return Ok(Arrival::Ready);
         }
     }
@@ -98,17 +102,21 @@ pub(crate) async fn pod_ready(site: &Site<'_>, patience: Patience<'_>) -> Result
 ///
 /// # Errors
 /// It is still there when the workload's time is over; the API refuses; or the wait is called off.
-pub(crate) async fn pod_gone(site: &Site<'_>, uid: Option<&str>, patience: Patience<'_>) -> Result<(), EventError> {
-    let (mut cancelled, mut deadline) = (pin!(patience.ends()), pin!(site.deadline().passed()));
-    let name = site.tuning_pod();
-    let mut changes = pin!(site.cluster.watch_pod(site.namespace(), &name));
+pub(crate) async fn pod_gone(
+    workload_ref: &WorkloadRef<'_>,
+    uid: Option<&str>,
+    policy: CancelPolicy<'_>,
+) -> Result<(), EventError> {
+    let (mut cancelled, mut deadline) = (pin!(policy.ends()), pin!(workload_ref.deadline().passed()));
+    let name = workload_ref.tuning_pod();
+    let mut changes = pin!(workload_ref.cluster.watch_pod(workload_ref.namespace(), &name));
     loop {
         let change = tokio::select! {
             error = &mut cancelled => return Err(error),
             () = &mut deadline => {
-                let timeout = site.config.shared.timeout;
+                let timeout = workload_ref.config.shared.timeout;
                 return Err(EventError::adjustment_failed(format!(
-                    "timed out after {timeout} waiting for the pod \"{name}\" of {site} to end"
+                    "timed out after {timeout} waiting for the pod \"{name}\" of {workload_ref} to end"
                 )));
             }
             change = changes.next() => change,
@@ -120,8 +128,8 @@ pub(crate) async fn pod_gone(site: &Site<'_>, uid: Option<&str>, patience: Patie
     }
 }
 
-fn gone(site: &Site<'_>) -> EventError {
-    EventError::adjustment_failed(format!("{site} does not exist: was it deleted, or is its name another one?"))
+fn gone(workload_ref: &WorkloadRef<'_>) -> EventError {
+    EventError::adjustment_failed(format!("{workload_ref} does not exist: was it deleted, or is its name another one?"))
 }
 
 /// Watches the pods of an adjusted workload until `end`: they must stay ready and must not restart.
@@ -130,12 +138,12 @@ fn gone(site: &Site<'_>) -> EventError {
 /// The classified failure; the API refuses; or the event is cancelled.
 pub(crate) async fn settle(
     cx: &EventContext,
-    site: &Site<'_>,
+    workload_ref: &WorkloadRef<'_>,
     requested: &[Adjustment],
     end: Deadline,
 ) -> Result<(), EventError> {
     let mut end = pin!(end.passed());
-    let mut events = diagnosis::watch_pods(cx, site).await?;
+    let mut events = diagnosis::watch_pods(cx, workload_ref).await?;
     let (nothing, mut since) = (Restarts::default(), None);
     loop {
         let event = tokio::select! {
@@ -144,10 +152,10 @@ pub(crate) async fn settle(
             event = events.next() => event,
         };
         if is_suspicious(event.transpose().map_err(failed)?, &mut since) {
-            diagnosis::of_settlement(cx, site, requested, since.as_ref().unwrap_or(&nothing)).await?;
+            diagnosis::of_settlement(cx, workload_ref, requested, since.as_ref().unwrap_or(&nothing)).await?;
         }
     }
-    diagnosis::of_settlement(cx, site, requested, since.as_ref().unwrap_or(&nothing)).await
+    diagnosis::of_settlement(cx, workload_ref, requested, since.as_ref().unwrap_or(&nothing)).await
 }
 
 /// Whether there is reason for a closer look. The first list says how often the pods have restarted until then.

@@ -7,72 +7,43 @@ use crate::checks::{CheckFailure, CheckOutcome};
 use crate::connectors::opsani_dev::OpsaniDevConfig;
 use crate::connectors::opsani_dev::commands::kubectl;
 use crate::connectors::opsani_dev::place::Place;
-use crate::k8s::{Container, Resource, Workload, bytes_text, parse_bytes, parse_cores};
-use crate::types::{ByteSize, Core, ResourceRequirement};
+use crate::k8s::{Container, Resource, Workload, parse_bytes, parse_cores, quantity_text};
+use crate::types::{Amount, Bounds, Setting};
 
 /// What the configuration says of a resource.
-struct Range<'a, B> {
+struct Range<'a> {
     resource: Resource,
+    /// The resource in messages.
     title: &'static str,
-    get: &'a [ResourceRequirement],
-    request: Option<&'a B>,
-    limit: Option<&'a B>,
-    min: &'a B,
-    max: &'a B,
-    parse: fn(&str) -> Option<B>,
-    show: fn(&B) -> String,
-    /// A quantity for a cluster.
-    text: fn(&B) -> String,
+    setting: &'a Setting,
+    bounds: &'a Bounds,
+    parse: fn(&str) -> Option<Amount>,
 }
 
-fn memory(config: &OpsaniDevConfig) -> Range<'_, ByteSize> {
-    let setting = &config.memory;
-    Range {
-        resource: Resource::Memory,
-        title: "Memory",
-        get: setting.get(),
-        request: setting.request(),
-        limit: setting.limit(),
-        min: setting.range().min(),
-        max: setting.range().max(),
-        parse: parse_bytes,
-        show: |size| size.human(),
-        text: |size| bytes_text(*size),
-    }
+fn memory(config: &OpsaniDevConfig) -> Option<Range<'_>> {
+    let (resource, setting) = (Resource::Memory, config.memory.setting());
+    let parse = |text: &str| parse_bytes(text).map(Amount::from);
+    Some(Range { resource, title: "Memory", setting, bounds: setting.bounds()?, parse })
 }
 
-fn cpu(config: &OpsaniDevConfig) -> Range<'_, Core> {
-    let setting = &config.cpu;
-    Range {
-        resource: Resource::Cpu,
-        title: "CPU",
-        get: setting.get(),
-        request: setting.request(),
-        limit: setting.limit(),
-        min: setting.range().min(),
-        max: setting.range().max(),
-        parse: parse_cores,
-        show: ToString::to_string,
-        text: ToString::to_string,
-    }
+fn cpu(config: &OpsaniDevConfig) -> Option<Range<'_>> {
+    let (resource, setting) = (Resource::Cpu, config.cpu.setting());
+    let parse = |text: &str| parse_cores(text).map(Amount::from);
+    Some(Range { resource, title: "CPU", setting, bounds: setting.bounds()?, parse })
 }
 
-impl<B: Clone + PartialOrd> Range<'_, B> {
+impl Range<'_> {
     /// The value that an optimization begins with.
-    fn value(&self, container: Container<'_>, place: &Place) -> Result<B, CheckFailure> {
-        let configured = |requirement: ResourceRequirement| match requirement {
-            ResourceRequirement::Request => self.request,
-            ResourceRequirement::Limit => self.limit,
-        };
-        let value = self.get.iter().find_map(|requirement| {
+    fn value(&self, container: Container<'_>, place: &Place) -> Result<Amount, CheckFailure> {
+        let value = self.setting.read_from().iter().find_map(|requirement| {
             let written = || container.resources().quantity(*requirement, self.resource).and_then(self.parse);
-            configured(*requirement).cloned().or_else(written)
+            self.setting.default_of(*requirement).cloned().or_else(written)
         });
         value.ok_or_else(|| self.undefined(place))
     }
 
     fn undefined(&self, place: &Place) -> CheckFailure {
-        let keys: Vec<&str> = self.get.iter().map(|requirement| requirement.resources_key()).collect();
+        let keys: Vec<&str> = self.setting.read_from().iter().map(|requirement| requirement.resources_key()).collect();
         let resource = self.resource.as_str();
         let message = format!(
             "{} {} target container {} spec does not define the resource {resource}. At least one of the following \
@@ -82,21 +53,20 @@ impl<B: Clone + PartialOrd> Range<'_, B> {
             place.config.container,
             keys.join(", ")
         );
-        CheckFailure::new(message).with_hint(format!("such as: {}", self.command(place, self.min)))
+        CheckFailure::new(message).with_hint(format!("such as: {}", self.command(place, &self.bounds.min)))
     }
 
     fn within(&self, container: Container<'_>, place: &Place) -> Result<(), CheckFailure> {
         let value = self.value(container, place)?;
-        let (relation, bound) = if value < *self.min {
-            ("greater than optimizable minimum", self.min)
-        } else if value > *self.max {
-            ("less than optimizable maximum", self.max)
+        let (relation, bound) = if value < self.bounds.min {
+            ("greater than optimizable minimum", &self.bounds.min)
+        } else if value > self.bounds.max {
+            ("less than optimizable maximum", &self.bounds.max)
         } else {
             return Ok(());
         };
         let (title, resource) = (self.title, self.resource.as_str());
-        let message =
-            format!("target container {title} value {} must be {relation} {}", (self.show)(&value), (self.show)(bound));
+        let message = format!("target container {title} value {} must be {relation} {}", value.human(), bound.human());
         let command = self.command(place, bound);
         Err(CheckFailure::new(message).with_hint(format!(
             "widen the range '{resource}' of the configuration, or change the container: {command}"
@@ -104,9 +74,9 @@ impl<B: Clone + PartialOrd> Range<'_, B> {
     }
 
     /// The command that gives the container this much.
-    fn command(&self, place: &Place, quantity: &B) -> String {
-        let key = self.get.first().map_or("requests", |requirement| requirement.resources_key());
-        let flag = format!("--{key}={}={}", self.resource.as_str(), (self.text)(quantity));
+    fn command(&self, place: &Place, quantity: &Amount) -> String {
+        let key = self.setting.read_from().first().map_or("requests", |requirement| requirement.resources_key());
+        let flag = format!("--{key}={}={}", self.resource.as_str(), quantity_text(quantity));
         let container = format!("--containers={}", place.config.container);
         kubectl(place.namespace(), &["set", "resources", &place.target(), &container, &flag])
     }
@@ -115,16 +85,18 @@ impl<B: Clone + PartialOrd> Range<'_, B> {
 pub(super) async fn requirements(scope: Scope<'_>) -> CheckOutcome {
     let (place, workload) = (scope.place, scope.place.workload().await?);
     let container = container(place, &workload)?;
-    memory(&place.config).value(container, place)?;
-    cpu(&place.config).value(container, place)?;
+    for range in [memory(&place.config), cpu(&place.config)].into_iter().flatten() {
+        range.value(container, place)?;
+    }
     Ok(None)
 }
 
 pub(super) async fn within_limits(scope: Scope<'_>) -> CheckOutcome {
     let (place, workload) = (scope.place, scope.place.workload().await?);
     let container = container(place, &workload)?;
-    cpu(&place.config).within(container, place)?;
-    memory(&place.config).within(container, place)?;
+    for range in [cpu(&place.config), memory(&place.config)].into_iter().flatten() {
+        range.within(container, place)?;
+    }
     Ok(None)
 }
 

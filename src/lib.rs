@@ -15,6 +15,7 @@
 //! ```
 //!
 //! - [`decode`]: value trees with origins, and a decoder that reports every problem at once.
+//! - [`yaml`]: YAML to value trees, and values to YAML.
 //! - [`types`]: the words of the domain, and the messages between an agent and its optimizer.
 //! - [`wire`]: those messages as JSON, in both directions.
 //! - [`config`]: a servo.yaml, the environment and `.env` as typed values.
@@ -65,6 +66,7 @@ mod table;
 mod telemetry;
 mod types;
 mod wire;
+mod yaml;
 
 /// Runs the program with the connectors that are built in.
 pub fn main() -> std::process::ExitCode {

@@ -48,7 +48,7 @@ impl Network {
             http_proxy: either("http_proxy"),
             https_proxy: either("https_proxy"),
             all_proxy: either("all_proxy"),
-            no_proxy: either("no_proxy"),
+            no_proxy: either("no_proxy").map(|hosts| exempt_hosts(&hosts)),
         }
     }
 
@@ -133,6 +133,14 @@ impl Network {
     }
 }
 
+/// The hosts of `NO_PROXY`, joined by commas. As curl reads it, blanks part hosts too, a dot at the end of one does not
+/// count, and an address of IPv6 may stand in brackets.
+fn exempt_hosts(text: &str) -> String {
+    let parts = text.split(|c: char| c == ',' || c.is_whitespace());
+    let hosts = parts.map(|host| host.trim_end_matches('.').trim_start_matches('[').trim_end_matches(']'));
+    hosts.filter(|host| !host.is_empty()).collect::<Vec<_>>().join(",")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -170,6 +178,9 @@ mod tests {
             (&[("HTTPS_PROXY", "http://p"), ("NO_PROXY", "10.0.0.0/8,,")], "https://11.0.0.1", Some("http://p/")),
             (&[("HTTPS_PROXY", "http://p"), ("NO_PROXY", ".corp")], "https://api.corp:6443", None),
             (&[("HTTPS_PROXY", "http://p"), ("NO_PROXY", "*")], "https://api.corp:6443", None),
+            (&[("HTTPS_PROXY", "http://p"), ("NO_PROXY", "a.example b.example")], "https://b.example", None),
+            (&[("HTTPS_PROXY", "http://p"), ("NO_PROXY", "b.example.,")], "https://b.example", None),
+            (&[("HTTPS_PROXY", "http://p"), ("NO_PROXY", "[::1]")], "https://[::1]:6443", None),
         ] {
             let network = Network::from_variables(&Pairs(variables));
             let target = target.parse().expect("an address");

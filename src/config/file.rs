@@ -1,16 +1,16 @@
 //! YAML in and out: the text of a file becomes one value tree per document, and a value becomes text again.
 //!
-//! The only module, with its private parts `yaml_*`, that knows YAML. It does not know what the keys mean.
+//! It does not know what the keys mean.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use tokio::io::AsyncReadExt as _;
 
-use super::yaml_tree;
 use crate::decode::{KeyPath, Map, Node, Origin, Problem, Problems, Value};
+use crate::yaml;
 
-pub use super::yaml_writer::to_yaml;
+pub use crate::yaml::to_yaml;
 
 /// The longest file that is read, in bytes; a servo.yaml has a few thousand.
 const LONGEST: usize = 16 << 20;
@@ -68,7 +68,7 @@ pub fn parse_bytes(bytes: &[u8], source: &str) -> Result<ParsedFile, Problems> {
 pub fn parse_documents(text: &str, source: &str) -> Result<ParsedFile, Problems> {
     let source: Arc<str> = source.into();
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let (mut documents, warnings) = yaml_tree::documents(text, &source)?;
+    let (mut documents, warnings) = yaml::documents(text, &source)?;
     if documents.is_empty() {
         documents.push(Node::new(Value::Map(Map::default()), Origin::at(source, 1, 1)));
     }

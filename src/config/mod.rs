@@ -25,9 +25,6 @@ mod path_part;
 mod routes;
 mod served;
 mod servo;
-mod yaml_scalar;
-mod yaml_tree;
-mod yaml_writer;
 
 pub(crate) use appdynamics::{AppDynamicsOptimizer, ResolvedAppDynamics};
 

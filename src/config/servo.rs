@@ -116,7 +116,7 @@ pub(crate) fn load(parsed: file::ParsedFile, options: &LoadOptions<'_>) -> Resul
     let mut problems = Problems::default();
     let mut warnings = parsed.warnings;
     for document in &parsed.documents {
-        let mut decoder = Decoder::new(options.environment);
+        let mut decoder = Decoder::new(options.environment).exact();
         let servo = ServoConfig::decode(document, position, options, &mut decoder);
         warnings.append(&mut decoder.take_warnings());
         match decoder.finish(servo) {

@@ -92,12 +92,31 @@ pub struct Decoder<'v> {
     variables: &'v dyn Variables,
     /// Above zero while decoding what must not be shown.
     hidden: usize,
+    is_exact: bool,
 }
 
 impl<'v> Decoder<'v> {
     /// A decoder whose absent keys may be filled from `variables`.
     pub fn new(variables: &'v dyn Variables) -> Self {
-        Self { path: KeyPath::default(), problems: Problems::default(), warnings: Vec::new(), variables, hidden: 0 }
+        Self {
+            path: KeyPath::default(),
+            problems: Problems::default(),
+            warnings: Vec::new(),
+            variables,
+            hidden: 0,
+            is_exact: false,
+        }
+    }
+
+    /// Refuses what the wire has always overlooked, such as the `30` of `1m30`: for what people write.
+    #[must_use]
+    pub fn exact(self) -> Self {
+        Self { is_exact: true, ..self }
+    }
+
+    /// Whether text without meaning is refused.
+    pub fn is_exact(&self) -> bool {
+        self.is_exact
     }
 
     /// Decodes one whole value.

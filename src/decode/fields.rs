@@ -134,6 +134,20 @@ impl<'n, 'c, 'v> Fields<'n, 'c, 'v> {
         }
     }
 
+    /// As [`Self::preview`], of a whole section.
+    pub fn preview_keys<T: Keys>(&mut self) -> Option<T> {
+        let mut cx = Decoder::new(self.cx.variables());
+        let mut fields = Fields {
+            map: self.map,
+            origin: self.origin.clone(),
+            cx: &mut cx,
+            known: Vec::new(),
+            variables: self.variables.clone(),
+        };
+        let section = T::read(&mut fields);
+        cx.finish(section).ok()
+    }
+
     /// Marks a key as known without reading it.
     pub fn accept(&mut self, key: &str) {
         self.known.push(key.to_owned());

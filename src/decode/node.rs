@@ -52,6 +52,8 @@ impl fmt::Display for Origin {
 pub struct Node {
     pub value: Value,
     pub origin: Origin,
+    /// The text of a scalar that is not text, as it was written: `010` for 8. `None` where that is not known.
+    written: Option<Arc<str>>,
 }
 
 impl PartialEq for Node {
@@ -189,7 +191,32 @@ impl FromIterator<Entry> for Map {
 impl Node {
     /// A node of this value and origin.
     pub fn new(value: Value, origin: Origin) -> Self {
-        Self { value, origin }
+        Self { value, origin, written: None }
+    }
+
+    /// The same, which was written as this text.
+    #[must_use]
+    pub fn with_written(self, text: &str) -> Self {
+        let is_text = matches!(self.value, Value::Text(_));
+        Self { written: (!is_text).then(|| text.into()), ..self }
+    }
+
+    /// The same with every scalar as the text that was written: for what is handed on as text, where `010` is not 8.
+    #[must_use]
+    pub fn as_written(&self) -> Self {
+        let value = match (&self.value, &self.written) {
+            (Value::List(items), _) => Value::List(items.iter().map(Self::as_written).collect()),
+            (Value::Map(map), _) => {
+                let entries = map.iter().map(|entry| Entry { value: entry.value.as_written(), ..entry.clone() });
+                Value::Map(entries.collect())
+            }
+            (Value::Null, _) => Value::Null,
+            (_, Some(text)) => Value::Text(text.as_ref().to_owned()),
+            // From JSON, where there is one way to write a boolean.
+            (Value::Bool(value), None) => Value::Text(value.to_string()),
+            (value, None) => value.clone(),
+        };
+        Self { value, origin: self.origin.clone(), written: self.written.clone() }
     }
 
     /// A JSON value as a tree whose nodes all have the same origin.
@@ -216,7 +243,7 @@ impl Node {
                     .collect(),
             ),
         };
-        Self { value, origin: origin.clone() }
+        Self { value, origin: origin.clone(), written: None }
     }
 
     /// The tree as JSON. Dates become text; integers beyond 64 bits and non-finite floats, which JSON lacks,
@@ -261,6 +288,6 @@ impl Node {
         for entry in lower.iter().filter(|entry| !upper.contains(&entry.key)) {
             merged.insert(entry.clone());
         }
-        Self { value: Value::Map(merged), origin: self.origin.clone() }
+        Self { value: Value::Map(merged), origin: self.origin.clone(), written: None }
     }
 }

@@ -52,6 +52,9 @@ pub enum DurationError {
     /// A unit that does not exist.
     #[error("unknown unit '{unit}' in duration '{text}': use ns, us, ms, s, m, h, d, w, mm (months) or y")]
     UnknownUnit { unit: String, text: String },
+    /// A part that is no number with a unit.
+    #[error("invalid duration '{text}': '{part}' is not a number with a unit; write it like 1h30m or -1h5m")]
+    Ignored { part: String, text: String },
     /// A number that is none.
     #[error("invalid value '{value}' in duration '{text}'")]
     InvalidValue { value: String, text: String },
@@ -109,12 +112,24 @@ impl Duration {
             return Err(DurationError::Invalid(text.to_owned()));
         }
         let mut nanos = 0.0;
-        for (number, unit) in terms {
+        for Term { number, unit, .. } in terms {
             nanos += nanos_of(number, unit, text)?;
         }
         let micros = (nanos / 1e3).round_ties_even();
         let micros = if text.starts_with('-') { -micros } else { micros };
         to_integer(micros).and_then(Self::in_range).ok_or_else(|| DurationError::OutOfRange(text.to_owned()))
+    }
+
+    /// As [`Self::parse`], refusing text that it would ignore, such as the `30` of `1m30`: for what people write.
+    ///
+    /// # Errors
+    /// As [`Self::parse`], and names what is ignored.
+    pub fn parse_exact(text: &str) -> Result<Self, DurationError> {
+        let duration = Self::parse(text)?;
+        match ignored_part(text) {
+            Some(part) => Err(DurationError::Ignored { part: part.to_owned(), text: text.to_owned() }),
+            None => Ok(duration),
+        }
     }
 
     pub const fn as_micros(self) -> i128 {
@@ -170,22 +185,49 @@ impl Duration {
     }
 }
 
-/// All numbers directly followed by letters, left to right.
-fn terms(text: &str) -> Vec<(&str, &str)> {
+/// A number directly followed by letters.
+struct Term<'t> {
+    /// The offset of the number in its text.
+    start: usize,
+    number: &'t str,
+    unit: &'t str,
+}
+
+/// All terms of a text, left to right.
+fn terms(text: &str) -> Vec<Term<'_>> {
     let is_number = |c: char| c.is_ascii_digit() || c == '.';
     let is_letter = |c: char| c.is_ascii_lowercase() || c == 'µ' || c == 'μ';
     let mut found = Vec::new();
-    let mut rest = text;
-    while let Some(start) = rest.find(is_number) {
-        rest = &rest[start..];
+    let mut offset = 0;
+    while let Some(start) = text[offset..].find(is_number).map(|at| offset + at) {
+        let rest = &text[start..];
         let (number, after) = rest.split_at(rest.find(|c| !is_number(c)).unwrap_or(rest.len()));
-        let (unit, after) = after.split_at(after.find(|c| !is_letter(c)).unwrap_or(after.len()));
+        let (unit, _) = after.split_at(after.find(|c| !is_letter(c)).unwrap_or(after.len()));
         if !unit.is_empty() {
-            found.push((number, unit));
+            found.push(Term { start, number, unit });
         }
-        rest = after;
+        offset = start + number.len() + unit.len();
     }
     found
+}
+
+/// The first part of a text that belongs to no term, besides a sign in front, blanks and commas.
+fn ignored_part(text: &str) -> Option<&str> {
+    if matches!(text, "0" | "+0" | "-0") {
+        return None;
+    }
+    let part = |from: usize, to: usize| {
+        let part = text[from..to].trim_matches(|c: char| c.is_whitespace() || c == ',');
+        (!part.is_empty()).then_some(part)
+    };
+    let mut end = usize::from(text.starts_with(['+', '-']));
+    for Term { start, number, unit } in terms(text) {
+        if let Some(ignored) = part(end, start) {
+            return Some(ignored);
+        }
+        end = start + number.len() + unit.len();
+    }
+    part(end, text.len())
 }
 
 fn nanos_of(number: &str, unit: &str, text: &str) -> Result<f64, DurationError> {
@@ -306,6 +348,7 @@ impl JsonSchema for Duration {
 impl Decode for Duration {
     fn decode(node: &Node, cx: &mut Decoder<'_>) -> Option<Self> {
         let decoded = match &node.value {
+            Value::Text(text) if cx.is_exact() => Self::parse_exact(text),
             Value::Text(text) => Self::parse(text),
             Value::Integer(secs) => secs
                 .checked_mul(MICROS_PER_SECOND)
@@ -412,5 +455,17 @@ mod tests {
         let sum: Duration = spans.into_iter().sum();
         assert_eq!(sum, Duration::from_micros(59_500_000));
         assert_eq!(serde_json::to_string(&sum).expect("text is JSON"), "\"59.5s\"");
+    }
+
+    #[test]
+    fn what_a_person_writes_has_no_part_without_meaning() {
+        for text in ["1h30m", "1h 30m", "1h, 30m", "-5s", "+5m", "0", "1.5h"] {
+            assert_eq!(Duration::parse_exact(text), Duration::parse(text), "{text}");
+        }
+        for (text, part) in [("1m30", "30"), ("1h-5m", "-"), ("5m garbage", "garbage"), ("1,000s", "1"), ("(5m)", "(")]
+        {
+            let error = Duration::parse_exact(text).expect_err(text).to_string();
+            assert!(error.contains(&format!("'{part}' is not a number with a unit; write it like")), "{error}");
+        }
     }
 }

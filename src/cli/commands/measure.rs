@@ -51,7 +51,7 @@ pub(crate) struct Args {
 const COURSE_WIDTH: usize = 24;
 
 fn parse_duration(text: &str) -> Result<Duration, String> {
-    Duration::parse(text).map_err(|error| error.to_string())
+    Duration::parse_exact(text).map_err(|error| error.to_string())
 }
 
 pub(crate) async fn run(args: Args, cx: &Context) -> Result<ExitCode, CliError> {

@@ -5,65 +5,38 @@ pub(super) mod shared;
 pub(super) mod strategy;
 pub(super) mod workload;
 
-use schemars::JsonSchema;
-use serde::Serialize;
-
-use self::shared::{SharedLayer, SharedSettings};
-use self::workload::{Deployment, StatefulSet, WorkloadConfig};
-use crate::connector::Section;
-use crate::decode::{Decode, Decoder, Node, TextForm};
+use self::shared::SharedSettings;
+use self::workload::{Deployments, StatefulSets, WorkloadConfig};
+use crate::decode::{Fields, Flat, keys};
 use crate::k8s::WorkloadKind;
 
-/// Adjusts Kubernetes workloads: at least one must be named.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
-#[schemars(deny_unknown_fields)]
-pub struct KubernetesConfig {
-    /// Free text.
-    pub description: Option<String>,
-    /// What workloads take from here when they do not say it themselves.
-    #[serde(flatten)]
-    pub shared: SharedSettings,
-    /// The access that is checked; what is written replaces the standard list as a whole.
-    #[schemars(default = "standard_permissions")]
-    pub permissions: Vec<PermissionSet>,
-    /// The stateful sets to optimize; they come after the deployments.
-    #[schemars(with = "Option<Vec<StatefulSet>>")]
-    pub stateful_sets: Option<Vec<WorkloadConfig>>,
-    /// The deployments to optimize.
-    #[schemars(with = "Option<Vec<Deployment>>")]
-    pub deployments: Option<Vec<WorkloadConfig>>,
-}
-
-crate::decode::show_serialized!(KubernetesConfig);
-
-impl KubernetesConfig {
-    pub(super) fn parse(section: Section<'_>, cx: &mut Decoder<'_>) -> Option<Self> {
-        let mut fields = section.fields(cx)?;
-        let description = fields.or("description", None);
-        let shared = SharedLayer::read(&mut fields);
-        let permissions = fields.get("permissions");
-        let stateful_sets: Option<Option<Vec<StatefulSet>>> = fields.or("stateful_sets", None);
-        let deployments: Option<Option<Vec<Deployment>>> = fields.or("deployments", None);
-        let has_none = is_empty(stateful_sets.as_ref()) && is_empty(deployments.as_ref());
-        if has_none {
-            fields.fail("No optimization target(s) were specified: add an element to deployments or stateful_sets");
-        }
-        fields.finish();
-        let (stateful_sets, deployments) = (stateful_sets?, deployments?);
-        let shared = shared?.over(&SharedSettings::default());
-        let stateful_sets = stateful_sets.map(|sets| sets.into_iter().map(|set| set.0.over(&shared)).collect());
-        let deployments = deployments.map(|all| all.into_iter().map(|one| one.0.over(&shared)).collect());
-        Some(Self {
-            description: description?,
-            permissions: permissions?.unwrap_or_else(standard_permissions),
-            stateful_sets,
-            deployments,
-            shared,
-        })
+keys! {
+    /// Adjusts Kubernetes workloads: at least one must be named.
+    #[derive(Debug, Clone, PartialEq)]
+    pub struct KubernetesConfig {
+        /// Free text.
+        pub description: Option<String> = None,
+        /// What workloads take from here when they do not say it themselves.
+        pub shared: SharedSettings as Flat,
+        /// The access that is checked; what is written replaces the standard list as a whole.
+        pub permissions: Vec<PermissionSet> = standard_permissions(),
+        /// The stateful sets to optimize; they come after the deployments.
+        pub stateful_sets: Option<Vec<WorkloadConfig>> as StatefulSets = None,
+        /// The deployments to optimize.
+        pub deployments: Option<Vec<WorkloadConfig>> as Deployments = None,
     }
+    check: KubernetesConfig::check;
 }
 
 impl KubernetesConfig {
+    fn check(self, fields: &mut Fields<'_, '_, '_>) -> Option<Self> {
+        if self.workloads().next().is_none() {
+            fields.fail("No optimization target(s) were specified: add an element to deployments or stateful_sets");
+            return None;
+        }
+        Some(self)
+    }
+
     /// The workloads in their order everywhere: the deployments, then the stateful sets, as they are written.
     pub fn workloads(&self) -> impl Iterator<Item = (WorkloadKind, &WorkloadConfig)> {
         let deployments = self.deployments.iter().flatten().map(|config| (WorkloadKind::Deployment, config));
@@ -71,34 +44,19 @@ impl KubernetesConfig {
     }
 }
 
-/// Whether a list was read and has nothing in it; one with problems may have anything.
-fn is_empty<T>(list: Option<&Option<Vec<T>>>) -> bool {
-    list.is_some_and(|list| list.as_ref().is_none_or(Vec::is_empty))
-}
-
-/// Verbs that are needed on resources of one API group.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct PermissionSet {
-    /// The API group; empty for the core group. Required.
-    pub group: String,
-    /// The resources. Required.
-    pub resources: Vec<String>,
-    /// The verbs that are needed on each of them. Required.
-    pub verbs: Vec<String>,
-}
-
-impl Decode for PermissionSet {
-    const TEXT_FORM: TextForm = TextForm::Json;
-
-    fn decode(node: &Node, cx: &mut Decoder<'_>) -> Option<Self> {
-        let mut fields = cx.fields(node)?;
-        let group = fields.required("group");
-        let resources = fields.required("resources");
-        let verbs = fields.required("verbs");
-        // Old configurations may carry other keys here.
-        fields.ignore_unknown();
-        Some(Self { group: group?, resources: resources?, verbs: verbs? })
+keys! {
+    /// Verbs that are needed on resources of one API group.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct PermissionSet {
+        /// The API group; empty for the core group. Required.
+        pub group: String,
+        /// The resources. Required.
+        pub resources: Vec<String>,
+        /// The verbs that are needed on each of them. Required.
+        pub verbs: Vec<String>,
     }
+    // Old configurations may carry other keys here.
+    unknown: ignored;
 }
 
 /// The access that both strategies need for deployments.
@@ -123,21 +81,21 @@ mod tests {
 
     use super::*;
     use crate::config::Environment;
-    use crate::connector::ConnectorName;
-    use crate::decode::Origin;
+    use crate::connector::{ConnectorName, Section};
+    use crate::decode::{Decoder, Node, Origin, Secrets, Show as _};
 
     fn parse_with(section: &Json, variables: &[(&str, &str)]) -> Result<KubernetesConfig, String> {
         let environment = Environment::from_pairs(variables.iter().copied());
         let node = Node::from_json(section, &Origin::whole("test"));
         let name = ConnectorName::new("kubernetes");
         let section = Section { name: &name, node: &node, prefix: "SERVO_KUBERNETES_" };
-        Decoder::run(&environment, |cx| cx.within("kubernetes", |cx| KubernetesConfig::parse(section, cx)))
+        Decoder::run(&environment, |cx| cx.within("kubernetes", |cx| section.keys::<KubernetesConfig>(cx)))
             .map_err(|problems| problems.to_string())
     }
 
     fn dump(section: &Json, variables: &[(&str, &str)]) -> Json {
         let config = parse_with(section, variables).unwrap_or_else(|problems| panic!("{section}: {problems}"));
-        serde_json::to_value(config).expect("plain data")
+        config.show(Secrets::Redacted)
     }
 
     /// A workload with these keys beside or instead of the usual ones.
@@ -235,7 +193,7 @@ mod tests {
             ],
         });
         let config = parse_with(&section, &[]).expect("valid");
-        let shown = serde_json::to_value(&config).expect("plain data");
+        let shown = config.show(Secrets::Redacted);
         assert_eq!(parse_with(&shown, &[]), Ok(config));
     }
 

@@ -44,14 +44,14 @@ pub(crate) use watch::readiness::{Readiness, pod_readiness, workload_readiness};
 pub(crate) use config::strategy::Strategy;
 pub use describe::settings::{Role, cpu, environment, memory, replicas};
 
-pub(crate) use config::workload::{ContainerConfig, ContainerCpu, StaticVariables, WorkloadConfig};
+pub(crate) use config::workload::{ContainerConfig, ContainerCpu, ContainerMemory, StaticVariables, WorkloadConfig};
 
 use super::built_in::BuiltIn;
 use crate::connector::{License, Maturity, Metadata};
 
 pub(super) static FACTORY: BuiltIn<KubernetesConfig> = BuiltIn {
     metadata: &METADATA,
-    parse: KubernetesConfig::parse,
+    parse: |section, cx| section.keys(cx),
     build: |name, config, _| Ok(Box::new(connector::KubernetesConnector::new(name, config))),
     sample: || {
         json!({

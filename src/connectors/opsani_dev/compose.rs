@@ -191,6 +191,7 @@ mod tests {
 
     use super::super::config::tests::{parse, section};
     use super::*;
+    use crate::decode::{Secrets, Show as _};
 
     fn config(keys: &Json) -> OpsaniDevConfig {
         parse(&section(keys), &[]).expect("the section is valid")
@@ -199,7 +200,7 @@ mod tests {
     #[test]
     fn without_a_tuning_pod_everything_is_pinned_and_nothing_of_one_is_measured() {
         let config = config(&json!({ "create_tuning_pod": false }));
-        let kubernetes = serde_json::to_value(kubernetes(&config).expect("valid names")).expect("plain data");
+        let kubernetes = kubernetes(&config).expect("valid names").show(Secrets::Redacted);
         let workload = &kubernetes["deployments"][0];
         let container = &workload["containers"][0];
         let pinned = [&container["cpu"], &container["memory"], &workload["replicas"]].map(|s| s["pinned"].clone());

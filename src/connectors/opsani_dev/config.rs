@@ -7,7 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value as Json};
 
 use crate::connector::Section;
-use crate::connectors::kubernetes::{ContainerCpu, DEFAULT_TIMEOUT, StaticVariables};
+use crate::connectors::kubernetes::{ContainerCpu, ContainerMemory, DEFAULT_TIMEOUT, StaticVariables};
 use crate::connectors::prometheus::HttpConfig;
 use crate::decode::{
     Decode, Decoder, Fields, Form, HttpUrl, IfSet, Node, Properties, Secrets, Show, TextForm, Value, Written, keys,
@@ -189,7 +189,7 @@ impl Decode for Memory {
     const TEXT_FORM: TextForm = TextForm::Json;
 
     fn decode(node: &Node, cx: &mut Decoder<'_>) -> Option<Self> {
-        KubernetesMemorySetting::decode_with_step(MEMORY_STEP, node, cx).map(Self)
+        ContainerMemory::decode_with_step(MEMORY_STEP, node, cx).map(|ContainerMemory(memory)| Self(memory))
     }
 }
 

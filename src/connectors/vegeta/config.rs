@@ -141,6 +141,8 @@ impl Decode for Rate {
         let problem = match text.split('/').collect::<Vec<_>>().as_slice() {
             [hits] if is_count(hits) => None,
             [hits, _] if !is_count(hits) => Some("rate must have an integer hits component".to_owned()),
+            // As vegeta reads it: a unit alone is one of it.
+            [_, "ns" | "us" | "µs" | "ms" | "s" | "m" | "h"] => None,
             [_, interval] => Duration::parse(interval).err().map(|error| format!("rate has an {error}")),
             _ => Some("rate strings are of the form hits/interval".to_owned()),
         };

@@ -14,6 +14,9 @@ pub(crate) type Settings = Map<String, Value>;
 /// Digits behind the point of a value: enough for a byte of a GiB, and few enough that 0.1 + 0.2 is 0.3.
 const PRECISION: f64 = 1e12;
 
+/// The setting that counts replicas.
+const REPLICAS: &str = "replicas";
+
 /// One setting of one component, as it was before the campaign.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Tunable {
@@ -73,6 +76,10 @@ impl Tunable {
             Domain::Pinned
         } else {
             let domain = Domain::read(wire).map_err(|problem| TunableError::Domain { name: name(), problem })?;
+            if setting == REPLICAS && matches!(domain, Domain::Range { min, .. } if min < 1.0) {
+                let problem = "no replica answers no request, and costs nothing: let 'min' be 1 or more, or pin it";
+                return Err(TunableError::Domain { name: name(), problem: problem.to_owned() });
+            }
             if value.is_null() {
                 return Err(TunableError::NoValue(name()));
             }

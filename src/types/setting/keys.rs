@@ -10,7 +10,7 @@ use super::kind;
 use super::role::Role;
 use super::step::Bounds;
 use super::{Domain, Setting, schema};
-use crate::decode::{Decode, Decoder, Node, TextForm, Value};
+use crate::decode::{Decode, Decoder, Entry, Node, TextForm, Value};
 use crate::types::{ByteSize, Core, Number};
 
 /// Declares the type of a key: it decodes by the rules of its kind, and has the schema of its kind.
@@ -165,7 +165,10 @@ impl Decode for EnvironmentSetting {
         };
         let kind = match &discriminator.value {
             Value::Text(text) if text == "range" => &kind::ENVIRONMENT_RANGE,
-            Value::Text(text) if text == "enum" => &kind::ENVIRONMENT_ENUM,
+            // The values of a variable are text: `on` is not `true`, and `010` not 8.
+            Value::Text(text) if text == "enum" => {
+                return Setting::decode(&kind::ENVIRONMENT_ENUM, &with_written_values(node), cx).map(Self);
+            }
             _ => {
                 cx.invalid(discriminator, "unexpected type; permitted: 'range', 'enum'");
                 return None;
@@ -173,6 +176,16 @@ impl Decode for EnvironmentSetting {
         };
         Setting::decode(kind, node, cx).map(Self)
     }
+}
+
+/// The setting with its values as they were written.
+fn with_written_values(node: &Node) -> Node {
+    let Value::Map(map) = &node.value else { return node.clone() };
+    let entries = map.iter().map(|entry| {
+        let is_value = matches!(entry.key.as_str(), "value" | "values");
+        if is_value { Entry { value: entry.value.as_written(), ..entry.clone() } } else { entry.clone() }
+    });
+    Node::new(Value::Map(entries.collect()), node.origin.clone())
 }
 
 impl JsonSchema for EnvironmentSetting {

@@ -1,9 +1,9 @@
 //! What becomes of a workload whose adjustment fails.
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde::{Serialize, Serializer};
+use serde_json::Value as Json;
 
-use crate::decode::{Decode, Decoder, Node, Value, words};
+use crate::decode::{Decode, Decoder, Node, Secrets, Show, Value, words};
 
 /// What becomes of a workload whose adjustment fails.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -41,9 +41,9 @@ impl FailureMode {
     }
 }
 
-impl Serialize for FailureMode {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
+impl Show for FailureMode {
+    fn show(&self, _: Secrets) -> Json {
+        self.as_str().into()
     }
 }
 

@@ -4,139 +4,116 @@
 //! written, also as null where null is allowed, or that comes from the environment, is said; its value does not
 //! matter. Layers exist only while a section is read: everything else sees [`SharedSettings`].
 
-use schemars::{JsonSchema, Schema};
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde_json::{Map, Value as Json};
 
 use super::failure_mode::FailureMode;
-use crate::decode::{Fields, FilePath, INHERITED};
+use crate::decode::{Fields, FilePath, Form, INHERITED, Keys, Properties, Secrets, Show, keys};
 use crate::k8s::DnsSubdomain;
 use crate::types::Duration;
-
-/// The keys that a section and its workloads have in common. The default holds the built-in values.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
-#[schemars(default)]
-pub struct SharedSettings {
-    /// Path of a kubeconfig file; without it, `KUBECONFIG`, the file in the home directory or the pod's own access.
-    pub kubeconfig: Option<FilePath>,
-    /// Context of the kubeconfig file; without it, the one that the file calls current.
-    pub context: Option<String>,
-    /// Namespace of the workload; default `default`.
-    pub namespace: DnsSubdomain,
-    /// How long a workload is watched after an adjustment, unless the optimizer says so; not at all when absent.
-    pub settlement: Option<Duration>,
-    /// What becomes of a workload whose adjustment fails: `exception`, the default, leaves it as it failed; `ignore`
-    /// also says that it succeeded; `shutdown` scales it to zero, or makes a tuning pod anew; `rollback` gives it its
-    /// old values. `destroy` is an old name of `shutdown`.
-    pub on_failure: FailureMode,
-    /// How long a workload may take to become ready; default `5m`.
-    pub timeout: Duration,
-    /// Whether messages about a failure carry the logs of its containers; default false.
-    pub container_logs_in_error_status: bool,
-    /// Without effect here, as `strategy` decides; kept for configurations that have it. Default true.
-    pub create_tuning_pod: bool,
-}
-
-impl Default for SharedSettings {
-    fn default() -> Self {
-        Self {
-            kubeconfig: None,
-            context: None,
-            namespace: DnsSubdomain::default_namespace(),
-            settlement: None,
-            on_failure: FailureMode::default(),
-            timeout: DEFAULT_TIMEOUT,
-            container_logs_in_error_status: false,
-            create_tuning_pod: true,
-        }
-    }
-}
-
-/// The same keys in a workload: those with a default are taken from the section when they are absent.
-#[derive(JsonSchema)]
-#[expect(dead_code, reason = "it describes the keys, and holds nothing")]
-pub(crate) struct SharedKeys {
-    /// Path of a kubeconfig file; without it, that of the section.
-    kubeconfig: Option<FilePath>,
-    /// Context of the kubeconfig file; without it, that of the section.
-    context: Option<String>,
-    /// Its namespace; without it, that of the section.
-    namespace: Option<DnsSubdomain>,
-    /// How long it is watched after an adjustment; without it, as long as the section says.
-    settlement: Option<Duration>,
-    /// What becomes of it when its adjustment fails; without it, what the section says.
-    #[schemars(default, transform = inherit)]
-    on_failure: FailureMode,
-    /// How long it may take to become ready; without it, as long as the section says.
-    timeout: Option<Duration>,
-    /// Whether messages about a failure carry the logs of its containers; without it, what the section says.
-    #[schemars(default, transform = inherit)]
-    container_logs_in_error_status: bool,
-    /// Without effect; kept for configurations that have it.
-    #[schemars(default = "on")]
-    create_tuning_pod: bool,
-}
-
-fn inherit(schema: &mut Schema) {
-    schema.insert(INHERITED.to_owned(), true.into());
-}
-
-fn on() -> bool {
-    true
-}
 
 /// Enough for a rolling update of a few pods that start slowly.
 pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5 * 60);
 
-/// What one layer says. Where null is allowed, the inner option is the value.
-#[derive(Debug, Clone)]
-#[expect(clippy::option_option, reason = "an absent key and an explicit null are two layers' answers")]
-pub(crate) struct SharedLayer {
-    kubeconfig: Option<Option<FilePath>>,
-    context: Option<Option<String>>,
-    namespace: Option<DnsSubdomain>,
-    settlement: Option<Option<Duration>>,
-    on_failure: Option<FailureMode>,
-    timeout: Option<Duration>,
-    container_logs_in_error_status: Option<bool>,
-    create_tuning_pod: Option<bool>,
+/// Declares the keys once for a section and once for its workloads, which document them by the text behind `in`.
+macro_rules! shared_keys {
+    ($($(#[doc = $doc:literal])* $field:ident: $type:ty = $default:expr, in workload: $kind:ident $text:literal;)*) => {
+        keys! {
+            /// The keys that a section and its workloads have in common. The default holds the built-in values.
+            #[derive(Debug, Clone, PartialEq)]
+            pub struct SharedSettings {
+                $($(#[doc = $doc])* pub $field: $type = $default,)*
+            }
+            default: all;
+        }
+
+        /// What a workload says. Where null is allowed, the inner option is the value.
+        #[derive(Debug, Clone)]
+        pub(super) struct SharedLayer {
+            $($field: Option<$type>,)*
+        }
+
+        impl SharedLayer {
+            pub(super) fn read(fields: &mut Fields<'_, '_, '_>) -> Option<Self> {
+                $(let $field = fields.get(stringify!($field));)*
+                Some(Self { $($field: $field?,)* })
+            }
+
+            /// This layer, with what it does not say taken from below.
+            pub(super) fn over(self, below: &SharedSettings) -> SharedSettings {
+                SharedSettings { $($field: self.$field.unwrap_or_else(|| below.$field.clone()),)* }
+            }
+        }
+
+        /// The form of these keys in a workload, where they are read as a [`SharedLayer`] first.
+        pub(super) struct InWorkload;
+
+        impl Form<SharedSettings> for InWorkload {
+            fn read(
+                _: &'static str,
+                _: Option<SharedSettings>,
+                fields: &mut Fields<'_, '_, '_>,
+            ) -> Option<SharedSettings> {
+                $(fields.accept(stringify!($field));)*
+                Some(SharedSettings::default())
+            }
+
+            fn show(_: &'static str, value: &SharedSettings, secrets: Secrets, members: &mut Map<String, Json>) {
+                value.show_keys(secrets, members);
+            }
+
+            fn describe(_: &'static str, _: &str, _: Option<&SharedSettings>, properties: &mut Properties<'_>) {
+                $(
+                    let default: $type = $default;
+                    $kind::<$type>(stringify!($field), $text, &default, properties);
+                )*
+            }
+        }
+    };
 }
 
-impl SharedLayer {
-    /// Reads the keys of a section or of a workload.
-    pub(crate) fn read(fields: &mut Fields<'_, '_, '_>) -> Option<Self> {
-        let kubeconfig = fields.get("kubeconfig");
-        let context = fields.get("context");
-        let namespace = fields.get("namespace");
-        let settlement = fields.get("settlement");
-        let on_failure = fields.get("on_failure");
-        let timeout = fields.get("timeout");
-        let container_logs_in_error_status = fields.get("container_logs_in_error_status");
-        let create_tuning_pod = fields.get("create_tuning_pod");
-        Some(Self {
-            kubeconfig: kubeconfig?,
-            context: context?,
-            namespace: namespace?,
-            settlement: settlement?,
-            on_failure: on_failure?,
-            timeout: timeout?,
-            container_logs_in_error_status: container_logs_in_error_status?,
-            create_tuning_pod: create_tuning_pod?,
-        })
-    }
+/// Describes a key that is null where a workload lacks it.
+fn unset<T: JsonSchema>(key: &str, text: &str, _: &T, properties: &mut Properties<'_>) {
+    properties.add::<Option<T>>(key, text, Some(Json::Null));
+}
 
-    /// This layer, with what it does not say taken from below.
-    pub(crate) fn over(self, below: &SharedSettings) -> SharedSettings {
-        SharedSettings {
-            kubeconfig: self.kubeconfig.unwrap_or_else(|| below.kubeconfig.clone()),
-            context: self.context.unwrap_or_else(|| below.context.clone()),
-            namespace: self.namespace.unwrap_or_else(|| below.namespace.clone()),
-            settlement: self.settlement.unwrap_or(below.settlement),
-            on_failure: self.on_failure.unwrap_or(below.on_failure),
-            timeout: self.timeout.unwrap_or(below.timeout),
-            container_logs_in_error_status: self
-                .container_logs_in_error_status
-                .unwrap_or(below.container_logs_in_error_status),
-            create_tuning_pod: self.create_tuning_pod.unwrap_or(below.create_tuning_pod),
-        }
-    }
+/// Describes a key with a default that the section may have changed.
+fn inherited<T: JsonSchema + Show>(key: &str, text: &str, default: &T, properties: &mut Properties<'_>) {
+    let mut schema = properties.generator().subschema_for::<T>();
+    schema.insert(INHERITED.to_owned(), true.into());
+    properties.add_schema(key, text, Some(default.show(Secrets::Redacted)), schema);
+}
+
+/// Describes a key with a default of its own.
+fn own<T: JsonSchema + Show>(key: &str, text: &str, default: &T, properties: &mut Properties<'_>) {
+    properties.add::<T>(key, text, Some(default.show(Secrets::Redacted)));
+}
+
+shared_keys! {
+    /// Path of a kubeconfig file; without it, `KUBECONFIG`, the file in the home directory or the pod's own access.
+    kubeconfig: Option<FilePath> = None,
+        in workload: unset "Path of a kubeconfig file; without it, that of the section.";
+    /// Context of the kubeconfig file; without it, the one that the file calls current.
+    context: Option<String> = None,
+        in workload: unset "Context of the kubeconfig file; without it, that of the section.";
+    /// Namespace of the workload; default `default`.
+    namespace: DnsSubdomain = DnsSubdomain::default_namespace(),
+        in workload: unset "Its namespace; without it, that of the section.";
+    /// How long a workload is watched after an adjustment, unless the optimizer says so; not at all when absent.
+    settlement: Option<Duration> = None,
+        in workload: unset "How long it is watched after an adjustment; without it, as long as the section says.";
+    /// What happens to a workload whose adjustment fails: `exception`, the default, leaves it as it failed; `ignore`
+    /// also says that it succeeded; `shutdown` scales it to zero, or makes a tuning pod anew; `rollback` gives it its
+    /// old values. `destroy` is an old name of `shutdown`.
+    on_failure: FailureMode = FailureMode::default(),
+        in workload: inherited "What happens to it when its adjustment fails; without it, what the section says.";
+    /// How long a workload may take to become ready; default `5m`.
+    timeout: Duration = DEFAULT_TIMEOUT,
+        in workload: unset "How long it may take to become ready; without it, as long as the section says.";
+    /// Whether messages about a failure carry the logs of its containers; default false.
+    container_logs_in_error_status: bool = false,
+        in workload: inherited "Whether messages about a failure carry the logs of its containers; without it, what the section says.";
+    /// Without effect here, as `strategy` decides; kept for configurations that have it. Default true.
+    create_tuning_pod: bool = true,
+        in workload: own "Without effect; kept for configurations that have it.";
 }

@@ -1,10 +1,9 @@
 //! How a workload is optimized.
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::ser::SerializeMap;
-use serde::{Serialize, Serializer};
+use serde_json::{Value as Json, json};
 
-use crate::decode::{Decode, Decoder, Node, TextForm, Value, words};
+use crate::decode::{Decode, Decoder, Node, Secrets, Show, TextForm, Value, words};
 use crate::k8s::ContainerName;
 
 const DEFAULT: &str = "default";
@@ -60,18 +59,14 @@ impl From<Strategy> for StrategySetting {
     }
 }
 
-impl Serialize for StrategySetting {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+impl Show for StrategySetting {
+    fn show(&self, secrets: Secrets) -> Json {
         let name = self.strategy.as_str();
-        if self.form == Form::Text {
-            return serializer.serialize_str(name);
+        match (&self.strategy, self.form) {
+            (_, Form::Text) => name.into(),
+            (Strategy::Default, Form::Mapping) => json!({ "type": name }),
+            (Strategy::Canary { alias }, Form::Mapping) => json!({ "type": name, "alias": alias.show(secrets) }),
         }
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("type", name)?;
-        if let Strategy::Canary { alias } = &self.strategy {
-            map.serialize_entry("alias", alias)?;
-        }
-        map.end()
     }
 }
 
@@ -145,8 +140,6 @@ impl Decode for StrategySetting {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value as Json, json};
-
     use super::*;
     use crate::decode::{NoVariables, Origin};
 
@@ -172,7 +165,7 @@ mod tests {
         ] {
             let setting = decode(&written).unwrap_or_else(|problems| panic!("{written}: {problems}"));
             assert_eq!(setting.strategy(), &strategy, "{written}");
-            assert_eq!(serde_json::to_value(&setting).ok(), Some(shown));
+            assert_eq!(setting.show(Secrets::Redacted), shown);
         }
     }
 

@@ -6,10 +6,12 @@ use super::fields::{Field, FieldValue, patch};
 use super::targets::{TargetError, find_container, targets};
 use super::undo::Undo;
 use crate::connector::EventError;
-use crate::connectors::kubernetes::config::workload::{ContainerConfig, WorkloadConfig};
+use crate::connectors::kubernetes::config::workload::{ContainerConfig, LEAST_MEMORY, WorkloadConfig};
 use crate::decode::Problems;
 use crate::k8s::{Resource, Workload, parse_bytes, parse_cores, whole_bytes_text};
-use crate::types::{Adjustment, AdjustmentError, EnvironmentSetting, ReplicasSetting, ResourceRequirement, Scalar};
+use crate::types::{
+    Adjustment, AdjustmentError, Core, EnvironmentSetting, ReplicasSetting, ResourceRequirement, Scalar,
+};
 
 /// Why adjustments cannot be carried out.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +28,9 @@ pub enum PlanError {
     /// A value is no amount of memory.
     #[error("adjustment {0}: the value is no quantity of memory such as 512Mi or 1.5 (GiB)")]
     Memory(String),
+    /// A value is less than any process needs, and would be no request or limit at all.
+    #[error("adjustment {adjustment}: {problem}")]
+    TooLittle { adjustment: String, problem: String },
     /// The replicas are outside their range or pinned.
     #[error("adjustment {adjustment}: {problems}")]
     Replicas { adjustment: String, problems: Problems },
@@ -119,8 +124,19 @@ pub(crate) fn container_values(
         set.iter().map(quantity).collect()
     };
     match name {
-        "cpu" => Ok(quantities(config.cpu.setting().written_to(), Resource::Cpu, value.to_string())),
+        "cpu" => {
+            let text = value.to_string();
+            if parse_cores(&text).is_some_and(|cores| cores <= Core::from_millis(0)) {
+                let problem =
+                    format!("{text} cores are less than any process needs: write a share of a core, such as 100m");
+                return Err(PlanError::TooLittle { adjustment: adjustment.to_string(), problem });
+            }
+            Ok(quantities(config.cpu.setting().written_to(), Resource::Cpu, text))
+        }
         "memory" => {
+            if let Some(problem) = too_little_memory(&value.to_string()) {
+                return Err(PlanError::TooLittle { adjustment: adjustment.to_string(), problem });
+            }
             let text = whole_bytes_text(&value.to_string()).ok_or_else(|| PlanError::Memory(adjustment.to_string()))?;
             Ok(quantities(config.memory.setting().written_to(), Resource::Memory, text))
         }
@@ -130,6 +146,22 @@ pub(crate) fn container_values(
             Ok(vec![variable_value(config, setting, adjustment)?])
         }
     }
+}
+
+/// What is wrong with an amount of memory in which nothing runs: mostly the unit, as `m` is a thousandth of a byte.
+fn too_little_memory(text: &str) -> Option<String> {
+    let bytes = parse_bytes(text)?;
+    if bytes >= LEAST_MEMORY {
+        return None;
+    }
+    let number = text.trim_end_matches('m');
+    let is_number = !number.is_empty() && number.chars().all(|c| c.is_ascii_digit() || c == '.');
+    let amount = match (text.strip_suffix('m'), number.parse::<f64>()) {
+        (Some(_), Ok(count)) => format!("{text} is {} bytes", count / 1000.0),
+        _ => format!("{} bytes are less than any process needs", bytes.0),
+    };
+    let example = if is_number && bytes.0 >= 0 && number != "0" { format!("{number}Mi") } else { "128Mi".to_owned() };
+    Some(format!("{amount}; write {example}"))
 }
 
 fn variable_value(

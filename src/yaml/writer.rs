@@ -6,7 +6,7 @@
 
 use serde_json::{Map, Number, Value as Json};
 
-use super::yaml_scalar;
+use super::scalar;
 use crate::decode::{Value, plain_float};
 
 /// A value as YAML text in block style that ends with a line break. Keys keep their order, lists are not indented.
@@ -121,7 +121,7 @@ fn may_stand_unquoted(text: &str) -> bool {
         && !text.starts_with("---")
         && !text.starts_with("...")
         && text != "<<"
-        && matches!(yaml_scalar::plain(text), Value::Text(_))
+        && matches!(scalar::plain(text), Value::Text(_))
         && !is_number_of_yaml_1_2(text)
 }
 

@@ -1,7 +1,7 @@
 //! From YAML events to value trees: positions, anchors, merge keys, duplicate keys, tags, and the budgets that
 //! keep a hostile or mistaken file from taking all memory.
 //!
-//! The syntax is the event parser's, the meaning of unquoted scalars is `yaml_scalar`'s. No message repeats what
+//! The syntax is the event parser's, the meaning of unquoted scalars is `scalar`'s. No message repeats what
 //! the file says beyond the name of a key or tag: a value may be a secret.
 
 use std::collections::HashMap;
@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
 
-use super::yaml_scalar;
+use super::scalar;
 use crate::decode::{Entry, KeyPath, Map, Node, Origin, Problem, Value};
 
 /// How deeply lists and mappings may be nested; ten times what any section needs, and far from the end of the stack.
@@ -24,7 +24,7 @@ const TEXT_UNIT: usize = 64;
 type Result<T> = std::result::Result<T, Problem>;
 
 /// The documents of a text, and warnings about what is legal but hardly meant.
-pub(super) fn documents(text: &str, source: &Arc<str>) -> Result<(Vec<Node>, Vec<String>)> {
+pub(crate) fn documents(text: &str, source: &Arc<str>) -> Result<(Vec<Node>, Vec<String>)> {
     let mut builder = Builder {
         events: Parser::new_from_str(text),
         source: Arc::clone(source),
@@ -78,7 +78,7 @@ impl<'t> Builder<'t> {
             Event::Scalar(text, style, anchor, tag) => {
                 self.grow(text.len(), &origin)?;
                 let value = scalar(&text, style, tag.as_deref()).map_err(|rule| problem(&origin, rule))?;
-                (anchor, Node::new(value, origin), 0, Some(text.into_owned()))
+                (anchor, Node::new(value, origin).with_written(&text), 0, Some(text.into_owned()))
             }
             Event::SequenceStart(anchor, tag) => {
                 self.enter(tag.as_deref(), "seq", &origin, depth)?;
@@ -225,12 +225,12 @@ fn syntax_hint(info: &str) -> Option<&'static str> {
 
 fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> std::result::Result<Value, String> {
     let Some(tag) = tag else {
-        return Ok(if style == ScalarStyle::Plain { yaml_scalar::plain(text) } else { Value::Text(text.to_owned()) });
+        return Ok(if style == ScalarStyle::Plain { scalar::plain(text) } else { Value::Text(text.to_owned()) });
     };
     if is_neutral(tag) {
         return Ok(Value::Text(text.to_owned()));
     }
-    let value = match (core_name(tag), yaml_scalar::plain(text)) {
+    let value = match (core_name(tag), scalar::plain(text)) {
         (Some("str"), _) => Some(Value::Text(text.to_owned())),
         #[expect(clippy::cast_precision_loss, reason = "the tag asks for a double")]
         (Some("float"), Value::Integer(i)) => Some(Value::Float(i as f64)),

@@ -4,6 +4,15 @@ use std::error::Error;
 
 use crate::causes;
 
+/// The reason of a failure when the settings that were asked for never came into force, such as for an admission webhook.
+pub(crate) const NOT_APPLIED: &str = "not-applied";
+
+/// The reason of a failure when somebody else changed the settings after they had come into force.
+pub(crate) const OVERWRITTEN: &str = "overwritten";
+
+/// The reason of a failure when the surroundings, not the settings, kept a measurement from being made.
+pub(crate) const NOT_MEASURED: &str = "not-measured";
+
 /// What kind of failure it is; decides the status that the optimizer gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ErrorKind {

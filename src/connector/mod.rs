@@ -30,6 +30,7 @@ pub(crate) use check::{CheckFilter, CheckStatus, ConnectorChecks, Remedy};
 pub(crate) use context::ProgressReport;
 pub use context::{EventContext, OptimizerIdentity, ProgressSender, Services};
 pub use error::{ErrorKind, EventError};
+pub(crate) use error::{NOT_APPLIED, NOT_MEASURED, OVERWRITTEN};
 pub use event::{Event, EventContextText, Outcome, Phase};
 pub use factory::{BuildContext, BuildError, ConnectorFactory, ErasedFactory, Section};
 pub(crate) use factory::{CommandContext, CommandOutput, Prepared};
@@ -191,6 +192,12 @@ pub trait Hooks: Send + Sync {
     /// Runs beside the connectors that handle the event and contributes nothing to the result.
     async fn on(&self, _cx: &EventContext, _event: Event) -> Result<(), EventError> {
         Ok(())
+    }
+
+    /// Runs instead of [`Self::after`] when a connector has failed the event. Returns what explains the failure better than
+    /// the error itself, such as that the pods that were measured have crashed.
+    async fn after_failure(&self, _cx: &EventContext, _event: Event, _error: &EventError) -> Option<EventError> {
+        None
     }
 
     /// Runs when all connectors have handled the event.

@@ -106,7 +106,7 @@ where
     fn enabled(&self, metadata: &Metadata<'_>, _cx: Context<'_, S>) -> bool {
         let ours = is_ours(metadata.target());
         let wanted = if ours { self.threshold.tracing() } else { self.threshold.tracing().min(Level::WARN) };
-        (metadata.is_span() && ours) || *metadata.level() <= wanted
+        (metadata.is_span() && ours) || (*metadata.level() <= wanted && !is_repeated(metadata.target()))
     }
 
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, cx: Context<'_, S>) {
@@ -153,6 +153,12 @@ where
 /// Whether an event is of this crate. What others log below WARN may hold credentials on their way out.
 fn is_ours(target: &str) -> bool {
     target.split("::").next() == Some(env!("CARGO_CRATE_NAME"))
+}
+
+/// Whether an event says what a request's error says as well. The client of Kubernetes logs each failed try, and the
+/// caller alone knows whether that matters.
+fn is_repeated(target: &str) -> bool {
+    target == "kube_client::client::builder"
 }
 
 #[cfg(test)]
@@ -252,6 +258,15 @@ mod tests {
             debug!("ours");
         });
         assert_eq!(text, "WARNING  | servo - odd frame\nDEBUG    | servo - ours\n");
+    }
+
+    #[test]
+    fn a_failed_try_is_told_by_the_caller_alone() {
+        let text = logged(&TEXT, || {
+            error!(target: "kube_client::client::builder", "failed with error client error (Connect)");
+            warn!("repeating a request");
+        });
+        assert_eq!(text, "WARNING  | servo - repeating a request\n");
     }
 
     #[test]

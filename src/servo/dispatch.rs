@@ -149,7 +149,11 @@ impl Servo {
             // A hook that took no notice must not let the event begin.
             return Err(EventError::cancelled(format!("{event} was cancelled")));
         }
-        let (names, values): (Vec<_>, Vec<_>) = self.on(event, &targets, dispatch, call).await?.into_iter().unzip();
+        let answers = match self.on(event, &targets, dispatch, call).await {
+            Ok(answers) => answers,
+            Err(error) => return Err(self.explained(event, &targets, dispatch, error).await),
+        };
+        let (names, values): (Vec<_>, Vec<_>) = answers.into_iter().unzip();
         self.after(event, &targets, dispatch, &outcome(&values)).await?;
         Ok(names.into_iter().zip(values).collect())
     }
@@ -223,6 +227,30 @@ impl Servo {
             Some(async move { hooks.after(&cx, event, outcome).await }.instrument(span))
         });
         gather(join_all(runs).await).map(drop)
+    }
+
+    /// The failure of an event, or what a hook knows better about it.
+    async fn explained(
+        &self,
+        event: Event,
+        targets: &[&Arc<dyn Connector>],
+        dispatch: &Dispatch,
+        error: EventError,
+    ) -> EventError {
+        if dispatch.cancellation.is_cancelled() {
+            return error;
+        }
+        for connector in targets {
+            let Some(hooks) = connector.as_hooks().filter(|hooks| hooks.hooks().contains(&(Phase::After, event)))
+            else {
+                continue;
+            };
+            let cx = self.context(connector, Phase::After, event, dispatch, &dispatch.cancellation);
+            if let Some(explanation) = hooks.after_failure(&cx, event, &error).instrument(span(&cx)).await {
+                return explanation;
+            }
+        }
+        error
     }
 
     pub(super) fn context(

@@ -19,10 +19,21 @@ pub(crate) struct KubernetesServo(Servo);
 impl KubernetesServo {
     /// Assembles a servo from a section `kubernetes`, which gets this kubeconfig file, and attaches it.
     pub(crate) async fn attach(kubeconfig: &Path, section: &Value, env: &[(&str, &str)]) -> Result<Self, String> {
-        let mut section = section.clone();
-        section["kubeconfig"] = json!(kubeconfig);
+        Self::attach_beside(&json!({}), kubeconfig, section, env).await
+    }
+
+    /// The same, with the sections of other connectors.
+    pub(crate) async fn attach_beside(
+        others: &Value,
+        kubeconfig: &Path,
+        section: &Value,
+        env: &[(&str, &str)],
+    ) -> Result<Self, String> {
+        let mut sections = others.clone();
+        sections["kubernetes"] = section.clone();
+        sections["kubernetes"]["kubeconfig"] = json!(kubeconfig);
         // JSON is YAML.
-        let file = parse_documents(&json!({"kubernetes": section}).to_string(), "servo.yaml");
+        let file = parse_documents(&sections.to_string(), "servo.yaml");
         let environment = Environment::from_pairs(env.iter().copied());
         let file = file.map_err(|problems| problems.to_string())?;
         let registry = servox::internals::connectors::CONNECTORS;
@@ -73,7 +84,7 @@ impl KubernetesServo {
         Ok(wire(parts.into_iter().map(|(_, part)| part)))
     }
 
-    /// What happens before a measurement.
+    /// What happens before and after a measurement.
     pub(crate) async fn before_measure(&self) -> Result<(), EventError> {
         self.0.measure(&MeasureRequest::default(), &Dispatch::default()).await.map(drop)
     }

@@ -1,5 +1,6 @@
 //! The connector: describes and adjusts workloads, and sees to their tuning pods.
 
+use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -11,14 +12,16 @@ use super::apply::workload_state::{Adjustable, WorkloadState, read_tuning_pod};
 use super::apply::{adjust, leftovers, tuning_pod};
 use super::clusters::Clusters;
 use super::watch::diagnosis;
+use super::watch::measurement::{self, Baseline};
 use super::watch::restarts::Restarts;
 use super::watch::rollout::{self, Arrival};
+use super::watch::verification::{self, AppliedValues};
 use super::workload_ref::{CancelPolicy, WorkloadRef};
 use super::{KubernetesConfig, METADATA, Strategy, checks};
 use crate::checks::{Check, CheckRequest};
 use crate::connector::{
-    Adjust, AdjustRequest, Checkable, Components, Connector, ConnectorName, Describe, DescribeRequest, Event,
-    EventContext, EventError, Hooks, Lifecycle, Metadata, Phase,
+    Adjust, AdjustRequest, Checkable, Components, Connector, ConnectorName, Describe, DescribeRequest, ErrorKind,
+    Event, EventContext, EventError, Hooks, Lifecycle, Metadata, Outcome, Phase,
 };
 use crate::types::{Component, Description};
 
@@ -30,6 +33,9 @@ pub(super) struct KubernetesConnector {
     running: AtomicBool,
     /// Held while that is done; true when it has been.
     recovered: Mutex<bool>,
+    applied: AppliedValues,
+    /// What the workloads were when the present measurement began, in their order.
+    measured: std::sync::Mutex<Vec<Baseline>>,
 }
 
 /// How long a start may be held up by what an earlier run left: a pod has ended by then, after its usual grace.
@@ -47,7 +53,8 @@ enum Readied {
 impl KubernetesConnector {
     pub(super) fn new(name: ConnectorName, config: KubernetesConfig) -> Self {
         let (clusters, running, recovered) = (OnceCell::new(), AtomicBool::new(false), Mutex::new(false));
-        Self { name, config, clusters, running, recovered }
+        let (applied, measured) = (AppliedValues::default(), std::sync::Mutex::default());
+        Self { name, config, clusters, running, recovered, applied, measured }
     }
 
     /// Reads the access to the clusters, once.
@@ -94,8 +101,55 @@ impl KubernetesConnector {
             }
             Ok(states)
         };
-        let what = "Kubernetes optimization setup to complete";
+        let what = "Kubernetes state setup to complete";
         Box::pin(rollout::awaiting(cx, self.config.shared.timeout, what, work)).await
+    }
+
+    /// The components as they run.
+    async fn described(&self, cx: &EventContext) -> Result<Vec<Component>, EventError> {
+        let mut states = self.set_up(cx, Readied::WhenMade).await?;
+        for state in &mut states {
+            state.look_at_pods(CancelPolicy::Event(cx)).await?;
+        }
+        components(&states)
+    }
+
+    /// Makes sure that what is about to be measured is ready and has what it was given, and takes down its pods.
+    async fn begin_measurement(&self, cx: &EventContext) -> Result<(), EventError> {
+        self.set_measured(Vec::new());
+        let mut baselines = Vec::new();
+        for WorkloadState { workload_ref, workload, .. } in self.set_up(cx, Readied::Always).await? {
+            self.verify(cx, &workload_ref).await?;
+            baselines.push(measurement::begin(&workload_ref, &workload, CancelPolicy::Event(cx)).await?);
+        }
+        self.set_measured(baselines);
+        Ok(())
+    }
+
+    /// Makes sure that what was measured had what it was given until the end, and lost no pod.
+    async fn end_measurement(&self, cx: &EventContext) -> Result<(), EventError> {
+        let baselines = self.set_measured(Vec::new());
+        for (workload_ref, baseline) in self.workload_refs()?.iter().zip(baselines) {
+            self.verify(cx, workload_ref).await?;
+            measurement::end(workload_ref, &baseline, CancelPolicy::Event(cx)).await?;
+        }
+        Ok(())
+    }
+
+    /// What was measured when a measurement began, which ends.
+    fn set_measured(&self, baselines: Vec<Baseline>) -> Vec<Baseline> {
+        let mut measured = self.measured.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut measured, baselines)
+    }
+
+    /// Makes sure that a workload has what adjustments gave it.
+    async fn verify(&self, cx: &EventContext, workload_ref: &WorkloadRef<'_>) -> Result<(), EventError> {
+        let applied = self.applied.get(workload_ref);
+        let verified = verification::verify(workload_ref, &applied, |_| true, CancelPolicy::Event(cx)).await;
+        verified.map_err(|error| match error.reason() {
+            Some(reason) => EventError::measurement_failed(error.chain()).with_reason(reason),
+            None => error,
+        })
     }
 }
 
@@ -175,15 +229,14 @@ impl Connector for KubernetesConnector {
 #[async_trait]
 impl Describe for KubernetesConnector {
     async fn describe(&self, cx: &EventContext, _request: &DescribeRequest) -> Result<Description, EventError> {
-        let states = self.set_up(cx, Readied::WhenMade).await?;
-        Ok(Description { components: components(&states)?, metrics: Vec::new() })
+        Ok(Description { components: self.described(cx).await?, metrics: Vec::new() })
     }
 }
 
 #[async_trait]
 impl Components for KubernetesConnector {
     async fn components(&self, cx: &EventContext) -> Result<Vec<Component>, EventError> {
-        components(&self.set_up(cx, Readied::WhenMade).await?)
+        self.described(cx).await
     }
 }
 
@@ -191,9 +244,9 @@ impl Components for KubernetesConnector {
 impl Adjust for KubernetesConnector {
     async fn adjust(&self, cx: &EventContext, request: &AdjustRequest) -> Result<Description, EventError> {
         let components = if request.adjustments.is_empty() {
-            components(&self.set_up(cx, Readied::WhenMade).await?)?
+            self.described(cx).await?
         } else {
-            adjust::adjust(cx, self.read(cx).await?, request).await?
+            adjust::adjust(cx, self.read(cx).await?, request, &self.applied).await?
         };
         Ok(Description { components, metrics: Vec::new() })
     }
@@ -259,11 +312,27 @@ impl Lifecycle for KubernetesConnector {
 #[async_trait]
 impl Hooks for KubernetesConnector {
     fn hooks(&self) -> Vec<(Phase, Event)> {
-        vec![(Phase::Before, Event::Measure)]
+        vec![(Phase::Before, Event::Measure), (Phase::After, Event::Measure)]
     }
 
-    /// What is measured has a tuning pod, and it is ready.
+    /// What is measured is ready, a tuning pod is there, and both have what they were given.
     async fn before(&self, cx: &EventContext, _event: Event) -> Result<(), EventError> {
-        self.set_up(cx, Readied::Always).await.map(drop)
+        self.begin_measurement(cx).await
+    }
+
+    async fn after(&self, cx: &EventContext, _event: Event, _outcome: &Outcome<'_>) -> Result<(), EventError> {
+        self.end_measurement(cx).await
+    }
+
+    /// A measurement that failed because its pods crashed or were changed failed for that. Whether settings that are
+    /// their own violate an objective or crash is the same verdict.
+    async fn after_failure(&self, cx: &EventContext, _event: Event, error: &EventError) -> Option<EventError> {
+        let cause = self.end_measurement(cx).await.err()?;
+        let reason = cause.reason()?;
+        if error.kind() == ErrorKind::Aborted && cause.kind() == ErrorKind::Rejected {
+            return None;
+        }
+        let message = format!("{}; seen as: {}", cause.chain(), error.chain());
+        Some(EventError::new(cause.kind(), message).with_reason(reason))
     }
 }

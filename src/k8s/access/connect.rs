@@ -9,12 +9,14 @@ use std::time::Duration;
 use http::Uri;
 use http::header::{HeaderValue, USER_AGENT};
 use kube::{Client, Config};
+use secrecy::ExposeSecret as _;
 
 use super::kubeconfig::{self, InvalidKubeconfig};
 use super::tls;
 use crate::decode::Variables;
 use crate::k8s::api::cluster::Cluster;
 use crate::k8s::api::error::TransportError;
+use crate::k8s::api::session::{Connection, Session};
 use crate::network::{Network, NetworkError};
 use crate::telemetry;
 
@@ -38,6 +40,9 @@ pub(crate) enum ClientError {
     /// The pod's own access is incomplete.
     #[error("cannot read '{path}' of the pod's service account: is automountServiceAccountToken off?", path = .path.display())]
     ServiceAccount { path: PathBuf, source: io::Error },
+    /// A file that holds a token cannot be read.
+    #[error("cannot read the token file '{path}'", path = .path.display())]
+    TokenFile { path: PathBuf, source: io::Error },
     /// The pod's variables name no server.
     #[error("KUBERNETES_SERVICE_HOST '{host}' and KUBERNETES_SERVICE_PORT '{port}' are no address")]
     Address { host: String, port: String },
@@ -68,8 +73,11 @@ pub(crate) struct ClientSettings {
 /// What the variables say about Kubernetes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Surroundings {
-    kubeconfig: Option<PathBuf>,
+    /// The files of `KUBECONFIG`, which may name several.
+    kubeconfig: Vec<PathBuf>,
     home: Option<PathBuf>,
+    /// Where programs are looked for.
+    path: Option<String>,
     service: Option<Service>,
     namespace: Option<String>,
     pod: Option<PodIdentity>,
@@ -90,16 +98,17 @@ pub struct PodIdentity {
 }
 
 impl Surroundings {
-    /// Reads `KUBECONFIG`, `HOME`, `KUBERNETES_SERVICE_HOST` and `_PORT`, `POD_NAME` and `POD_NAMESPACE`. Empty is
-    /// unset.
+    /// Reads `KUBECONFIG`, `HOME`, `PATH`, `KUBERNETES_SERVICE_HOST` and `_PORT`, `POD_NAME` and `POD_NAMESPACE`. Empty
+    /// is unset.
     pub fn from_variables(variables: &dyn Variables) -> Self {
         let get = |name: &str| variables.get(name).filter(|value| !value.is_empty()).map(str::to_owned);
         let port = || get("KUBERNETES_SERVICE_PORT").unwrap_or_else(|| "443".to_owned());
         let namespace = get("POD_NAMESPACE");
         let pod = namespace.clone().zip(get("POD_NAME"));
         Self {
-            kubeconfig: get("KUBECONFIG").map(PathBuf::from),
+            kubeconfig: get("KUBECONFIG").map_or_else(Vec::new, |list| files(&list)),
             home: get("HOME").map(PathBuf::from),
+            path: get("PATH"),
             service: get("KUBERNETES_SERVICE_HOST").map(|host| Service { host, port: port() }),
             namespace,
             pod: pod.map(|(namespace, name)| PodIdentity { namespace, name }),
@@ -116,17 +125,30 @@ impl Surroundings {
         self.namespace.as_deref()
     }
 
-    /// The kubeconfig file to use, whether or not it exists.
-    fn kubeconfig(&self, settings: &ClientSettings) -> Option<PathBuf> {
-        let named = settings.kubeconfig.as_deref().or(self.kubeconfig.as_deref());
-        match (named, &self.home) {
-            (None, home) => home.as_ref().map(|home| home.join(".kube/config")),
-            (Some(path), Some(home)) => {
-                Some(path.strip_prefix("~").map_or_else(|_| path.to_owned(), |rest| home.join(rest)))
+    /// The kubeconfig files to use, whether or not they exist.
+    fn kubeconfig(&self, settings: &ClientSettings) -> Vec<PathBuf> {
+        let named = settings.kubeconfig.as_ref().map_or_else(|| self.kubeconfig.clone(), |path| vec![path.clone()]);
+        match &self.home {
+            Some(home) if named.is_empty() => vec![home.join(".kube/config")],
+            Some(home) => {
+                let expanded =
+                    |path: PathBuf| path.strip_prefix("~").map_or_else(|_| path.clone(), |rest| home.join(rest));
+                named.into_iter().map(expanded).collect()
             }
-            (Some(path), None) => Some(path.to_owned()),
+            None => named,
         }
     }
+}
+
+/// The files of a list as `KUBECONFIG` has it; each counts once.
+fn files(list: &str) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = Vec::new();
+    for path in list.split(':').filter(|path| !path.is_empty()).map(PathBuf::from) {
+        if !files.contains(&path) {
+            files.push(path);
+        }
+    }
+    files
 }
 
 /// Which of two accesses is used when there are both.
@@ -139,7 +161,8 @@ enum Preference {
 /// Where the access comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Access {
-    Kubeconfig(PathBuf),
+    /// Files that count as one; of what two of them have, that of the first counts.
+    Kubeconfig(Vec<PathBuf>),
     ServiceAccount(Service),
 }
 
@@ -175,11 +198,13 @@ async fn connect_preferring(
     network: &Network,
 ) -> Result<Cluster, ClientError> {
     let access = choose(preference, settings, surroundings, Path::is_file)?;
-    let (context, network) = (settings.context.clone(), network.clone());
+    let (context, network, path) = (settings.context.clone(), network.clone(), surroundings.path.clone());
+    let open = move || connection(&access, context.as_deref(), &network, path.as_deref());
     // Files are read and credential plugins run by blocking calls.
-    let made = tokio::task::spawn_blocking(move || client(access, context.as_deref(), &network));
-    let client = made.await.map_err(|error| setup_error("a thread", &error))??;
-    Ok(Cluster::new(client))
+    let opened = tokio::task::spawn_blocking(move || open().map(|connection| (connection, open)));
+    let (connection, open) = opened.await.map_err(|error| setup_error("a thread", &error))??;
+    let again = move || open().map_err(|error| TransportError::unusable(&error));
+    Ok(Cluster::new(Session::new(connection, Box::new(again))))
 }
 
 fn choose(
@@ -189,8 +214,9 @@ fn choose(
     exists: impl Fn(&Path) -> bool,
 ) -> Result<Access, ClientError> {
     // A file that the configuration names is meant, so that its absence is an error, and no reason to look elsewhere.
-    let file = surroundings.kubeconfig(settings).filter(|path| settings.kubeconfig.is_some() || exists(path));
-    let file = file.map(Access::Kubeconfig);
+    let mut files = surroundings.kubeconfig(settings);
+    files.retain(|path| settings.kubeconfig.is_some() || exists(path));
+    let file = (!files.is_empty()).then_some(Access::Kubeconfig(files));
     let own = surroundings.service.clone().map(Access::ServiceAccount);
     let access = match preference {
         Preference::Kubeconfig => file.or(own),
@@ -199,17 +225,43 @@ fn choose(
     access.ok_or(ClientError::NoCluster)
 }
 
-fn client(access: Access, context: Option<&str>, network: &Network) -> Result<Client, ClientError> {
+fn connection(
+    access: &Access,
+    context: Option<&str>,
+    network: &Network,
+    path: Option<&str>,
+) -> Result<Connection, ClientError> {
     let (mut config, origin) = match access {
-        Access::Kubeconfig(path) => (kubeconfig_access(&path, context, network)?, format!("'{}'", path.display())),
-        Access::ServiceAccount(service) => (service_account(&service)?, "the pod's service account".to_owned()),
+        Access::Kubeconfig(files) => {
+            let names: Vec<String> = files.iter().map(|file| format!("'{}'", file.display())).collect();
+            (kubeconfig_access(files, context, network, path)?, names.join(" and "))
+        }
+        Access::ServiceAccount(service) => (service_account(service)?, "the pod's service account".to_owned()),
     };
     config.connect_timeout = Some(CONNECT_TIMEOUT);
     // Retries are the caller's decision: some requests must not be sent twice.
     config.default_retry = false;
     config.headers.push((USER_AGENT, HeaderValue::from_static(telemetry::USER_AGENT)));
+    let token = read_token(&mut config)?;
     tls::install();
-    Client::try_from(config).map_err(|error| setup_error(&origin, &error))
+    let client = Client::try_from(config).map_err(|error| setup_error(&origin, &error))?;
+    Ok(Connection { client, token })
+}
+
+/// The token of a token file, which ends with a newline when an editor or `echo` has written it. It counts when there
+/// is no token beside it.
+fn read_token(config: &mut Config) -> Result<Option<(PathBuf, String)>, ClientError> {
+    let credentials = &mut config.auth_info;
+    if let Some(token) = &credentials.token {
+        credentials.token = Some(token.expose_secret().trim().to_owned().into());
+        return Ok(None);
+    }
+    let Some(path) = credentials.token_file.take().map(PathBuf::from) else { return Ok(None) };
+    let text = std::fs::read_to_string(&path);
+    let text = text.map_err(|source| ClientError::TokenFile { path: path.clone(), source })?;
+    let token = text.trim().to_owned();
+    credentials.token = Some(token.clone().into());
+    Ok(Some((path, token)))
 }
 
 fn setup_error(origin: &str, error: &(dyn std::error::Error + 'static)) -> ClientError {
@@ -217,8 +269,13 @@ fn setup_error(origin: &str, error: &(dyn std::error::Error + 'static)) -> Clien
 }
 
 /// The file's own proxy wins over that of the variables.
-fn kubeconfig_access(path: &Path, context: Option<&str>, network: &Network) -> Result<Config, ClientError> {
-    let (mut config, proxy) = kubeconfig::load(path, context)?;
+fn kubeconfig_access(
+    files: &[PathBuf],
+    context: Option<&str>,
+    network: &Network,
+    path: Option<&str>,
+) -> Result<Config, ClientError> {
+    let (mut config, proxy) = kubeconfig::load(files, context, path)?;
     let proxy = match proxy {
         Some(address) => Some(address.parse().map_err(|_| ClientError::Proxy)?),
         None => network.proxy_for(&config.cluster_url)?,
@@ -280,7 +337,9 @@ mod tests {
         let surroundings = Surroundings::from_variables(&Pairs(variables));
         let exists = |path: &Path| files.iter().any(|file| path == Path::new(file));
         match choose(preference, &settings, &surroundings, exists).ok()? {
-            Access::Kubeconfig(path) => Some(path.display().to_string()),
+            Access::Kubeconfig(files) => {
+                Some(files.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" "))
+            }
             Access::ServiceAccount(service) => service.url().ok().map(|url| url.to_string()),
         }
     }
@@ -301,7 +360,9 @@ mod tests {
             (None, &[HOME, POD], &[], Some(pod), Some(pod)),
             (None, &[HOME, NAMED, POD], &["/etc/kc"], Some("/etc/kc"), Some(pod)),
             (None, &[HOME, NAMED], &[default], None, None),
-            (None, &[HOME, LIST, POD], &["/etc/kc"], Some(pod), Some(pod)),
+            (None, &[HOME, LIST, POD], &["/etc/kc"], Some("/etc/kc"), Some(pod)),
+            (None, &[HOME, LIST], &["/etc/kc", "/etc/other"], Some("/etc/kc /etc/other"), Some("/etc/kc /etc/other")),
+            (None, &[HOME, LIST, POD], &[default], Some(pod), Some(pod)),
             (None, &[HOME, ("KUBECONFIG", "")], &[default], Some(default), Some(default)),
             (Some("/my/kc"), &[HOME, NAMED, POD], &["/my/kc", "/etc/kc"], Some("/my/kc"), Some(pod)),
             (Some("/my/kc"), &[HOME, POD], &[], Some("/my/kc"), Some(pod)),

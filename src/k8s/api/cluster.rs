@@ -6,7 +6,6 @@ use futures_util::Stream;
 use k8s_openapi::api::apps::v1::ReplicaSet;
 use k8s_openapi::api::authorization::v1::SelfSubjectAccessReview;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service};
-use kube::Client;
 use kube::core::params::{DeleteParams, GetParams, ListParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::core::request::Error as RequestError;
 use kube::core::{ObjectList, Request};
@@ -17,8 +16,10 @@ use serde_json::{Value as Json, json};
 use super::error::ApiError;
 use super::forward::Forward;
 use super::request::{Api, Built, Collection, about};
+use super::session::Session;
 use super::watch::{PodEvent, watch_pod, watch_pods, watch_workload};
 use crate::k8s::WorkloadKind;
+use crate::k8s::objects::pod::RunningPod;
 use crate::k8s::objects::workload::{Workload, WorkloadProgress};
 
 /// A cluster that answers. Cheap to clone; all clones share connections.
@@ -64,9 +65,12 @@ pub(crate) struct LogRequest<'a> {
     pub limit_bytes: u64,
 }
 
+/// How many whole pods are held at a time while many are read.
+const PODS_AT_A_TIME: u32 = 100;
+
 impl Cluster {
-    pub(in crate::k8s) fn new(client: Client) -> Self {
-        Self { api: Api::new(client) }
+    pub(in crate::k8s) fn new(session: Session) -> Self {
+        Self { api: Api::new(session) }
     }
 
     /// The version of the API server.
@@ -154,6 +158,27 @@ impl Cluster {
         self.object(Collection::PODS, namespace, name).await
     }
 
+    /// The pods that a selector in the form of text selects, with what their containers were given.
+    pub(crate) async fn running_pods(&self, namespace: &str, selector: &str) -> Result<Vec<RunningPod>, ApiError> {
+        let mut params = ListParams::default().labels(selector).limit(PODS_AT_A_TIME);
+        let what = format!("list pods in namespace \"{namespace}\"");
+        let mut pods = Vec::new();
+        loop {
+            let request = Collection::PODS.within(namespace).list(&params);
+            let list: ObjectList<RunningPod> = self.api.read(&what, request).await?;
+            pods.extend(list.items.into_iter().map(RunningPod::trimmed));
+            match list.metadata.continue_.filter(|token| !token.is_empty()) {
+                Some(token) => params = params.continue_token(&token),
+                None => return Ok(pods),
+            }
+        }
+    }
+
+    /// A pod with what its containers were given, when it exists.
+    pub(crate) async fn running_pod(&self, namespace: &str, name: &str) -> Result<Option<RunningPod>, ApiError> {
+        Ok(self.object::<RunningPod>(Collection::PODS, namespace, name).await?.map(RunningPod::trimmed))
+    }
+
     /// A pod as the API has it, when it exists.
     pub(crate) async fn raw_pod(&self, namespace: &str, name: &str) -> Result<Option<Json>, ApiError> {
         self.object(Collection::PODS, namespace, name).await
@@ -219,7 +244,7 @@ impl Cluster {
 
     /// Connects to a port of a pod.
     pub(crate) async fn forward(&self, namespace: &str, pod: &str, port: u16) -> Result<Forward, ApiError> {
-        Forward::open(self.api.client(), namespace, pod, port).await
+        Forward::open(self.api.client().await, namespace, pod, port).await
     }
 
     /// A config map, when it exists.

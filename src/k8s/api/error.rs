@@ -3,8 +3,10 @@
 //! Texts of other libraries pass through here, and lose what may be a credential.
 
 use std::error::Error as StdError;
+use std::io;
 
 use kube::client::AuthError;
+use rustls::CertificateError;
 use serde::Deserialize;
 
 /// Texts of servers that are no status of the API, such as pages of proxies, are cut here.
@@ -98,10 +100,15 @@ impl ApiError {
         self.has_code(410)
     }
 
+    /// The credentials are not accepted.
+    pub(in crate::k8s) fn is_unauthorized(&self) -> bool {
+        self.has_code(401)
+    }
+
     pub(crate) fn is_transient(&self) -> bool {
         match self {
             Self::Status { code, .. } => *code == 429 || *code >= 500,
-            Self::Unreachable { .. } => true,
+            Self::Unreachable { source, .. } => !source.is_permanent,
             Self::Unintelligible { .. } | Self::Unaskable { .. } => false,
         }
     }
@@ -119,40 +126,99 @@ struct Status {
 
 /// What went wrong below the API: connections, TLS, credentials.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub(crate) struct TransportError(String);
+#[error("{text}")]
+pub(crate) struct TransportError {
+    text: String,
+    /// No later try can succeed unless somebody changes something: a certificate is not accepted, or there are no
+    /// credentials.
+    is_permanent: bool,
+}
 
 impl TransportError {
     /// The texts of an error and of everything beneath it, each once.
     pub(in crate::k8s) fn new(error: &(dyn StdError + 'static)) -> Self {
         let chain: Vec<&(dyn StdError + 'static)> =
-            std::iter::successors(Some(error), |&error| error.source()).collect();
+            std::iter::successors(Some(error), |&error| beneath(error)).collect();
         if let Some(text) = chain.iter().rev().find_map(|error| plugin_failure(*error)) {
-            return Self(text);
+            return Self { text, is_permanent: true };
         }
+        let is_permanent = chain.iter().any(|error| error.is::<AuthError>() || refused_certificate(*error).is_some());
+        let hint = chain.iter().find_map(|error| certificate_hint(refused_certificate(*error)?));
         let texts: Vec<String> = chain.iter().map(ToString::to_string).collect();
         // Many a wrapper repeats what it wraps.
         let kept = texts
             .iter()
             .enumerate()
             .filter(|(level, text)| texts.get(level + 1).is_none_or(|beneath| !text.contains(beneath.as_str())));
-        Self(kept.map(|(_, text)| text.as_str()).collect::<Vec<_>>().join(": "))
+        let mut text = kept.map(|(_, text)| text.as_str()).collect::<Vec<_>>().join(": ");
+        if let Some(hint) = hint {
+            text = format!("{text} ({hint})");
+        }
+        Self { text, is_permanent }
     }
 
     pub(in crate::k8s) fn silence(limit: std::time::Duration) -> Self {
-        Self(format!("it has been silent for {} s", limit.as_secs()))
+        Self { text: format!("it has been silent for {} s", limit.as_secs()), is_permanent: false }
+    }
+
+    /// Credentials that cannot be used as they are.
+    pub(in crate::k8s) fn unusable(error: &(dyn StdError + 'static)) -> Self {
+        Self { is_permanent: true, ..Self::new(error) }
     }
 }
 
-/// The failure of a credential plugin without its output, which may be a credential.
-fn plugin_failure(error: &(dyn StdError + 'static)) -> Option<String> {
-    match error.downcast_ref::<AuthError>()? {
-        // Its command line has variables and arguments that may be credentials as well.
-        AuthError::AuthExecRun { out, .. } => Some(format!("the credential plugin failed: {}", out.status)),
-        AuthError::AuthExecParse(_) => Some("the credential plugin printed no ExecCredential".to_owned()),
+/// The error beneath another one. An I/O error passes over the error that it wraps.
+fn beneath<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a (dyn StdError + 'static)> {
+    match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        Some(wrapped) => Some(wrapped),
+        None => error.source(),
+    }
+}
+
+/// Why the API server's certificate is not accepted.
+fn refused_certificate<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a CertificateError> {
+    match error.downcast_ref::<rustls::Error>()? {
+        rustls::Error::InvalidCertificate(why) => Some(why),
         _ => None,
     }
 }
+
+fn certificate_hint(why: &CertificateError) -> Option<&'static str> {
+    match why {
+        CertificateError::UnknownIssuer => {
+            Some("the kubeconfig's certificate-authority did not issue the API server's certificate")
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => Some(
+            "the kubeconfig's server is none of the names in the certificate: tls-server-name can name one of them",
+        ),
+        _ => None,
+    }
+}
+
+/// The failure of a credential plugin without what it prints, which may be a credential. What it says on standard
+/// error is for people.
+fn plugin_failure(error: &(dyn StdError + 'static)) -> Option<String> {
+    match error.downcast_ref::<AuthError>()? {
+        // Its command line has variables and arguments that may be credentials as well.
+        AuthError::AuthExecRun { out, .. } => {
+            let said = String::from_utf8_lossy(&out.stderr);
+            let lines: Vec<&str> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+            let last = lines[lines.len().saturating_sub(MOST_LINES)..].join("; ");
+            let said: String = last.chars().take(LONGEST_TEXT).collect();
+            let colon = if said.is_empty() { "" } else { ": " };
+            Some(format!("the credential plugin failed ({}){colon}{said}", out.status))
+        }
+        AuthError::AuthExecStart(source) => Some(format!("the credential plugin cannot be started: {source}")),
+        AuthError::AuthExecParse(_) => Some("the credential plugin did not print an ExecCredential".to_owned()),
+        AuthError::ExecPluginFailed => {
+            Some("the credential plugin printed an ExecCredential without a status".to_owned())
+        }
+        _ => None,
+    }
+}
+
+/// How many of the last lines of a plugin's standard error a message has.
+const MOST_LINES: usize = 5;
 
 #[cfg(test)]
 mod tests {
@@ -198,5 +264,35 @@ mod tests {
         let level = |text, source: Option<Level>| Level { text, source: source.map(Box::new) };
         let error = level("service: connect", Some(level("connect", Some(level("refused", None)))));
         assert_eq!(TransportError::new(&error).to_string(), "connect: refused");
+    }
+
+    #[test]
+    fn a_certificate_that_is_not_accepted_is_no_reason_to_try_again() {
+        let refused = |why| io::Error::new(io::ErrorKind::InvalidData, rustls::Error::InvalidCertificate(why));
+        for (error, transient, hint) in [
+            (refused(CertificateError::UnknownIssuer), false, "certificate-authority"),
+            (refused(CertificateError::NotValidForName), false, "tls-server-name"),
+            (refused(CertificateError::Expired), false, "expired"),
+            (io::Error::from(io::ErrorKind::ConnectionRefused), true, "refused"),
+        ] {
+            let error = ApiError::of_client(String::new(), kube::Error::Service(Box::new(error)));
+            assert_eq!(error.is_transient(), transient, "{error}");
+            let text = crate::causes::chain(&error);
+            assert!(text.to_lowercase().contains(hint), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_plugin_that_fails_is_told_with_what_it_says_for_people() {
+        let out = std::process::Output {
+            status: std::os::unix::process::ExitStatusExt::from_raw(256),
+            stdout: b"s3cr3t".to_vec(),
+            stderr: b"\nlog in first: run tool login\n".to_vec(),
+        };
+        let error = AuthError::AuthExecRun { cmd: "tool --secret s3cr3t".to_owned(), out: Box::new(out) };
+        let error = ApiError::of_client(String::new(), kube::Error::Service(Box::new(error)));
+        assert!(!error.is_transient());
+        let text = crate::causes::chain(&error);
+        assert!(text.ends_with("failed (exit status: 1): log in first: run tool login"), "{text}");
     }
 }

@@ -5,4 +5,5 @@ pub(super) mod error;
 pub(super) mod forward;
 pub(super) mod metrics;
 pub(super) mod request;
+pub(super) mod session;
 pub(super) mod watch;

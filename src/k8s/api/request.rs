@@ -4,6 +4,7 @@
 //! value in it.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{Stream, StreamExt as _};
@@ -15,6 +16,7 @@ use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
 use super::error::{ApiError, TransportError};
+use super::session::Session;
 use crate::k8s::WorkloadKind;
 
 /// How long a request may take, with its answer.
@@ -67,7 +69,7 @@ pub(in crate::k8s) fn about(verb: &str, collection: Collection, namespace: &str,
 }
 
 #[derive(Clone)]
-pub(in crate::k8s) struct Api(Client);
+pub(in crate::k8s) struct Api(Arc<Session>);
 
 impl fmt::Debug for Api {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -76,13 +78,13 @@ impl fmt::Debug for Api {
 }
 
 impl Api {
-    pub(in crate::k8s) fn new(client: Client) -> Self {
-        Self(client)
+    pub(in crate::k8s) fn new(session: Session) -> Self {
+        Self(Arc::new(session))
     }
 
-    /// What speaks to the server, for what is no request with an answer.
-    pub(in crate::k8s) fn client(&self) -> Client {
-        self.0.clone()
+    /// What speaks to the server, for what is not a request with an answer.
+    pub(in crate::k8s) async fn client(&self) -> Client {
+        self.0.client().await.0
     }
 
     /// Sends a request and reads its answer as JSON.
@@ -104,23 +106,28 @@ impl Api {
         }
     }
 
-    /// Sends a request and returns the body of its answer.
+    /// Sends a request and returns the body of its answer. When the credentials are refused they are read anew, and the
+    /// request is sent once more: a server that refuses them has not carried it out.
     ///
     /// # Cancel safety
     /// Dropping the future ends the request, which the server may have carried out.
     pub(in crate::k8s) async fn send(&self, what: &str, request: Built) -> Result<bytes::Bytes, ApiError> {
-        let request = built(what, request)?.map(Body::from);
-        let failed = |error| ApiError::of_client(what.to_owned(), error);
-        let answered = async {
-            let answer = timeout(SILENCE_LIMIT, self.0.send(request)).await.map_err(|_| silent(what, SILENCE_LIMIT))?;
-            let (head, body) = answer.map_err(failed)?.into_parts();
-            let body = body.collect_bytes().await.map_err(failed)?;
-            if head.status.is_success() {
-                return Ok(body);
+        let request = built(what, request)?;
+        let (client, generation) = self.0.client().await;
+        match exchange(&client, what, request.clone()).await {
+            Err(error) if error.is_unauthorized() => {
+                self.renew(what, generation).await?;
+                exchange(&self.client().await, what, request).await
             }
-            Err(ApiError::refused(what.to_owned(), head.status.as_u16(), &body))
-        };
-        timeout(REQUEST_LIMIT, answered).await.map_err(|_| silent(what, REQUEST_LIMIT))?
+            answer => answer,
+        }
+    }
+
+    /// Reads the credentials anew.
+    async fn renew(&self, what: &str, generation: u64) -> Result<(), ApiError> {
+        tracing::debug!(request = what, "the API server refused the credentials; reading them again");
+        let renewed = self.0.renew(generation).await;
+        renewed.map_err(|source| ApiError::Unreachable { request: what.to_owned(), source })
     }
 
     /// Opens a watch for what happens after a version of a collection.
@@ -132,12 +139,38 @@ impl Api {
         version: &str,
     ) -> Result<impl Stream<Item = Result<WatchEvent<T>, ApiError>> + Send + use<T>, ApiError> {
         let request = built(what, collection.watch(params, version))?;
-        let opened = timeout(SILENCE_LIMIT, self.0.request_events(request)).await;
-        let opened = opened.map_err(|_| silent(what, SILENCE_LIMIT))?;
-        let events = opened.map_err(|error| ApiError::of_client(what.to_owned(), error))?;
+        let open = async |client: Client, request| {
+            let opened = timeout(SILENCE_LIMIT, client.request_events(request)).await;
+            let opened = opened.map_err(|_| silent(what, SILENCE_LIMIT))?;
+            opened.map_err(|error| ApiError::of_client(what.to_owned(), error))
+        };
+        let (client, generation) = self.0.client().await;
+        let events = match open(client, request.clone()).await {
+            Err(error) if error.is_unauthorized() => {
+                self.renew(what, generation).await?;
+                open(self.client().await, request).await?
+            }
+            opened => opened?,
+        };
         let what = what.to_owned();
         Ok(events.map(move |event| event.map_err(|error| ApiError::of_client(what.clone(), error))))
     }
+}
+
+/// One request and the body of its answer.
+async fn exchange(client: &Client, what: &str, request: http::Request<Vec<u8>>) -> Result<bytes::Bytes, ApiError> {
+    let failed = |error| ApiError::of_client(what.to_owned(), error);
+    let answered = async {
+        let answer = timeout(SILENCE_LIMIT, client.send(request.map(Body::from))).await;
+        let answer = answer.map_err(|_| silent(what, SILENCE_LIMIT))?;
+        let (head, body) = answer.map_err(failed)?.into_parts();
+        let body = body.collect_bytes().await.map_err(failed)?;
+        if head.status.is_success() {
+            return Ok(body);
+        }
+        Err(ApiError::refused(what.to_owned(), head.status.as_u16(), &body))
+    };
+    timeout(REQUEST_LIMIT, answered).await.map_err(|_| silent(what, REQUEST_LIMIT))?
 }
 
 fn built(what: &str, request: Built) -> Result<http::Request<Vec<u8>>, ApiError> {

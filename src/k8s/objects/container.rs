@@ -18,14 +18,21 @@ pub(crate) enum Variable<'a> {
 }
 
 impl<'a> Container<'a> {
-    /// The containers of a pod's `spec`, in its order; init containers are none of them.
+    /// The containers of a pod's `spec`, in its order; init containers are not included.
     pub(crate) fn all(spec: &'a Json) -> impl Iterator<Item = Self> {
         spec["containers"].as_array().into_iter().flatten().map(Self)
     }
 
-    /// The container of this name in a pod's `spec`.
+    /// The native sidecars of a pod's `spec`: init containers that are restarted for as long as the pod runs. Other init
+    /// containers are over when the pod is ready.
+    pub(crate) fn sidecars(spec: &'a Json) -> impl Iterator<Item = Self> {
+        let init = spec["initContainers"].as_array().into_iter().flatten();
+        init.filter(|container| container["restartPolicy"] == "Always").map(Self)
+    }
+
+    /// The container or native sidecar of this name in a pod's `spec`.
     pub(crate) fn find(spec: &'a Json, name: &str) -> Option<Self> {
-        Self::all(spec).find(|container| container.name() == name)
+        Self::all(spec).chain(Self::sidecars(spec)).find(|container| container.name() == name)
     }
 
     /// Its name; empty when it has none, which the API server does not allow.

@@ -2,7 +2,9 @@
 
 pub(super) mod container;
 pub(super) mod kind;
+pub(super) mod managed_fields;
 pub(super) mod name;
+pub(super) mod pod;
 pub(super) mod quantity;
 pub(super) mod resources;
 pub(super) mod selector;

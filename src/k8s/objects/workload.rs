@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ManagedFieldsEntry, ObjectMeta};
 use kube::core::Object;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value as Json;
@@ -77,6 +77,8 @@ pub(crate) struct Workload {
     /// Grows with each change of its `spec`.
     pub generation: i64,
     pub annotations: BTreeMap<String, String>,
+    /// Who wrote which fields.
+    pub managed_fields: Vec<ManagedFieldsEntry>,
     /// How many pods there should be.
     pub replicas: i32,
     /// Which pods belong to it.
@@ -99,7 +101,7 @@ pub(crate) struct WorkloadProgress {
 impl Workload {
     /// The workload in an object of the API.
     pub(crate) fn from_object(kind: WorkloadKind, object: Object<WorkloadSpec, WorkloadStatus>) -> Self {
-        let ObjectMeta { namespace, name, uid, generation, annotations, .. } = object.metadata;
+        let ObjectMeta { namespace, name, uid, generation, annotations, managed_fields, .. } = object.metadata;
         Self {
             kind,
             namespace: namespace.unwrap_or_default(),
@@ -107,6 +109,7 @@ impl Workload {
             uid: uid.unwrap_or_default(),
             generation: generation.unwrap_or_default(),
             annotations: annotations.unwrap_or_default(),
+            managed_fields: managed_fields.unwrap_or_default(),
             replicas: object.spec.replicas.unwrap_or(DEFAULT_REPLICAS),
             selector: object.spec.selector,
             template: object.spec.template,
@@ -123,12 +126,17 @@ impl Workload {
         Ok(Self::from_object(kind, serde_json::from_value(object)?))
     }
 
-    /// The containers of its template, in its order; init containers are none of them.
+    /// The containers of its template, in its order; init containers are not included.
     pub(crate) fn containers(&self) -> impl Iterator<Item = Container<'_>> {
         Container::all(&self.template["spec"])
     }
 
-    /// The container of this name in its template.
+    /// The native sidecars of its template.
+    pub(crate) fn sidecars(&self) -> impl Iterator<Item = Container<'_>> {
+        Container::sidecars(&self.template["spec"])
+    }
+
+    /// The container or native sidecar of this name in its template.
     pub(crate) fn container(&self, name: &str) -> Option<Container<'_>> {
         Container::find(&self.template["spec"], name)
     }

@@ -5,12 +5,14 @@ mod canary;
 mod cancel;
 mod checks;
 mod failures;
+mod measured;
 mod permissions;
 mod rollout;
 mod server;
 mod settings;
 mod settlement;
 mod sidecar;
+mod verification;
 
 use std::time::Duration;
 

@@ -142,7 +142,7 @@ async fn nothing_is_asked_and_no_watch_is_open_between_commands() {
 }
 
 #[tokio::test]
-async fn what_others_took_back_meanwhile_is_described_as_it_is() {
+async fn what_others_took_back_meanwhile_is_told_with_who_did() {
     let api = KubeApi::start(deployment("web", 1), held).await;
     let servo = attached(&api, &web_section(&none())).await;
     let script = async {
@@ -151,6 +151,12 @@ async fn what_others_took_back_meanwhile_is_described_as_it_is() {
             objects.update(&web(), |workload| {
                 let container = &mut workload["spec"]["template"]["spec"]["containers"][0];
                 container["resources"]["requests"]["memory"] = json!("128Mi");
+                workload["metadata"]["managedFields"] = json!([{
+                    "manager": "healer", "operation": "Apply", "time": "2023-06-15T00:10:00Z",
+                    "fieldsV1": {"f:spec": {"f:template": {"f:spec": {"f:containers": {"k:{\"name\":\"main\"}": {
+                        "f:resources": {"f:requests": {"f:memory": {}}},
+                    }}}}}},
+                }]);
             });
             roll_out(objects, &web(), &Fate::Ready);
         });
@@ -158,5 +164,11 @@ async fn what_others_took_back_meanwhile_is_described_as_it_is() {
     let adjustments = memory("web/main.mem");
     let control = none();
     let (adjusted, ()) = tokio::join!(servo.adjust(&adjustments, &control), script);
-    assert_eq!(adjusted.unwrap()["application"]["components"]["web/main"]["settings"]["mem"]["value"], 0.125);
+    let texts = [
+        "requests.memory of container \"main\": asked for 256Mi, found 128Mi",
+        "changed by \"healer\" at 2023-06-15T00:10",
+    ];
+    expect_failure(&adjusted.unwrap_err(), ("failed", Some("overwritten")), &texts);
+    let described = servo.describe().await.unwrap();
+    assert_eq!(described["application"]["components"]["web/main"]["settings"]["mem"]["value"], 0.125);
 }

@@ -79,8 +79,8 @@ async fn a_pod_that_is_unready_counts_before_its_workload_says_so() {
                 objects.update(&pod, |pod| befall(pod, &Fate::Unready));
             }
         });
-        // It is read again, and recovers before the settlement ends.
-        api.wait_for("GET pods", 2).await;
+        // It is read again after the first look and the list of the watch, and recovers before the settlement ends.
+        api.wait_for("GET pods", 3).await;
         strike(&api, &web(), &Fate::Ready);
     };
     let (adjustments, control) = (memory("web/main.mem"), json!({"settlement": "2s"}));

@@ -8,9 +8,11 @@ use super::on_failure;
 use super::workload_state::{Intent, WorkloadState};
 use crate::connector::{AdjustRequest, EventContext, EventError};
 use crate::connectors::kubernetes::watch::rollout;
+use crate::connectors::kubernetes::watch::verification::AppliedValues;
 use crate::types::{Adjustment, Component, Duration};
 
-/// Applies adjustments to workloads that were read, and returns the components as they are then.
+/// Applies adjustments to workloads that were read, and returns the components as they are then. What is in force
+/// afterwards is left in `applied`.
 ///
 /// # Errors
 /// The classified failure of the first workload that fails, others mentioned; what `on_failure` says has been done.
@@ -18,14 +20,21 @@ pub(crate) async fn adjust(
     cx: &EventContext,
     states: Vec<WorkloadState<'_>>,
     request: &AdjustRequest,
+    applied: &AppliedValues,
 ) -> Result<Vec<Component>, EventError> {
     let intents = plan(&states, &request.adjustments)?;
-    let mut attempts: Vec<Attempt<'_>> = states.into_iter().map(Attempt::new).collect();
+    let mut attempts: Vec<Attempt<'_>> = Vec::new();
+    for state in states {
+        let asked = state.asked(&request.adjustments)?;
+        let before = applied.take(&state.workload_ref);
+        attempts.push(Attempt::new(state, asked, before));
+    }
 
     let limit =
         attempts.iter().map(|attempt| attempt.workload_ref().config.shared.timeout).max().unwrap_or(Duration::ZERO);
-    let applied = join_all(attempts.iter_mut().zip(intents).map(|(attempt, intent)| attempt.apply(cx, intent)));
-    let results = rollout::awaiting(cx, limit, "adjustments to be applied...", applied).await;
+    let written = join_all(attempts.iter_mut().zip(intents).map(|(attempt, intent)| attempt.apply(cx, intent)));
+    let results = rollout::awaiting(cx, limit, "adjustments to be applied...", written).await;
+    let results = verified(cx, &attempts, results).await;
     on_failure::conclude(&attempts, results).await?;
 
     let settlements: Vec<_> = attempts.iter().map(|attempt| attempt.settlement(request)).collect();
@@ -33,6 +42,7 @@ pub(crate) async fn adjust(
     if longest > Duration::ZERO {
         let settled = join_all(attempts.iter().zip(settlements).map(|(attempt, time)| attempt.settle(cx, time)));
         let results = rollout::settling(cx, longest, settled).await;
+        let results = verified(cx, &attempts, results).await;
         on_failure::conclude(&attempts, results).await?;
     }
 
@@ -42,8 +52,18 @@ pub(crate) async fn adjust(
     let mut components = Vec::new();
     for attempt in &mut attempts {
         components.extend(attempt.describe(cx).await?);
+        applied.set(attempt.workload_ref(), attempt.applied());
     }
     Ok(components)
+}
+
+/// The results of a step, where each workload that does not have what was asked for has failed.
+async fn verified(
+    cx: &EventContext,
+    attempts: &[Attempt<'_>],
+    results: Vec<Result<(), EventError>>,
+) -> Vec<Result<(), EventError>> {
+    join_all(attempts.iter().zip(results).map(|(attempt, result)| attempt.verified(cx, result))).await
 }
 
 /// Plans for all workloads; every problem is reported, and nothing has been written then.

@@ -4,14 +4,16 @@ use serde_json::Value as Json;
 
 use super::workload_state::{Adjustable, Intent, WorkloadState, read_tuning_pod};
 use super::{tuning_pod, workload};
-use crate::connector::{AdjustRequest, ErrorKind, EventContext, EventError};
+use crate::connector::{AdjustRequest, ErrorKind, EventContext, EventError, NOT_APPLIED, OVERWRITTEN};
 use crate::connectors::kubernetes::FailureMode;
+use crate::connectors::kubernetes::plan::fields::{Field, FieldValue};
 use crate::connectors::kubernetes::plan::targets::targets;
 use crate::connectors::kubernetes::plan::undo::{ROLLBACK_ANNOTATION, Undo};
 use crate::connectors::kubernetes::plan::workload::Plan;
 use crate::connectors::kubernetes::watch::diagnosis;
 use crate::connectors::kubernetes::watch::restarts::Restarts;
 use crate::connectors::kubernetes::watch::rollout::{self, Arrival};
+use crate::connectors::kubernetes::watch::verification::{self, Applied};
 use crate::connectors::kubernetes::workload_ref::{CancelPolicy, Deadline, WorkloadRef};
 use crate::types::{Adjustment, Component, Duration};
 
@@ -20,6 +22,11 @@ pub(crate) struct Attempt<'a> {
     pub(crate) state: WorkloadState<'a>,
     /// The adjustments that are its own.
     requested: Vec<Adjustment>,
+    /// What was applied before, and what this adjustment asks for.
+    before: Applied,
+    asked: Vec<FieldValue>,
+    /// The fields that had what was asked for when the API server last answered.
+    accepted: Vec<Field>,
     pub(crate) written: Written,
 }
 
@@ -33,8 +40,10 @@ pub(crate) enum Written {
 }
 
 impl<'a> Attempt<'a> {
-    pub(crate) fn new(state: WorkloadState<'a>) -> Self {
-        Self { state, requested: Vec::new(), written: Written::Nothing }
+    /// An adjustment that asks for these values, after others that are in force.
+    pub(crate) fn new(state: WorkloadState<'a>, asked: Vec<FieldValue>, before: Applied) -> Self {
+        let (requested, accepted) = (Vec::new(), Vec::new());
+        Self { state, requested, before, asked, accepted, written: Written::Nothing }
     }
 
     pub(crate) fn workload_ref(&self) -> &WorkloadRef<'a> {
@@ -56,6 +65,7 @@ impl<'a> Attempt<'a> {
         let workload_ref = *self.workload_ref();
         let (arrival, before) = match intent {
             Intent::Keep => {
+                self.accept();
                 let before = diagnosis::restarts(cx, &workload_ref, &self.state.workload).await?;
                 (rollout::workload_ready(&workload_ref, CancelPolicy::Event(cx)).await?, before)
             }
@@ -64,6 +74,7 @@ impl<'a> Attempt<'a> {
                 // Pods that a new template replaces are younger than the adjustment.
                 let replaces_pods = plan.patch["spec"].get("template").is_some();
                 let before = if replaces_pods {
+                    self.state.stale_revision.clone_from(&self.state.workload.status.update_revision);
                     Restarts::default()
                 } else {
                     diagnosis::restarts(cx, &workload_ref, &self.state.workload).await?
@@ -72,6 +83,7 @@ impl<'a> Attempt<'a> {
                 // Before it is sent: it may be carried out without an answer.
                 self.written = Written::Fields(undo);
                 self.state.workload = workload::patch(&workload_ref, &patch, CancelPolicy::Event(cx)).await?;
+                self.accept();
                 (rollout::workload_ready(&workload_ref, CancelPolicy::Event(cx)).await?, before)
             }
             Intent::Replace(pod, adjustments) => {
@@ -85,6 +97,49 @@ impl<'a> Attempt<'a> {
             Arrival::Ready => Ok(()),
             Arrival::TimedOut => diagnosis::of_rollout(cx, &workload_ref, &self.requested, &before).await,
         }
+    }
+
+    /// Takes down which values the workload has as it was read last.
+    fn accept(&mut self) {
+        let workload = &self.state.workload;
+        let has = |asked: &&FieldValue| asked.field.same(&asked.field.read(workload), &asked.value);
+        self.accepted = self.asked.iter().filter(has).map(|asked| asked.field.clone()).collect();
+    }
+
+    /// The result of a step, or that the values that were asked for are not in force: then whatever failed did not fail by
+    /// them.
+    pub(crate) async fn verified(&self, cx: &EventContext, result: Result<(), EventError>) -> Result<(), EventError> {
+        let is_cancelled = |error: &EventError| error.kind() == ErrorKind::Cancelled;
+        let was_written = !self.accepted.is_empty() || result.is_ok();
+        if !was_written || result.as_ref().is_err_and(is_cancelled) {
+            return result;
+        }
+        let accepted = |field: &Field| self.accepted.contains(field);
+        let found = if result.is_ok() {
+            let stale_revision = self.state.stale_revision.clone();
+            let applied = Applied { values: self.asked.clone(), tuning_pod: None, stale_revision };
+            verification::verify(self.workload_ref(), &applied, accepted, CancelPolicy::Event(cx)).await
+        } else {
+            verification::verify_template(self.workload_ref(), &self.asked, accepted, CancelPolicy::Event(cx)).await
+        };
+        match (result, found) {
+            (Ok(()), found) => found,
+            (Err(failure), Err(difference)) if matches!(difference.reason(), Some(NOT_APPLIED | OVERWRITTEN)) => {
+                let noted = EventError::new(difference.kind(), format!("{difference}; seen as: {}", failure.chain()));
+                Err(noted.with_reason(difference.reason().unwrap_or(OVERWRITTEN)))
+            }
+            (failed, _) => failed,
+        }
+    }
+
+    /// What is in force after it has succeeded.
+    pub(crate) fn applied(&self) -> Applied {
+        let tuning_pod = match &self.state.adjustable {
+            Adjustable::TuningPod { pod: Some(pod), .. } => pod["metadata"]["uid"].as_str().map(str::to_owned),
+            Adjustable::TuningPod { pod: None, .. } | Adjustable::Workload => None,
+        };
+        let stale_revision = self.state.stale_revision.clone();
+        Applied { tuning_pod, stale_revision, ..self.before.clone().with(&self.asked) }
     }
 
     /// The patch of a plan. Where it may have to be rolled back, the workload carries its old values with it, those of
@@ -147,6 +202,7 @@ impl<'a> Attempt<'a> {
             }
             (_, Adjustable::Workload) => {}
         }
+        self.state.look_at_pods(CancelPolicy::Event(cx)).await?;
         self.state.components()
     }
 }

@@ -9,10 +9,13 @@ use super::tuning_pod_owner;
 use crate::connector::EventError;
 use crate::connectors::kubernetes::Strategy;
 use crate::connectors::kubernetes::describe::components;
+use crate::connectors::kubernetes::describe::running::as_running;
+use crate::connectors::kubernetes::plan::fields::FieldValue;
 use crate::connectors::kubernetes::plan::tuning_pod::{TuningPod, is_ours};
-use crate::connectors::kubernetes::plan::workload::Plan;
+use crate::connectors::kubernetes::plan::workload::{Plan, addressed};
+use crate::connectors::kubernetes::watch::live_pods::live_pods;
 use crate::connectors::kubernetes::workload_ref::{CancelPolicy, WorkloadRef};
-use crate::k8s::{PodIdentity, Workload};
+use crate::k8s::{PodIdentity, RunningPod, Workload};
 use crate::types::{Adjustment, Component};
 
 /// One workload as it is optimized.
@@ -20,6 +23,10 @@ pub(crate) struct WorkloadState<'a> {
     pub(crate) workload_ref: WorkloadRef<'a>,
     /// As it was read last.
     pub(crate) workload: Workload,
+    /// The pods of its present template, when they were looked at.
+    pods: Vec<RunningPod>,
+    /// The revision of a stateful set from before its template was changed.
+    pub(crate) stale_revision: Option<String>,
     pub(crate) adjustable: Adjustable,
 }
 
@@ -62,7 +69,28 @@ impl<'a> WorkloadState<'a> {
                 }
             }
         };
-        Ok(Self { workload_ref, workload, adjustable })
+        Ok(Self { workload_ref, workload, pods: Vec::new(), stale_revision: None, adjustable })
+    }
+
+    /// Reads the pods of the workload, so that it is described as it runs.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    pub(crate) async fn look_at_pods(&mut self, cancel_policy: CancelPolicy<'_>) -> Result<(), EventError> {
+        self.pods =
+            live_pods(&self.workload_ref, &self.workload, self.stale_revision.as_deref(), cancel_policy).await?;
+        Ok(())
+    }
+
+    /// The values that these adjustments ask of it, whether or not it has them already.
+    ///
+    /// # Errors
+    /// As [`Self::plan`].
+    pub(crate) fn asked(&self, adjustments: &[Adjustment]) -> Result<Vec<FieldValue>, EventError> {
+        Ok(match &self.adjustable {
+            Adjustable::Workload => addressed(self.workload_ref.config, &self.workload, adjustments)?.values,
+            Adjustable::TuningPod { pod, .. } => self.tuning_pod(pod.as_ref())?.adjust(adjustments)?.values,
+        })
     }
 
     /// Its components, as they are.
@@ -71,13 +99,14 @@ impl<'a> WorkloadState<'a> {
     /// A configured container is missing.
     pub(crate) fn components(&self) -> Result<Vec<Component>, EventError> {
         let config = self.workload_ref.config;
+        let running = as_running(config, &self.workload, &self.pods);
         Ok(match &self.adjustable {
-            Adjustable::Workload => components::saturation(config, &self.workload)?,
+            Adjustable::Workload => components::saturation(config, &running)?,
             Adjustable::TuningPod { pod, .. } => {
                 let pod = pod.as_ref().ok_or_else(|| {
                     EventError::adjustment_failed(format!("the tuning pod of {} was deleted", self.workload_ref))
                 })?;
-                vec![components::main(config, &self.workload)?, components::tuning(config, pod)?]
+                vec![components::main(config, &running)?, components::tuning(config, pod)?]
             }
         })
     }

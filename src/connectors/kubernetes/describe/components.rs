@@ -137,9 +137,9 @@ mod tests {
         for (containers, strategy, message) in [
             (json!([]), "default", "workload \"web\" has no container to optimize: add one to its containers"),
             (
-                json!([container("proxy", &json!({}))]),
+                json!([container("other", &json!({}))]),
                 "default",
-                "no container named \"proxy\" exists in the Pod (found main and sidecar)",
+                "no container named \"other\" exists in the Pod (found main, sidecar, and proxy)",
             ),
             (
                 json!([container("main", &json!({ "alias": "a" })), container("sidecar", &json!({ "alias": "a" }))]),

@@ -3,10 +3,12 @@
 //! A patch is the difference of two versions of a container, so that it holds what changes and nothing else. Lists and
 //! mappings that other people own are never replaced as a whole.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json, json};
 
-use crate::k8s::{Container, Resource, Workload};
+use crate::k8s::{Container, Resource, Workload, parse_bytes, parse_cores};
 use crate::types::ResourceRequirement;
 
 /// A field of a workload that this connector writes.
@@ -38,25 +40,93 @@ pub(crate) struct FieldValue {
 impl Field {
     /// Its value in a workload.
     pub(crate) fn read(&self, workload: &Workload) -> Json {
+        match self.container() {
+            None => workload.replicas.into(),
+            Some(container) => workload.container(container).map(|found| self.read_in(found)).unwrap_or_default(),
+        }
+    }
+
+    /// Its value in a container, which is taken to be its own.
+    pub(crate) fn read_in(&self, container: Container<'_>) -> Json {
         let found = match self {
-            Self::Replicas => return workload.replicas.into(),
-            Self::Resource { container, requirement, resource } => {
-                let container = workload.container(container);
-                container.and_then(|container| container.resources().quantity(*requirement, *resource)).map(Json::from)
+            Self::Replicas => None,
+            Self::Resource { requirement, resource, .. } => {
+                container.resources().quantity(*requirement, *resource).map(Json::from)
             }
-            Self::Variable { container, name } => {
-                workload.container(container).and_then(|container| container.entry(name)).cloned()
-            }
+            Self::Variable { name, .. } => container.entry(name).cloned(),
         };
         found.unwrap_or_default()
     }
 
-    fn is_in(&self, container: &str) -> bool {
+    /// The container that it is in; `None` when it is a field of the workload itself.
+    pub(crate) fn container(&self) -> Option<&str> {
         match self {
-            Self::Replicas => false,
-            Self::Resource { container: of, .. } | Self::Variable { container: of, .. } => of == container,
+            Self::Replicas => None,
+            Self::Resource { container, .. } | Self::Variable { container, .. } => Some(container),
         }
     }
+
+    /// Whether two of its values mean the same; quantities may be spelled differently.
+    pub(crate) fn same(&self, one: &Json, other: &Json) -> bool {
+        match self {
+            Self::Replicas => one == other,
+            Self::Resource { resource: Resource::Cpu, .. } => same_quantity(one, other, parse_cores),
+            Self::Resource { resource: Resource::Memory, .. } => same_quantity(one, other, parse_bytes),
+            Self::Variable { .. } => (one.is_null() && other.is_null()) || same_entry(one, other),
+        }
+    }
+
+    /// The keys that lead to it in the account of managed fields: those in a pod's `spec` come after `prefix`, and
+    /// `is_sidecar` tells in which list its container is.
+    pub(crate) fn managed_path(&self, prefix: &[&str], is_sidecar: bool) -> Vec<String> {
+        let key = |name: &str| format!("k:{}", json!({ "name": name }));
+        let Some(container) = self.container() else { return ["f:spec", "f:replicas"].map(str::to_owned).to_vec() };
+        let list = if is_sidecar { "f:initContainers" } else { "f:containers" };
+        let mut path: Vec<String> = prefix.iter().map(|key| (*key).to_owned()).collect();
+        path.extend([list.to_owned(), key(container)]);
+        match self {
+            Self::Replicas => {}
+            Self::Resource { requirement, resource, .. } => path.extend([
+                "f:resources".to_owned(),
+                format!("f:{}", requirement.resources_key()),
+                format!("f:{}", resource.as_str()),
+            ]),
+            Self::Variable { name, .. } => path.extend(["f:env".to_owned(), key(name)]),
+        }
+        path
+    }
+
+    fn is_in(&self, container: &str) -> bool {
+        self.container() == Some(container)
+    }
+}
+
+/// `the limit of cpu`, `variable MODE`, `replicas`.
+impl fmt::Display for Field {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Replicas => f.write_str("replicas"),
+            Self::Resource { requirement, resource, .. } => {
+                write!(f, "{}.{}", requirement.resources_key(), resource.as_str())
+            }
+            Self::Variable { name, .. } => write!(f, "variable {name}"),
+        }
+    }
+}
+
+fn same_quantity<T: PartialEq>(one: &Json, other: &Json, read: impl Fn(&str) -> Option<T>) -> bool {
+    if one.is_null() && other.is_null() {
+        return true;
+    }
+    let [one, other] = [one, other].map(|quantity| quantity.as_str().and_then(&read));
+    one.is_some() && one == other
+}
+
+/// An entry without a value has an empty one.
+fn same_entry(one: &Json, other: &Json) -> bool {
+    one["name"] == other["name"]
+        && one.get("valueFrom").is_none_or(Json::is_null)
+        && one["value"].as_str().unwrap_or_default() == other["value"].as_str().unwrap_or_default()
 }
 
 impl FieldValue {
@@ -80,10 +150,17 @@ pub(crate) fn patch(workload: &Workload, values: &[FieldValue]) -> Option<Json> 
     if let Some(replicas) = replicas.filter(|replicas| **replicas != workload.replicas) {
         spec.insert("replicas".to_owned(), replicas.clone());
     }
+    let mut lists = Map::new();
     let containers: Vec<Json> =
         workload.containers().filter_map(|container| container_patch(container, values)).collect();
-    if !containers.is_empty() {
-        spec.insert("template".to_owned(), json!({ "spec": { "containers": containers } }));
+    let sidecars: Vec<Json> = workload.sidecars().filter_map(|sidecar| container_patch(sidecar, values)).collect();
+    for (key, list) in [("containers", containers), ("initContainers", sidecars)] {
+        if !list.is_empty() {
+            lists.insert(key.to_owned(), list.into());
+        }
+    }
+    if !lists.is_empty() {
+        spec.insert("template".to_owned(), json!({ "spec": lists }));
     }
     (!spec.is_empty()).then(|| json!({ "spec": spec }))
 }

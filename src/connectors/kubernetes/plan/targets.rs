@@ -125,10 +125,10 @@ impl<'a> Canary<'a> {
 /// A container in a pod's `spec`.
 ///
 /// # Errors
-/// It is not there; init containers do not count.
+/// It is not there; of init containers only native sidecars count.
 pub(crate) fn find_container<'a>(spec: &'a serde_json::Value, name: &str) -> Result<Container<'a>, TargetError> {
     Container::find(spec, name).ok_or_else(|| {
-        let found: Vec<&str> = Container::all(spec).map(Container::name).collect();
+        let found: Vec<&str> = Container::all(spec).chain(Container::sidecars(spec)).map(Container::name).collect();
         TargetError::NoSuchContainer { name: name.to_owned(), found: series_text(&found, "and") }
     })
 }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::fields::{Field, FieldValue};
 use super::targets::{Canary, TargetError, find_container};
-use super::workload::{PlanError, container_values};
+use super::workload::{PlanError, container_values, put};
 use crate::connectors::kubernetes::config::workload::{ContainerConfig, StaticVariables, WorkloadConfig};
 use crate::k8s::{Container, ROLE_LABEL, Resource, TUNING_ROLE, Variable, Workload, quantity_text, tuning_pod_name};
 use crate::types::{Adjustment, EnvironmentSetting, ResourceRequirement, Scalar, Setting};
@@ -44,6 +44,8 @@ pub(crate) struct TuningPod<'a> {
 pub(crate) struct Adjusted {
     /// Those that are of the tuning pod, in their order.
     pub adjustments: Vec<Adjustment>,
+    /// What they come to; of several values for one field the last.
+    pub values: Vec<FieldValue>,
     /// What was not done, for the log.
     pub warnings: Vec<String>,
 }
@@ -101,7 +103,6 @@ impl<'a> TuningPod<'a> {
     /// There is no such setting, or the value cannot be; nothing has changed then.
     pub(crate) fn adjust(&mut self, adjustments: &[Adjustment]) -> Result<Adjusted, PlanError> {
         let mut adjusted = Adjusted::default();
-        let mut values = Vec::new();
         for adjustment in adjustments {
             if adjustment.component_name != self.component {
                 tracing::debug!(%adjustment, "ignored: it is not for the tuning pod");
@@ -116,10 +117,12 @@ impl<'a> TuningPod<'a> {
                 }
                 continue;
             }
-            values.extend(container_values(self.config, adjustment)?);
+            for value in container_values(self.config, adjustment)? {
+                put(&mut adjusted.values, value);
+            }
             adjusted.adjustments.push(adjustment.clone());
         }
-        self.set(values);
+        self.set(adjusted.values.clone());
         Ok(adjusted)
     }
 
@@ -137,8 +140,11 @@ impl<'a> TuningPod<'a> {
 
     fn container_mut(&mut self) -> Option<&mut Json> {
         let name = self.config.name.as_str();
-        let mut containers = self.body["spec"]["containers"].as_array_mut()?.iter_mut();
-        containers.find(|container| container["name"] == *name)
+        let is_named = |container: &Json| container["name"] == *name;
+        let spec = &mut self.body["spec"];
+        let is_sidecar = !spec["containers"].as_array()?.iter().any(is_named);
+        let list = if is_sidecar { "initContainers" } else { "containers" };
+        spec[list].as_array_mut()?.iter_mut().find(|container| is_named(container))
     }
 }
 
@@ -301,7 +307,10 @@ mod tests {
         assert_eq!(pod.body(), &earlier);
         earlier["spec"]["containers"][0]["name"] = "other".into();
         let error = build(&config, &workload).with_settings_of(&earlier).expect_err("it is not there");
-        assert_eq!(error.to_string(), "no container named \"main\" exists in the Pod (found other and sidecar)");
+        assert_eq!(
+            error.to_string(),
+            "no container named \"main\" exists in the Pod (found other, sidecar, and proxy)"
+        );
     }
 
     #[test]

@@ -69,30 +69,11 @@ impl Plan {
         workload: &Workload,
         adjustments: &[Adjustment],
     ) -> Result<Option<Self>, PlanError> {
-        let targets = targets(config)?;
-        for target in &targets {
-            find_container(&workload.template["spec"], target.config.name.as_str())?;
-        }
-        let (mut values, mut addressed) = (Vec::new(), Vec::new());
-        for adjustment in adjustments {
-            let Some(index) = targets.iter().position(|target| target.component == adjustment.component_name) else {
-                tracing::debug!(%adjustment, workload = workload.name, "ignored: it is for none of the components");
-                continue;
-            };
-            let bounds = (index == 0).then_some(&config.replicas);
-            let wanted = match (adjustment.setting_name.as_str(), bounds) {
-                ("replicas", Some(bounds)) => vec![replicas_value(bounds, workload.replicas, adjustment)?],
-                _ => container_values(targets[index].config, adjustment)?,
-            };
-            for value in wanted {
-                put(&mut values, value);
-            }
-            addressed.push(adjustment.clone());
-        }
-        values.retain(|value| !has(workload, value));
+        let Addressed { mut values, adjustments } = addressed(config, workload, adjustments)?;
+        values.retain(|value| !value.field.same(&value.field.read(workload), &value.value));
         let plan = patch(workload, &values).map(|patch| {
             let undo = Undo::capture(workload, values.iter().map(|value| &value.field));
-            Self { patch, undo, adjustments: addressed }
+            Self { patch, undo, adjustments }
         });
         Ok(plan)
     }
@@ -103,6 +84,46 @@ impl Plan {
         patch["metadata"] = undo.left_in_metadata();
         patch
     }
+}
+
+/// What adjustments ask of a workload.
+pub(crate) struct Addressed {
+    /// Of several values for one field the last.
+    pub values: Vec<FieldValue>,
+    /// The adjustments that are of this workload, in their order.
+    pub adjustments: Vec<Adjustment>,
+}
+
+/// What adjustments ask of a workload that is optimized by itself, whether or not it has that already.
+///
+/// # Errors
+/// The configuration does not fit the workload, a component has no such setting, or a value cannot be.
+pub(crate) fn addressed(
+    config: &WorkloadConfig,
+    workload: &Workload,
+    adjustments: &[Adjustment],
+) -> Result<Addressed, PlanError> {
+    let targets = targets(config)?;
+    for target in &targets {
+        find_container(&workload.template["spec"], target.config.name.as_str())?;
+    }
+    let (mut values, mut addressed) = (Vec::new(), Vec::new());
+    for adjustment in adjustments {
+        let Some(index) = targets.iter().position(|target| target.component == adjustment.component_name) else {
+            tracing::debug!(%adjustment, workload = workload.name, "ignored: it is for none of the components");
+            continue;
+        };
+        let bounds = (index == 0).then_some(&config.replicas);
+        let wanted = match (adjustment.setting_name.as_str(), bounds) {
+            ("replicas", Some(bounds)) => vec![replicas_value(bounds, workload.replicas, adjustment)?],
+            _ => container_values(targets[index].config, adjustment)?,
+        };
+        for value in wanted {
+            put(&mut values, value);
+        }
+        addressed.push(adjustment.clone());
+    }
+    Ok(Addressed { values, adjustments: addressed })
 }
 
 /// The values that an adjustment gives the fields of a container.
@@ -192,34 +213,11 @@ fn replicas_value(bounds: &ReplicasSetting, present: i32, adjustment: &Adjustmen
     Ok(FieldValue { field: Field::Replicas, value: wanted.to_json() })
 }
 
-fn put(values: &mut Vec<FieldValue>, value: FieldValue) {
+pub(crate) fn put(values: &mut Vec<FieldValue>, value: FieldValue) {
     match values.iter_mut().find(|other| other.field == value.field) {
         Some(other) => *other = value,
         None => values.push(value),
     }
-}
-
-/// Whether a workload has a value already; quantities may be spelled in another way.
-fn has(workload: &Workload, value: &FieldValue) -> bool {
-    let (present, wanted) = (value.field.read(workload), &value.value);
-    match value.field {
-        Field::Replicas => present == *wanted,
-        Field::Resource { resource: Resource::Cpu, .. } => same(&present, wanted, parse_cores),
-        Field::Resource { resource: Resource::Memory, .. } => same(&present, wanted, parse_bytes),
-        Field::Variable { .. } => same_entry(&present, wanted),
-    }
-}
-
-fn same<T: PartialEq>(present: &Json, wanted: &Json, read: impl Fn(&str) -> Option<T>) -> bool {
-    let [present, wanted] = [present, wanted].map(|quantity| quantity.as_str().and_then(&read));
-    present.is_some() && present == wanted
-}
-
-/// An entry without a value has an empty one.
-fn same_entry(present: &Json, wanted: &Json) -> bool {
-    present["name"] == wanted["name"]
-        && present.get("valueFrom").is_none_or(Json::is_null)
-        && present["value"].as_str().unwrap_or_default() == wanted["value"].as_str().unwrap_or_default()
 }
 
 #[cfg(test)]

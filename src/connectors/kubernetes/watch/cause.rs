@@ -13,7 +13,7 @@ use crate::types::Adjustment;
 const MOST_PODS: usize = 10;
 
 const UNSCHEDULABLE: &str = "unschedulable";
-const UNSTABLE: &str = "unstable";
+pub(crate) const UNSTABLE: &str = "unstable";
 const START_FAILED: &str = "start-failed";
 const IMAGE_PULL_FAILED: &str = "image-pull-failed";
 

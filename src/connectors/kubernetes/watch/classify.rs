@@ -77,7 +77,7 @@ fn problems<'a>(pods: &'a [Pod], of: impl Fn(&'a Pod) -> Option<&'a PodCondition
 
 fn problem(pod: &Pod, condition: &PodCondition) -> PodProblem {
     let names_containers = condition.reason.as_deref() == Some("ContainersNotReady");
-    let unready = container_statuses(pod).iter().filter(|status| names_containers && !status.ready);
+    let unready = container_statuses(pod).filter(|status| names_containers && !status.ready);
     PodProblem {
         pod: name(pod),
         reason: condition.reason.clone(),
@@ -92,7 +92,7 @@ fn image_pulls(pods: &[Pod]) -> Vec<PodContainer> {
         let reason = waiting.and_then(|waiting| waiting.reason.as_deref());
         matches!(reason, Some("ImagePullBackOff" | "ErrImagePull"))
     };
-    let of_pod = |pod| container_statuses(pod).iter().filter(has_no_image).map(move |status| (pod, status));
+    let of_pod = |pod| container_statuses(pod).filter(has_no_image).map(move |status| (pod, status));
     pods.iter()
         .flat_map(of_pod)
         .map(|(pod, status)| PodContainer { pod: name(pod), container: status.name.clone() })

@@ -3,8 +3,11 @@
 pub(super) mod cause;
 pub(super) mod classify;
 pub(super) mod diagnosis;
+pub(super) mod live_pods;
 pub(super) mod logs;
+pub(super) mod measurement;
 pub(super) mod newest_pods;
 pub(super) mod readiness;
 pub(super) mod restarts;
 pub(super) mod rollout;
+pub(super) mod verification;

@@ -25,10 +25,10 @@ pub(crate) struct Restarted {
 }
 
 impl Restarts {
-    /// The counts of these pods; init containers are not counted.
+    /// The counts of these pods; of init containers only native sidecars are counted.
     pub(crate) fn of(pods: &[Pod]) -> Self {
         let counts = pods.iter().flat_map(|pod| {
-            container_statuses(pod).iter().map(|status| {
+            container_statuses(pod).map(move |status| {
                 let place = Place {
                     pod: pod.metadata.name.clone().unwrap_or_default(),
                     uid: pod.metadata.uid.clone().unwrap_or_default(),
@@ -50,9 +50,20 @@ impl Restarts {
     }
 }
 
-/// What a pod says of its containers.
-pub(crate) fn container_statuses(pod: &Pod) -> &[ContainerStatus] {
-    pod.status.as_ref().and_then(|status| status.container_statuses.as_deref()).unwrap_or_default()
+/// What a pod says of its containers and native sidecars. A watched pod has no `spec`, so that its init containers are
+/// told apart by their state: those that are not sidecars have ended well once the pod is initialized.
+pub(crate) fn container_statuses(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
+    let status = pod.status.as_ref();
+    let main = status.and_then(|status| status.container_statuses.as_deref()).unwrap_or_default();
+    let init = status.and_then(|status| status.init_container_statuses.as_deref()).unwrap_or_default();
+    let conditions = status.and_then(|status| status.conditions.as_deref()).unwrap_or_default();
+    let is_initialized =
+        conditions.iter().any(|condition| condition.type_ == "Initialized" && condition.status == "True");
+    let has_ended_well = |status: &ContainerStatus| {
+        let ended = status.state.as_ref().and_then(|state| state.terminated.as_ref());
+        ended.is_some_and(|ended| ended.exit_code == 0)
+    };
+    main.iter().chain(init.iter().filter(move |status| is_initialized && !has_ended_well(status)))
 }
 
 #[cfg(test)]

@@ -33,7 +33,7 @@
 //! # Invariants
 //!
 //! - `types` and `decode` do no I/O; `connector` knows no connector; `servo` knows the contract and never a room; a room
-//!   knows no other room, no servo, no runner. `tests/it/architecture.rs` enforces this.
+//!   knows no other room, no servo, no runner. `tests/it/architecture` enforces this.
 //! - What a command starts ends before its completion is posted: handlers are cancelled and awaited, child processes
 //!   have groups of their own and are always reaped.
 //! - Secrets are of type [`decode::Secret`]; nothing prints them.
@@ -57,6 +57,7 @@ mod k8s;
 mod logging;
 mod network;
 mod optimizer;
+mod printable;
 mod progress;
 mod retry;
 mod runner;

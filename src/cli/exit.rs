@@ -3,9 +3,11 @@
 use std::io;
 use std::path::PathBuf;
 
+use super::render::campaign::Conclusion;
 use crate::assembly::AssemblyError;
 use crate::decode::Problems;
 use crate::k8s::{ClientError, SidecarError};
+use crate::optimizer::embedded::Campaign;
 
 /// The exit codes of the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,8 +17,30 @@ pub(crate) enum ExitCode {
     Failure = 1,
     /// The command line or the configuration is wrong.
     Usage = 2,
+    /// The optimization found nothing that is better than the baseline.
+    NoImprovement = 3,
+    /// What the optimization found was not confirmed.
+    NotConfirmed = 4,
+    /// The optimization found no settings that keep the objectives.
+    ObjectivesNotKept = 5,
     /// An interrupt ended the command early: 128 and the number of SIGINT, as shells have it.
     Interrupted = 130,
+}
+
+impl ExitCode {
+    /// That of an optimization: what it came to, if the application was left with the settings that it should have.
+    pub(crate) fn of(campaign: &Campaign) -> Self {
+        if campaign.left().is_none_or(|left| left.problem.is_some()) {
+            return Self::Failure;
+        }
+        match Conclusion::of(campaign) {
+            Some(Conclusion::Confirmed) => Self::Success,
+            Some(Conclusion::NoImprovement) => Self::NoImprovement,
+            Some(Conclusion::NotConfirmed) => Self::NotConfirmed,
+            Some(Conclusion::ObjectivesNotKept) => Self::ObjectivesNotKept,
+            None => Self::Failure,
+        }
+    }
 }
 
 impl From<ExitCode> for std::process::ExitCode {
@@ -61,6 +85,9 @@ pub(crate) enum CliError {
     Sidecar(#[from] SidecarError),
     #[error("{0}")]
     Failed(String),
+    /// What the optimization found was not confirmed, and nobody accepted that.
+    #[error("{0}")]
+    NotConfirmed(String),
     /// Somebody said no to a question, or said nothing.
     #[error("Aborted!")]
     Aborted,
@@ -92,6 +119,7 @@ impl CliError {
             | Self::Failed(_)
             | Self::Aborted
             | Self::Output(_) => ExitCode::Failure,
+            Self::NotConfirmed(_) => ExitCode::NotConfirmed,
             Self::Interrupted { .. } => ExitCode::Interrupted,
         }
     }
@@ -118,6 +146,7 @@ mod tests {
             (CliError::Assembly(AssemblyError::Connector(connector)), ExitCode::Usage),
             (CliError::Failed(String::new()), ExitCode::Failure),
             (CliError::Aborted, ExitCode::Failure),
+            (CliError::NotConfirmed(String::new()), ExitCode::NotConfirmed),
             (CliError::Interrupted { clean: true }, ExitCode::Interrupted),
             (output(io::ErrorKind::BrokenPipe), ExitCode::Success),
             (output(io::ErrorKind::StorageFull), ExitCode::Failure),

@@ -22,15 +22,16 @@ use crate::config::{DotenvFile, Environment, variables};
 use crate::logging::{self, LogFormat, LogLevel, LogOptions};
 use commands::configuration::{config, generate, init, schema, validate};
 use commands::connectors::{list as connectors, subcommand, test as connector_test};
+use commands::journal::{recommend, replay, report, status};
 use commands::program::{completions, man, version};
-use commands::{adjust, check, demo, describe, list, measure, optimizer, run, show, sidecar, watch};
+use commands::{adjust, check, demo, describe, list, measure, optimize, optimizer, run, show, sidecar, watch};
 use context::Context;
 use exit::{CliError, ExitCode};
 use input::globals::{self, Globals};
 use render::output::{self, Output};
 
 /// Where `servo run` logs to besides standard error, unless `SERVO_LOG_FILE` says otherwise.
-const DEFAULT_LOG_FILE: &str = "logs/servo.log";
+pub(crate) const DEFAULT_LOG_FILE: &str = "logs/servo.log";
 
 const ABOUT: &str = "Close the loop between a running application and an optimizer: describe, measure, adjust.";
 
@@ -40,6 +41,7 @@ Examples:
   servo measure --duration 2m         Measure for two minutes
   servo adjust web.cpu=1.5            Give a setting a new value
   servo check --wait 5m               Wait until everything is ready to run
+  servo optimize                      Find better settings, confirm them, and end
   servo run --check                   Run under the optimizer once all checks pass";
 
 #[derive(Debug, Subcommand)]
@@ -62,6 +64,11 @@ enum Command {
     Generate(generate::Args),
     Schema(schema::Args),
     Demo(demo::Args),
+    Optimize(optimize::Args),
+    Status(status::Args),
+    Report(report::Args),
+    Recommend(recommend::Args),
+    Replay(replay::Args),
     Optimizer(optimizer::Args),
     Version(version::Args),
     Completions(completions::Args),
@@ -108,6 +115,11 @@ impl Action {
             Self::Command(Command::Generate(args)) => generate::run(args, cx).await,
             Self::Command(Command::Schema(args)) => schema::run(args, cx).await,
             Self::Command(Command::Demo(args)) => demo::run(args, cx).await,
+            Self::Command(Command::Optimize(args)) => optimize::run(args, cx).await,
+            Self::Command(Command::Status(args)) => status::run(args, cx).await,
+            Self::Command(Command::Report(args)) => report::run(args, cx).await,
+            Self::Command(Command::Recommend(args)) => recommend::run(args, cx).await,
+            Self::Command(Command::Replay(args)) => replay::run(args, cx).await,
             Self::Command(Command::Optimizer(args)) => optimizer::run(args, cx).await,
             Self::Command(Command::Version(args)) => version::run(args, cx).await,
             Self::Command(Command::Completions(args)) => {
@@ -240,6 +252,7 @@ fn log_options(
         level: globals.log_level,
         format: globals.log_format,
         colour: globals.colour,
+        console_level: None,
         file: None,
         screen: screen.clone(),
     };
@@ -261,6 +274,16 @@ fn log_options(
             if options.level == LogLevel::Info {
                 // What is shown says the same, and trials that fail are part of it.
                 options.level = LogLevel::Critical;
+            }
+            false
+        }
+        Action::Command(Command::Optimize(args)) => {
+            if let Some(file) = args.log_file(environment, screen) {
+                options.file = Some(file);
+            }
+            if args.is_live(screen) && options.level == LogLevel::Info {
+                // The same. The file has it all.
+                options.console_level = Some(LogLevel::Critical);
             }
             false
         }

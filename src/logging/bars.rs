@@ -6,6 +6,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use tracing::span;
 
+use crate::printable::printable;
+
 /// What a bar shows: who reports, how far it is, and what it says.
 const TEMPLATE: &str = "{prefix} [{bar:30}] {percent:>3}% {wide_msg}";
 
@@ -25,8 +27,8 @@ impl ProgressBars {
     pub(super) fn show(&self, operation: &span::Id, name: &str, percent: f64, message: &str) {
         let mut running = self.running();
         let bar = running.entry(operation.clone()).or_insert_with(|| self.all.add(new_bar()));
-        bar.set_prefix(name.to_owned());
-        bar.set_message(message.replace('\n', " "));
+        bar.set_prefix(printable(name).into_owned());
+        bar.set_message(printable(&message.replace('\n', " ")).into_owned());
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the bounds are those of a bar")]
         bar.set_position(percent.clamp(0.0, 100.0) as u64);
     }

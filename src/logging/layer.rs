@@ -20,6 +20,8 @@ use super::{LogBuffer, LogFormat, LogLevel, line};
 
 /// Where people and collectors look.
 pub(super) struct Console {
+    /// The lowest level that is shown.
+    pub(super) threshold: LogLevel,
     pub(super) format: LogFormat,
     pub(super) colour: bool,
     pub(super) writer: Box<dyn Write + Send>,
@@ -29,6 +31,7 @@ pub(super) struct Console {
 /// The layer with its sinks.
 pub(super) struct LogLayer {
     threshold: LogLevel,
+    console_threshold: LogLevel,
     format: LogFormat,
     colour: bool,
     writer: Mutex<Box<dyn Write + Send>>,
@@ -40,15 +43,24 @@ pub(super) struct LogLayer {
 
 impl LogLayer {
     pub(super) fn new(threshold: LogLevel, console: Console, file: Option<File>, buffer: LogBuffer) -> Self {
-        let Console { format, colour, writer, bars } = console;
-        Self { threshold, format, colour, writer: Mutex::new(writer), bars, file: Mutex::new(file), buffer }
+        let Console { threshold: console_threshold, format, colour, writer, bars } = console;
+        Self {
+            threshold,
+            console_threshold,
+            format,
+            colour,
+            writer: Mutex::new(writer),
+            bars,
+            file: Mutex::new(file),
+            buffer,
+        }
     }
 
     fn deliver(&self, record: &Record, operation: Option<&Id>) {
         let text = line::text(record);
         self.buffer.push(&text);
         let failure = self.write_to_file(&text);
-        if !self.draw(record, operation) {
+        if record.level >= self.console_threshold && !self.draw(record, operation) {
             self.write_to_console(record, text);
         }
         if let Some(error) = failure {
@@ -198,6 +210,7 @@ mod tests {
         let layer = LogLayer::new(
             setup.threshold,
             Console {
+                threshold: setup.threshold,
                 format: setup.format,
                 colour: false,
                 writer: Box::new(console.clone()),

@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::LogLevel;
 use super::record::{Record, plain};
+use crate::printable::printable;
 
 const RESET: &str = "\x1b[0m";
 const GREEN: &str = "\x1b[32m";
@@ -54,8 +55,8 @@ fn write(record: &Record, paint: impl Fn(String, &str) -> String) -> String {
         "{} | {} | {} - {}",
         paint(record.time.strftime("%Y-%m-%d %H:%M:%S%.3f").to_string(), GREEN),
         paint(format!("{:<8}", record.level), level),
-        paint(harmless(&record.origin.to_string()), MAGENTA),
-        paint(harmless(&record.message), level),
+        paint(printable(&record.origin.to_string()).into_owned(), MAGENTA),
+        paint(printable(&record.message).into_owned(), level),
     );
     for (name, value) in &record.fields {
         line.extend([" ", name, "=", &quoted(value)]);
@@ -74,24 +75,6 @@ fn codes(level: LogLevel) -> &'static str {
         LogLevel::Error => "\x1b[31m\x1b[1m",
         LogLevel::Critical => "\x1b[41m\x1b[1m",
     }
-}
-
-/// The text without control characters but newlines and tabs: it may come from a script or a server, and must
-/// not command the terminal.
-fn harmless(text: &str) -> String {
-    let command = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
-    if !text.contains(command) {
-        return text.to_owned();
-    }
-    let mut harmless = String::with_capacity(text.len());
-    for c in text.chars() {
-        if command(c) {
-            harmless.extend(c.escape_default());
-        } else {
-            harmless.push(c);
-        }
-    }
-    harmless
 }
 
 /// The value in quotes when it would otherwise run into its neighbours.

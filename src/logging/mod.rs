@@ -49,8 +49,10 @@ pub(crate) enum LogFormat {
 /// What to log, and where to.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct LogOptions {
-    /// The lowest level that is shown; applies to every sink.
+    /// The lowest level that is kept, by the file and the buffer.
     pub level: LogLevel,
+    /// The lowest level that is shown on stderr, where that shows less.
+    pub console_level: Option<LogLevel>,
     /// How lines on stderr are written; the file and the buffer hold text.
     pub format: LogFormat,
     /// Whether lines on stderr may be coloured; they are only on a terminal.
@@ -71,6 +73,7 @@ pub(crate) fn init(options: &LogOptions) -> Result<LogBuffer, tracing::subscribe
     let buffer = LogBuffer::default();
     let on_terminal = io::stderr().is_terminal();
     let console = Console {
+        threshold: options.console_level.map_or(options.level, |level| level.max(options.level)),
         format: options.format,
         colour: options.colour && on_terminal,
         writer: Box::new(io::stderr()),

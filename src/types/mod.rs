@@ -5,16 +5,14 @@
 //! I/O and imports nothing of ours but `decode`.
 
 mod adjustment;
-mod command;
-mod completion;
 mod component;
 mod control;
 mod decimal;
 mod description;
 mod duration;
 mod measurement;
+mod message;
 mod metric;
-mod operation;
 mod quantity;
 mod reading;
 mod scalar;
@@ -26,9 +24,6 @@ mod time;
 
 pub use adjustment::Adjustment;
 pub(crate) use adjustment::AdjustmentError;
-pub(crate) use command::{Command, Instruction, Task};
-pub use completion::StatusWord;
-pub(crate) use completion::{Answer, CommandResult, Completion, Progress, Status};
 pub use component::Component;
 pub use control::Control;
 pub(crate) use control::UserData;
@@ -38,8 +33,9 @@ pub use description::Description;
 pub use duration::Duration;
 pub(crate) use duration::{DurationError, PositiveDuration};
 pub use measurement::Measurement;
+pub use message::StatusWord;
+pub(crate) use message::{Answer, Command, CommandResult, Completion, Instruction, Operation, Progress, Status, Task};
 pub use metric::{Metric, Unit};
-pub(crate) use operation::Operation;
 pub(crate) use quantity::QuantityError;
 pub use quantity::{ByteSize, Core};
 pub use reading::{DataPoint, Point, Reading, TimeSeries};

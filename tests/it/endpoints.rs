@@ -15,6 +15,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 
+use crate::runner::not_a_double;
 use crate::support::agent::Agent;
 use crate::support::components::component;
 use crate::support::http_server::{BOUND, HttpServer, Reply};
@@ -282,6 +283,7 @@ async fn readiness_follows_the_optimizer_and_the_stop() {
     wait_for(&ready, |status, _| status == 200).await;
     agent.signal(Signal::TERM);
     wait_for(&ready, |status, text| status == 503 && text == "web: stopping\n").await;
+    not_a_double().await;
     agent.signal(Signal::TERM);
     assert_eq!(agent.exit().await.code(), Some(130));
 }

@@ -16,6 +16,7 @@ mod killed;
 mod kube_metrics;
 mod kubernetes;
 mod opsani_dev;
+mod optimize;
 mod prometheus;
 mod prometheus_http;
 mod runner;

@@ -48,6 +48,11 @@ async fn stop(mut agent: Agent) -> String {
     agent.log()
 }
 
+/// Waits until another signal is not taken for a double of the last one.
+pub(crate) async fn not_a_double() {
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+}
+
 #[tokio::test]
 async fn each_signal_is_named_in_the_goodbye_and_ends_with_0() {
     for (signal, name) in
@@ -77,6 +82,7 @@ async fn a_second_signal_forces_the_end() {
     server.wait_until("WHATS_NEXT", |requests| count(requests, "WHATS_NEXT") == 1).await;
     agent.signal(Signal::TERM);
     server.wait_until("GOODBYE", |requests| count(requests, "GOODBYE") == 1).await;
+    not_a_double().await;
     agent.signal(Signal::INT);
     assert_eq!(agent.exit().await.code(), Some(130), "{}", agent.log());
 }
@@ -279,6 +285,7 @@ async fn a_forced_end_leaves_no_process_either() {
     let pids = pids(&agent, "pids").await;
     agent.signal(Signal::TERM);
     agent.wait_for_log("stopping").await;
+    not_a_double().await;
     agent.signal(Signal::TERM);
     assert_eq!(agent.exit().await.code(), Some(130), "{}", agent.log());
     all_gone(&pids).await;

@@ -121,6 +121,15 @@ impl ServoBin {
         Running::watch(command.stdout(Stdio::piped()).spawn().unwrap()).finish().await
     }
 
+    /// As [`Self::run_on_terminal`], on one of this width that calls itself by this name.
+    pub(crate) async fn run_on_terminal_of(&self, columns: usize, name: &str, arguments: &str) -> Finished {
+        let line = format!("stty rows 30 columns {columns}; exec {} {arguments}", env!("CARGO_BIN_EXE_servo"));
+        let mut command = Command::new("script");
+        command.args(["--quiet", "--return", "--command", &line, "/dev/null"]);
+        self.prepare(&mut command).env("TERM", name);
+        Running::watch(command.stdout(Stdio::piped()).spawn().unwrap()).finish().await
+    }
+
     /// Runs it to its end with this text on standard input.
     pub(crate) async fn run_with_input(&self, arguments: &str, input: &str) -> Finished {
         let (reader, mut writer) = std::io::pipe().unwrap();

@@ -220,8 +220,13 @@ pub(crate) async fn run(args: Args, cx: &Context) -> Result<ExitCode, CliError> 
         return Ok(ExitCode::Failure);
     }
     if args.run {
-        return serve(&servos, Serve { no_poll: false, interactive: args.interactive, observer: None }, signals, cx)
-            .await;
+        return serve(
+            &servos,
+            Serve { no_poll: false, interactive: args.interactive, exit_when_done: false, observer: None },
+            signals,
+            cx,
+        )
+        .await;
     }
     Ok(ExitCode::Success)
 }

@@ -5,26 +5,26 @@
 
 use std::path::{Path, PathBuf};
 
-use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Map, Value, json};
-use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::optimize::{follow, recorded_trials};
 use crate::assembly::load;
 use crate::cli::context::{Context, attach};
 use crate::cli::exit::{CliError, ExitCode};
 use crate::cli::input::interrupt::listen;
-use crate::cli::render::campaign::{best_line, present_line, result_text, trial_line, why_line};
+use crate::cli::render::campaign::result_text;
 use crate::cli::render::output::Format;
+use crate::cli::render::trials::Beginning;
 use crate::config::file::{parse_documents, to_yaml};
 use crate::config::{Environment, OptimizerRequirement, Prices};
 use crate::connector::{ConnectorName, ProgressSender, Section};
 use crate::connectors::simulation::SimulationConfig;
 use crate::connectors::simulation::model::{self, Metrics, Optimum};
 use crate::decode::{Decoder, NoVariables, Node, Origin};
-use crate::optimizer::embedded::{Campaign, Difference, Settings, Snapshot};
+use crate::optimizer::embedded::{Campaign, Difference, Settings};
 use crate::optimizer::report::{Report, html, number, settings_text};
-use crate::runner::{self, RunOptions, RunOutcome};
+use crate::runner::RunOutcome;
 use crate::servo::{Dispatch, Servo};
 
 /// Milliseconds that 99% of the requests must keep.
@@ -35,8 +35,6 @@ const HIGHEST_ERROR_RATE: f64 = 1.0;
 
 /// Simulated seconds in a real one: a trial of six and a half minutes takes two thirds of a second.
 const SPEED: f64 = 600.0;
-
-const BAR: &str = "[{bar:40}] {pos}/{len} trials, {elapsed}";
 
 /// See an optimization happen, in a minute and without a cluster
 ///
@@ -64,33 +62,25 @@ pub(crate) async fn run(args: Args, cx: &Context) -> Result<ExitCode, CliError> 
     let journal = args.journal.clone().unwrap_or_else(temporary);
     let mut servos = [servo(&args, &journal, cx)?];
     let mut signals = listen()?;
-    let dispatch = Dispatch::new(ProgressSender::default(), CancellationToken::new());
-    attach(&mut servos, &dispatch).await?;
-    let snapshots = servos[0].campaign().cloned();
-    let mut snapshots = snapshots.ok_or_else(|| CliError::Failed("the demonstration has no optimizer".to_owned()))?;
-    let until = CancellationToken::new();
-    let options = RunOptions { until: Some(until.clone()), ..RunOptions::default() };
-    let mut view = View::draw(&args, cx)?;
-    let outcome = {
-        let running = runner::run(&servos, &options, &mut signals);
-        tokio::pin!(running);
-        loop {
-            tokio::select! {
-                outcome = &mut running => break outcome,
-                Ok(()) = snapshots.changed() => view.show(&mut snapshots, &until)?,
-            }
-        }
+    attach(&mut servos, &Dispatch::new(ProgressSender::default(), CancellationToken::new())).await?;
+    if args.output == Format::Table {
+        introduce(&args, cx)?;
+    }
+    let beginning = Beginning {
+        lines: args.output == Format::Table,
+        resumed: recorded_trials(&journal),
+        budget: usize::try_from(args.trials).unwrap_or(0),
+        measurement: None,
     };
-    drop(view);
-    let snapshot = snapshots.borrow().clone();
-    match (outcome, snapshot.campaign) {
+    let followed = follow(&servos, &beginning, &mut signals, cx).await?;
+    match (followed.outcome, followed.campaign) {
         (RunOutcome::Stopped, Some(campaign)) if campaign.left().is_some() => {
             let page = journal.with_extension("html");
             cx.write_file(&page, &html::page(&Report::of(&campaign))).await?;
             report(&args, &campaign, (&journal, &page), cx)?;
             Ok(ExitCode::Success)
         }
-        (RunOutcome::Stopped | RunOutcome::Forced, _) => {
+        (outcome @ (RunOutcome::Stopped | RunOutcome::Forced), _) => {
             Err(CliError::Interrupted { clean: outcome == RunOutcome::Stopped })
         }
         (RunOutcome::Misconfigured, _) => Ok(ExitCode::Usage),
@@ -130,70 +120,17 @@ fn servo(args: &Args, journal: &Path, cx: &Context) -> Result<Servo, CliError> {
     Ok(prepared.build(&environment)?)
 }
 
+fn introduce(args: &Args, cx: &Context) -> Result<(), CliError> {
+    cx.output.line(format_args!(
+        "A simulated service answers 240 requests a second. In {} trials, its\n\
+         settings are tuned for the lowest cost with p99_latency ≤ {LONGEST_LATENCY} ms and\n\
+         error_rate ≤ {HIGHEST_ERROR_RATE} %.",
+        args.trials
+    ))
+}
+
 fn simulation(args: &Args) -> Value {
     json!({ "seed": args.seed, "speed": SPEED })
-}
-
-/// What is seen while it goes on: on a terminal a few lines that change, and a line for every trial that is over.
-struct View<'a> {
-    cx: &'a Context,
-    lines: bool,
-    present: ProgressBar,
-    why: ProgressBar,
-    best: ProgressBar,
-    progress: ProgressBar,
-    shown: usize,
-}
-
-impl<'a> View<'a> {
-    fn draw(args: &Args, cx: &'a Context) -> Result<Self, CliError> {
-        let lines = args.output == Format::Table;
-        if lines {
-            cx.output.line(format_args!(
-                "A simulated service answers 240 requests a second. In {} trials, its\n\
-                 settings are tuned for the lowest cost with p99_latency ≤ {LONGEST_LATENCY} ms and\n\
-                 error_rate ≤ {HIGHEST_ERROR_RATE} %.",
-                args.trials
-            ))?;
-        }
-        let text = ProgressStyle::with_template("{wide_msg}").unwrap_or_else(|_| ProgressStyle::default_spinner());
-        let bar = ProgressStyle::with_template(BAR).unwrap_or_else(|_| ProgressStyle::default_bar());
-        let line = || cx.screen.add(ProgressBar::new_spinner().with_style(text.clone()));
-        let (present, why, best) = (line(), line(), line());
-        let budget = u64::try_from(args.trials).unwrap_or(0);
-        let progress = cx.screen.add(ProgressBar::new(budget).with_style(bar.progress_chars("=> ")));
-        Ok(Self { cx, lines, present, why, best, progress, shown: 0 })
-    }
-
-    /// Shows what is new, and ends the run when all is over.
-    fn show(&mut self, snapshots: &mut watch::Receiver<Snapshot>, until: &CancellationToken) -> Result<(), CliError> {
-        let snapshot = snapshots.borrow_and_update().clone();
-        self.present.set_message(present_line(&snapshot));
-        self.why.set_message(why_line(&snapshot));
-        let Some(campaign) = &snapshot.campaign else { return Ok(()) };
-        for trial in campaign.trials().iter().skip(self.shown) {
-            self.shown += 1;
-            if self.lines {
-                let line = trial_line(campaign, trial, self.cx.output.columns());
-                self.cx.screen.suspend(|| self.cx.output.line(line))?;
-            }
-        }
-        self.best.set_message(best_line(campaign));
-        self.progress.set_position(u64::try_from(self.shown).unwrap_or(u64::MAX));
-        if campaign.left().is_some() {
-            until.cancel();
-        }
-        Ok(())
-    }
-}
-
-impl Drop for View<'_> {
-    fn drop(&mut self) {
-        for bar in [&self.present, &self.why, &self.best, &self.progress] {
-            bar.finish_and_clear();
-            self.cx.screen.remove(bar);
-        }
-    }
 }
 
 /// What only the simulation knows.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use futures_util::future::join_all;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
@@ -13,12 +14,14 @@ use crate::cli::input::interrupt::{interruptible, listen};
 use crate::cli::input::prompt;
 use crate::cli::readiness::all_ready;
 use crate::cli::render::banner::{Facts, Look, ServoFacts, banner};
+use crate::cli::render::campaign::result_text;
 use crate::cli::render::output::Output;
 use crate::config::{Detail, Dump, Environment, OptimizerConfig, OptimizerRequirement, Secrets, variables};
 use crate::connector::ProgressSender;
 use crate::decode::{HttpUrl, shown};
 use crate::endpoints::{self, Endpoints, Source};
 use crate::logging::LogBuffer;
+use crate::optimizer::embedded::Snapshot;
 use crate::runner::{self, Confirm, LogSource, Observer, RunOptions, RunOutcome, Signals};
 use crate::servo::{Dispatch, Servo};
 
@@ -50,6 +53,9 @@ pub(crate) struct Args {
                 [env: SERVO_RUN_LISTEN]"
     )]
     listen: Option<String>,
+    /// End when the embedded optimization of every servo is over, with the exit codes of servo optimize
+    #[arg(long)]
+    exit_when_done: bool,
 }
 
 impl Args {
@@ -111,7 +117,8 @@ async fn perform(
         endpoints.prepared();
     }
     let observer = endpoints.map(Endpoints::observer);
-    serve(&servos, Serve { no_poll: args.no_poll, interactive: args.interactive, observer }, signals, cx).await
+    let Args { no_poll, interactive, exit_when_done, .. } = *args;
+    serve(&servos, Serve { no_poll, interactive, exit_when_done, observer }, signals, cx).await
 }
 
 pub(super) struct Serve {
@@ -119,6 +126,8 @@ pub(super) struct Serve {
     pub(super) no_poll: bool,
     /// Whether to ask before every step.
     pub(super) interactive: bool,
+    /// Whether to end when every optimization in this process is over.
+    pub(super) exit_when_done: bool,
     /// Who hears of what happens.
     pub(super) observer: Option<Arc<dyn Observer>>,
 }
@@ -131,19 +140,58 @@ pub(super) async fn serve(
     cx: &Context,
 ) -> Result<ExitCode, CliError> {
     cx.output.write(&banner(&facts(servos, cx), &Look::choose(&cx.environment, cx.output.colour())))?;
+    let until = CancellationToken::new();
     let options = RunOptions {
         no_poll: how.no_poll,
         confirm: how.interactive.then(|| Arc::new(Terminal::default()) as Arc<dyn Confirm>),
         log: Some(Arc::new(cx.log.clone())),
         observer: how.observer,
-        until: None,
+        until: Some(until.clone()),
     };
-    Ok(match runner::run(servos, &options, &mut signals).await {
+    let mut over = None;
+    let outcome = {
+        let running = runner::run(servos, &options, &mut signals);
+        let results = results(servos, cx);
+        tokio::pin!(running, results);
+        loop {
+            tokio::select! {
+                outcome = &mut running => break outcome,
+                codes = &mut results, if over.is_none() => {
+                    over = Some(codes);
+                    if how.exit_when_done {
+                        until.cancel();
+                    }
+                }
+            }
+        }
+    };
+    let failing = |codes: Vec<ExitCode>| codes.into_iter().find(|code| *code != ExitCode::Success);
+    Ok(match outcome {
+        RunOutcome::Stopped if how.exit_when_done => over.and_then(failing).unwrap_or(ExitCode::Success),
         RunOutcome::Stopped => ExitCode::Success,
         RunOutcome::NoneLeft => ExitCode::Failure,
         RunOutcome::Misconfigured => ExitCode::Usage,
         RunOutcome::Forced => ExitCode::Interrupted,
     })
+}
+
+/// Prints the result of each optimization in this process when it is over, and returns the exit codes of all. Never
+/// returns while one of the servos goes on.
+async fn results(servos: &[Servo], cx: &Context) -> Vec<ExitCode> {
+    let each = servos.iter().map(async |servo| {
+        let Some(mut snapshots) = servo.campaign().cloned() else { return std::future::pending().await };
+        let is_over =
+            |snapshot: &Snapshot| snapshot.campaign.as_ref().is_some_and(|campaign| campaign.left().is_some());
+        let snapshot = snapshots.wait_for(is_over).await.map(|snapshot| snapshot.clone());
+        let Some(campaign) = snapshot.ok().and_then(|snapshot| snapshot.campaign) else {
+            return std::future::pending().await;
+        };
+        let heading = if servos.len() > 1 { format!("{}\n", servo.name()) } else { String::new() };
+        // The servos go on whether or not anybody reads it.
+        cx.output.line(format_args!("{heading}{}", result_text(&campaign))).ok();
+        ExitCode::of(&campaign)
+    });
+    join_all(each).await
 }
 
 /// What to do before the servos run.

@@ -63,11 +63,12 @@ pub(crate) fn add_to(command: Command) -> Command {
     add(command.disable_help_flag(true))
 }
 
-/// Whether `SERVO_NO_COLOR` and `NO_COLOR` allow colours; the first of them that is set decides.
+/// Whether `SERVO_NO_COLOR` and `NO_COLOR` allow colours; the first of them that is set decides. A terminal that calls
+/// itself dumb gets none.
 pub(crate) fn colour_allowed(variables: &dyn Variables) -> Result<bool, CliError> {
     match boolean(variables, names::SERVO_NO_COLOR)? {
         Some(no_color) => Ok(!no_color),
-        None => Ok(set(variables, names::NO_COLOR).is_none()),
+        None => Ok(set(variables, names::NO_COLOR).is_none() && set(variables, "TERM") != Some("dumb")),
     }
 }
 
@@ -248,6 +249,8 @@ mod tests {
         check("servo", &[], colour, true);
         check("servo", &[("NO_COLOR", "")], colour, true);
         check("servo", &[("NO_COLOR", "anything")], colour, false);
+        check("servo", &[("TERM", "dumb")], colour, false);
+        check("servo", &[("SERVO_NO_COLOR", "off"), ("TERM", "dumb")], colour, true);
         check("servo", &[("SERVO_NO_COLOR", "Off"), ("NO_COLOR", "1")], colour, true);
         check("servo --no-color", &[("SERVO_NO_COLOR", "off")], colour, false);
     }

@@ -2,10 +2,11 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::config::{CampaignConfig, Objective};
 use crate::optimizer::embedded::{Campaign, Difference, Outcome, Snapshot, Trial, Winner};
 use crate::optimizer::report::{number, settings_text, value_text};
 use crate::table::Table;
-use crate::types::{Operation, SloKeep};
+use crate::types::{Operation, SloCondition, SloKeep};
 
 /// The metrics of the objectives against their thresholds, or why there are none.
 pub(crate) fn outcome_text(campaign: &Campaign, trial: &Trial) -> String {
@@ -50,8 +51,9 @@ pub(crate) fn trial_line(campaign: &Campaign, trial: &Trial, columns: usize) -> 
 
 /// What is being tried, in a line.
 pub(crate) fn present_line(snapshot: &Snapshot) -> String {
-    let (Some(campaign), Some(plan)) = (&snapshot.campaign, &snapshot.plan) else {
-        return "describing the application".to_owned();
+    let Some(campaign) = &snapshot.campaign else { return "describing the application".to_owned() };
+    let Some(plan) = &snapshot.plan else {
+        return if campaign.left().is_some() { "over" } else { "between two trials" }.to_owned();
     };
     let doing = snapshot.doing.map_or("choosing", |operation| match operation {
         Operation::Adjustment => "adjusting",
@@ -129,6 +131,64 @@ pub(crate) fn result_text(campaign: &Campaign) -> String {
     lines.join("\n")
 }
 
+/// What an optimization that is over came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Conclusion {
+    /// Better settings were found, and confirmed.
+    Confirmed,
+    /// Nothing was found that is better than the baseline.
+    NoImprovement,
+    /// What was found was not confirmed.
+    NotConfirmed,
+    /// No settings were found that keep the objectives.
+    ObjectivesNotKept,
+}
+
+impl Conclusion {
+    /// That of a campaign; `None` while it is not over.
+    pub(crate) fn of(campaign: &Campaign) -> Option<Self> {
+        Some(match &campaign.end()?.winner {
+            None => Self::ObjectivesNotKept,
+            Some(winner) if winner.is_baseline => Self::NoImprovement,
+            Some(winner) if winner.confirmed => Self::Confirmed,
+            Some(_) => Self::NotConfirmed,
+        })
+    }
+
+    /// Its name for programs.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Confirmed => "confirmed",
+            Self::NoImprovement => "no-improvement",
+            Self::NotConfirmed => "not-confirmed",
+            Self::ObjectivesNotKept => "objectives-not-kept",
+        }
+    }
+}
+
+/// What is optimized under which conditions, in a line.
+pub(crate) fn objective_text(config: &CampaignConfig) -> String {
+    let objective = match &config.objective {
+        Objective::Cost => "minimize cost".to_owned(),
+        Objective::Minimize(metric) => format!("minimize {metric}"),
+        Objective::Maximize(metric) => format!("maximize {metric}"),
+    };
+    let conditions = config.slo.iter().map(|slo| match slo.keep {
+        SloKeep::Below => format!("{} ≤ {}", slo.metric, limit_text(slo)),
+        SloKeep::Above => format!("{} ≥ {}", slo.metric, limit_text(slo)),
+    });
+    let conditions: Vec<String> = conditions.collect();
+    if conditions.is_empty() { objective } else { format!("{objective}, keep {}", conditions.join(" and ")) }
+}
+
+fn limit_text(slo: &SloCondition) -> String {
+    match (&slo.threshold, &slo.threshold_metric) {
+        (Some(threshold), _) => threshold.to_string(),
+        (None, Some(metric)) => format!("{} × {metric}", slo.threshold_multiplier),
+        (None, None) => String::new(),
+    }
+}
+
 fn winner_lines(campaign: &Campaign, winner: &Winner) -> Vec<String> {
     let trials = campaign.trials().len();
     let change = winner.objective.as_ref().map_or_else(String::new, |difference| {
@@ -162,8 +222,8 @@ fn interval_text(difference: &Difference) -> String {
 
 fn objective_name(campaign: &Campaign) -> &str {
     match &campaign.config().objective {
-        crate::config::Objective::Cost => "cost",
-        crate::config::Objective::Minimize(metric) | crate::config::Objective::Maximize(metric) => metric,
+        Objective::Cost => "cost",
+        Objective::Minimize(metric) | Objective::Maximize(metric) => metric,
     }
 }
 
@@ -176,6 +236,7 @@ pub(crate) fn to_json(campaign: &Campaign) -> Map<String, Value> {
         ("campaign".to_owned(), header.campaign.clone()),
         ("baseline".to_owned(), json!(campaign.baseline())),
         ("trials".to_owned(), json!(campaign.trials())),
+        ("conclusion".to_owned(), json!(Conclusion::of(campaign).map(Conclusion::as_str))),
         ("best".to_owned(), json!(campaign.best().map(|trial| trial.plan.number))),
         ("end".to_owned(), json!(campaign.end())),
         ("left".to_owned(), json!(campaign.left())),

@@ -9,4 +9,6 @@ pub(super) mod output;
 pub(super) mod python;
 pub(super) mod sparkline;
 pub(super) mod terminal;
+pub(super) mod trials;
 pub(super) mod watched;
+pub(super) mod wrap;

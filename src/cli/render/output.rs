@@ -11,6 +11,7 @@ use super::terminal::Size;
 use crate::causes;
 use crate::cli::exit::CliError;
 use crate::config::file::to_yaml;
+use crate::printable::printable;
 use crate::table::Table;
 
 /// How a result is printed.
@@ -25,9 +26,9 @@ pub(crate) enum Format {
     Yaml,
 }
 
-/// The text on one line.
+/// The text on one line, in which nothing commands a terminal.
 pub(crate) fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    printable(&text.split_whitespace().collect::<Vec<_>>().join(" ")).into_owned()
 }
 
 /// What a command has to say of one servo.
@@ -70,7 +71,7 @@ impl Output {
     }
 
     pub(crate) fn line(&self, line: impl Display) -> Result<(), CliError> {
-        self.write(&format!("{line}\n"))
+        self.write(&printable(&format!("{line}\n")))
     }
 
     /// Prints text as it is, which may end within a line: a question.
@@ -112,7 +113,7 @@ pub(crate) fn report(error: &CliError) {
         error => format!("error: {}\n", causes::chain(error)),
     };
     // A closed standard error leaves nobody to tell.
-    io::stderr().write_all(line.as_bytes()).ok();
+    io::stderr().write_all(printable(&line).as_bytes()).ok();
 }
 
 #[cfg(test)]

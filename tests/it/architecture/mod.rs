@@ -68,7 +68,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("network", &["decode", "http"]),
     ("config", &["decode", "types", "yaml"]),
     ("k8s", &["decode", "network", "telemetry", "types"]),
-    ("logging", &["causes"]),
+    ("printable", &[]),
+    ("logging", &["causes", "printable"]),
     ("subprocess", &[]),
     ("checks", &["causes", "connector", "table", "types"]),
     ("connector", &["causes", "decode", "exchange", "k8s", "network", "subprocess", "telemetry", "types"]),
@@ -131,6 +132,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "logging",
             "network",
             "optimizer",
+            "printable",
             "retry",
             "runner",
             "servo",
@@ -291,7 +293,7 @@ fn no_file_is_longer_than_600_lines() {
 }
 
 /// Folders with more than 15 files, and with how many. May only shrink.
-const CROWDED: &[(&str, usize)] = &[("config", 22), ("connectors/prometheus", 18), ("types", 17)];
+const CROWDED: &[(&str, usize)] = &[("config", 22), ("connectors/prometheus", 18)];
 
 #[test]
 fn a_folder_has_at_most_15_files() {

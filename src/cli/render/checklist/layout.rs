@@ -8,13 +8,8 @@ use std::collections::HashMap;
 use crate::checks::{Check, CheckStatus, ConnectorChecks};
 use crate::cli::render::output::one_line;
 use crate::cli::render::terminal::Size;
+use crate::cli::render::wrap::wrapped;
 use crate::connector::ConnectorName;
-
-/// What follows the beginning of a text is indented by so much more.
-const INDENT: usize = 2;
-
-/// The narrowest column that words are wrapped to.
-const NARROWEST: usize = 20;
 
 /// How the commands in hints begin.
 const COMMAND: &str = "kubectl ";
@@ -121,25 +116,6 @@ impl Layout<'_> {
 /// How many rows of a screen a line takes. Colours count as if they were letters, which is never too little.
 fn rows(line: &str, columns: usize) -> usize {
     line.chars().count().div_ceil(columns.max(1)).max(1)
-}
-
-/// The words of a text on lines of a screen, indented, and further from the second line on. A longer word stays whole.
-fn wrapped(text: &str, indent: usize, columns: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    let width = columns.max(indent + INDENT + NARROWEST);
-    for word in text.split_whitespace() {
-        match lines.last_mut() {
-            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            last => {
-                let indent = if last.is_some() { indent + INDENT } else { indent };
-                lines.push(format!("{:indent$}{word}", ""));
-            }
-        }
-    }
-    lines
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 
 use serde_json::Value as Json;
 
-use super::{Adjustment, Control, Duration, Operation};
 use crate::decode::Problems;
+use crate::types::{Adjustment, Control, Duration, Operation};
 
 /// One command.
 #[derive(Debug, Clone, PartialEq)]

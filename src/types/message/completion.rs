@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-use super::{Description, Measurement, Operation};
+use crate::types::{Description, Measurement, Operation};
 
 /// Progress of the running command.
 #[derive(Debug, Clone, PartialEq)]

@@ -5,7 +5,9 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value as Json};
 
-use crate::decode::{DEFAULT_FROM, Decode, Decoder, Fields, Form, Node, Properties, Secrets, Show, Written, keys};
+use crate::decode::{
+    DEFAULT_FROM, Decode, Decoder, Fields, Form, IfSet, Node, Properties, Secrets, Show, Written, keys,
+};
 use crate::types::Duration;
 
 /// The least time between two checks: a period of 0 means "as often as possible", not "all the time".
@@ -27,6 +29,8 @@ keys! {
         pub skip: Duration = Duration::ZERO,
         /// Whether a value of exactly 0 counts as no value.
         pub treat_zero_as_missing: bool = false,
+        /// Whether the warm-up of a measurement is judged too. Not said, it is not.
+        pub judge_warmup: Option<bool> as IfSet = None,
     }
     default: all;
 }
@@ -98,6 +102,13 @@ impl JsonSchema for ZeroOrOne {
     }
 }
 
+impl FastFailConfig {
+    /// The first part of a measurement with this warm-up that is not judged.
+    pub fn unjudged(&self, warmup: Duration) -> Duration {
+        if self.judge_warmup == Some(true) { Duration::ZERO } else { warmup }
+    }
+}
+
 /// When to check during one measurement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Schedule {
@@ -110,6 +121,15 @@ impl Schedule {
     /// The checks of a measurement that takes `total`, warmup included.
     pub fn new(config: &FastFailConfig, total: Duration) -> Self {
         Self { period: config.period.max(LEAST_PERIOD), skip: config.skip, total }
+    }
+
+    /// The same without the checks up to this time.
+    #[must_use]
+    pub fn after(self, time: Duration) -> Self {
+        if time <= Duration::ZERO {
+            return self;
+        }
+        Self { skip: self.skip.max(time + Duration::from_micros(1)), ..self }
     }
 
     /// When, counted from the start, the first check after `elapsed` is due: at the next whole period that is not
@@ -179,5 +199,15 @@ mod tests {
         assert_eq!(schedule.next_after(Duration::from_secs(130)), Some(Duration::from_secs(180)));
         assert_eq!(schedule.next_after(Duration::from_secs(180)), Some(Duration::from_secs(240)));
         assert_eq!(schedule.next_after(Duration::from_secs(600)), None);
+    }
+
+    #[test]
+    fn the_warm_up_is_judged_only_if_that_is_asked_for() {
+        let minute = Duration::from_secs(60);
+        let checks = |config: &FastFailConfig| {
+            Schedule::new(config, minute + minute).after(config.unjudged(minute)).next_after(Duration::ZERO)
+        };
+        assert_eq!(checks(&config(&serde_json::json!({})).unwrap()), Some(minute + minute));
+        assert_eq!(checks(&config(&serde_json::json!({"judge_warmup": true})).unwrap()), Some(minute));
     }
 }

@@ -6,7 +6,7 @@ use std::num::NonZeroU64;
 
 use bigdecimal::{BigDecimal, RoundingMode, Zero};
 
-use crate::types::{Reading, SloKeep, decimal_text};
+use crate::types::{Reading, SeriesRule, SloKeep, decimal_text};
 
 /// Significant digits of means and products. It is the precision of the decimals that optimizers are used to.
 const PRECISION: NonZeroU64 = match NonZeroU64::new(28) {
@@ -54,6 +54,12 @@ impl Level {
         let mean = rounded(&(&sum / &count));
         // An exact mean is shown without the zeros that rounding leaves.
         Some(Self::Finite(if &mean * &count == sum { plain(&mean) } else { mean }))
+    }
+
+    /// The sum; `None` when there is none.
+    fn sum(levels: &[Self]) -> Option<Self> {
+        let count = BigDecimal::from(u64::try_from(levels.len()).ok()?);
+        Self::mean(levels)?.times(&count)
     }
 
     /// The product with a multiplier, to 28 significant digits; `None` when there is none.
@@ -129,21 +135,35 @@ fn rounded(number: &BigDecimal) -> BigDecimal {
     }
 }
 
-/// The value of a metric: the mean over its readings, each series counting as the mean of its points. `None` when
-/// there is no reading with a value, or when the values have no mean.
-pub(crate) fn level(readings: &[Reading], metric: &str) -> Option<Level> {
+/// The value of a metric: that of its readings together, each series counting as the mean of its points, as its rule for
+/// several series says; `keep` says which of them is the worst, and without it their mean counts. `None` when there is no
+/// reading with a value, or when the values have no mean.
+pub(crate) fn level(readings: &[Reading], metric: &str, keep: Option<SloKeep>) -> Option<Level> {
     let mut levels = Vec::new();
+    let mut rule = SeriesRule::default();
     for reading in readings.iter().filter(|reading| reading.metric().name == metric) {
+        rule = reading.metric().series;
         match reading {
             Reading::DataPoint(point) => levels.push(Level::of(point.value)?),
             Reading::TimeSeries(series) if series.is_empty() => {}
             Reading::TimeSeries(series) => {
                 let points: Option<Vec<_>> = series.points().iter().map(|point| Level::of(point.value)).collect();
-                levels.push(Level::mean(&points?)?);
+                match points.and_then(|points| Level::mean(&points)) {
+                    Some(level) => levels.push(level),
+                    // One pod without traffic does not hide what the others are like.
+                    None if rule == SeriesRule::Worst => {}
+                    None => return None,
+                }
             }
         }
     }
-    Level::mean(&levels)
+    match (rule, keep) {
+        (SeriesRule::Worst, Some(keep)) => {
+            levels.into_iter().reduce(|worst, level| if worst.keeps(keep, &level) { level } else { worst })
+        }
+        (SeriesRule::Sum, _) => Level::sum(&levels),
+        _ => Level::mean(&levels),
+    }
 }
 
 #[cfg(test)]
@@ -166,7 +186,7 @@ mod tests {
     #[test]
     fn a_level_is_the_mean_of_means_in_28_digits_and_a_single_value_is_exact() {
         fn check(readings: &[Reading], expected: Option<&str>) {
-            assert_eq!(level(readings, "m").map(|level| level.to_string()).as_deref(), expected);
+            assert_eq!(level(readings, "m", None).map(|level| level.to_string()).as_deref(), expected);
         }
         check(&[], None);
         check(&[point("other", 1.0)], None);
@@ -182,5 +202,24 @@ mod tests {
         check(&[series("m", &[1.0, f64::INFINITY])], Some("Infinity"));
         check(&[series("m", &[f64::NEG_INFINITY, f64::INFINITY])], None);
         check(&[point("m", 1e300), point("m", 1e-300)], Some("5.000000000000000262523801276E+299"));
+    }
+
+    #[test]
+    fn the_worst_of_several_series_is_the_one_furthest_to_the_wrong_side() {
+        let metric = |rule| Arc::new(Metric::new("m", Unit::Float).judged_by(rule));
+        let readings = |rule| -> Vec<Reading> {
+            let series = |value| TimeSeries::new(metric(rule), vec![Point::new(UnixTime(0), value)]).into();
+            [10.0, f64::NAN, 900.0, 10.0].map(series).to_vec()
+        };
+        for (rule, keep, expected) in [
+            (SeriesRule::Worst, Some(SloKeep::Below), Some("900")),
+            (SeriesRule::Worst, Some(SloKeep::Above), Some("10")),
+            (SeriesRule::Mean, Some(SloKeep::Below), None),
+        ] {
+            let found = level(&readings(rule), "m", keep).map(|level| level.to_string());
+            assert_eq!(found.as_deref(), expected, "{rule:?} {keep:?}");
+        }
+        let sum: Vec<Reading> = readings(SeriesRule::Sum).into_iter().step_by(2).collect();
+        assert_eq!(level(&sum, "m", None).map(|level| level.to_string()).as_deref(), Some("910"));
     }
 }

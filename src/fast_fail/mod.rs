@@ -57,12 +57,14 @@ impl Verdict {
     /// Judges one condition by these readings.
     fn of(condition: &SloCondition, readings: &[Reading], treat_zero_as_missing: bool) -> Self {
         let present = |level: &Level| !(treat_zero_as_missing && level.is_zero());
-        let Some(metric) = level(readings, &condition.metric).filter(present) else { return Self::MissingMetric };
+        let Some(metric) = level(readings, &condition.metric, Some(condition.keep)).filter(present) else {
+            return Self::MissingMetric;
+        };
         let threshold = if let Some(threshold) = &condition.threshold {
             Level::Finite(threshold.clone()).times(&condition.threshold_multiplier)
         } else {
             let name = condition.threshold_metric.as_deref().unwrap_or_default();
-            level(readings, name).and_then(|level| level.times(&condition.threshold_multiplier)).filter(present)
+            level(readings, name, None).and_then(|level| level.times(&condition.threshold_multiplier)).filter(present)
         };
         let Some(threshold) = threshold else { return Self::MissingThreshold };
         if condition.threshold.is_none() {

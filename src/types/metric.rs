@@ -90,17 +90,67 @@ impl Decode for Unit {
     }
 }
 
+words! {
+    /// How the values of several series of one metric become the one that an objective is judged by.
+    #[derive(Default, Hash)]
+    pub enum SeriesRule {
+        /// Each series is judged; the worst decides.
+        Worst = "worst",
+        #[default]
+        Mean = "mean",
+        Sum = "sum",
+        /// There must be no more than one.
+        Only = "only",
+    }
+}
+
+impl SeriesRule {
+    /// What becomes of several series, for people.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Worst => "the worst of them decides",
+            Self::Mean => "their mean counts",
+            Self::Sum => "their sum counts",
+            Self::Only => "only one is permitted",
+        }
+    }
+
+    /// The value of several series; `is_worse` says whether its first argument is worse than the second. Without it the
+    /// worst is not known, and the mean counts. `None` if there is no series, or no such number.
+    pub fn combine(self, values: &[f64], is_worse: Option<fn(f64, f64) -> bool>) -> Option<f64> {
+        let count = u32::try_from(values.len()).ok().filter(|count| *count > 0)?;
+        let sum = values.iter().sum::<f64>();
+        let combined = match (self, is_worse) {
+            (Self::Worst, Some(is_worse)) => {
+                values.iter().copied().reduce(|worst, value| if is_worse(value, worst) { value } else { worst })?
+            }
+            (Self::Sum, _) => sum,
+            (Self::Worst | Self::Mean | Self::Only, _) => sum / f64::from(count),
+        };
+        combined.is_finite().then_some(combined)
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub struct Metric {
     /// The name, on the wire too.
     pub name: String,
     pub unit: Unit,
+    /// How several series of it become one value.
+    #[serde(skip)]
+    pub series: SeriesRule,
 }
 
 impl Metric {
     /// A metric of this name and unit.
     pub fn new(name: impl Into<String>, unit: Unit) -> Self {
-        Self { name: name.into(), unit }
+        Self { name: name.into(), unit, series: SeriesRule::default() }
+    }
+
+    /// The same metric with this rule for several series.
+    #[must_use]
+    pub fn judged_by(self, series: SeriesRule) -> Self {
+        Self { series, ..self }
     }
 }
 
@@ -117,6 +167,7 @@ impl Decode for Metric {
         let name = fields.required("name");
         let unit = fields.or("unit", Unit::Float);
         fields.ignore_unknown();
-        Some(Self { name: name?, unit: unit? })
+        let name: String = name?;
+        Some(Self::new(name, unit?))
     }
 }

@@ -35,6 +35,7 @@ pub(crate) use duration::{DurationError, PositiveDuration};
 pub use measurement::Measurement;
 pub use message::StatusWord;
 pub(crate) use message::{Answer, Command, CommandResult, Completion, Instruction, Operation, Progress, Status, Task};
+pub(crate) use metric::SeriesRule;
 pub use metric::{Metric, Unit};
 pub(crate) use quantity::QuantityError;
 pub use quantity::{ByteSize, Core};

@@ -14,7 +14,7 @@ use servox::internals::types::{ByteSize, Duration};
 use crate::support::{expect_equal, text};
 
 /// What we know besides: keys, and words of enumerations.
-const ADDITIONS: [&str; 10] = [
+const ADDITIONS: [&str; 15] = [
     "servo_uid",
     "simulation",
     "rollback",
@@ -25,6 +25,11 @@ const ADDITIONS: [&str; 10] = [
     "headers",
     "params",
     "prometheus_http_config",
+    "zero_is_good",
+    "kind",
+    "series",
+    "partial",
+    "judge_warmup",
 ];
 
 /// What the reference reads and its schema does not say: the rest of the time limits, and another key for one of the

@@ -135,7 +135,7 @@ fn share(i: u32, ticks: u32) -> f64 {
 }
 
 fn metrics() -> Vec<Arc<Metric>> {
-    let metric = |name: &str, unit| Arc::new(Metric { name: name.to_owned(), unit });
+    let metric = |name: &str, unit| Arc::new(Metric::new(name, unit));
     vec![metric("throughput", Unit::RequestsPerMinute), metric("error_rate", Unit::Percentage)]
 }
 

@@ -9,6 +9,7 @@ use crate::support::agent::Agent;
 use crate::support::components::component;
 use crate::support::http_server::{HttpServer, Reply, Request};
 use crate::support::prometheus::Prometheus;
+use crate::support::servo_bin::ServoBin;
 
 /// A real server that scrapes itself every second, after a few times, so that there is something to measure.
 async fn scraped(program: PathBuf) -> Prometheus {
@@ -121,7 +122,7 @@ async fn a_server_that_stops_in_the_middle_fails_the_measurement_and_the_agent_g
     prometheus.stop().await;
     let requests = optimizer.wait_until("two answers", |requests| completions(requests).len() == 2).await;
     for completion in completions(&requests) {
-        assert_eq!((&completion["status"], &completion["reason"]), (&json!("failed"), &Value::Null));
+        assert_eq!((&completion["status"], &completion["reason"]), (&json!("failed"), &json!("not-measured")));
         assert!(completion["message"].as_str().unwrap().contains(&prometheus.url), "{completion}");
     }
     agent.signal(rustix::process::Signal::TERM);
@@ -167,4 +168,23 @@ async fn a_violated_objective_aborts_the_measurement_early() {
     let completion = &completions(&requests)[0];
     assert_eq!((&completion["status"], &completion["reason"]), (&json!("aborted"), &json!("slo-violation")));
     assert!(completion["message"].as_str().unwrap().starts_with("SLO violation(s) observed: (up below 0.5)["));
+}
+
+#[tokio::test]
+async fn an_error_rate_has_a_value_only_where_there_was_traffic() {
+    let Some(program) = component("prometheus-3") else { return };
+    let prometheus = scraped(program).await;
+    let rate = |handler: &str, codes: &str| {
+        format!(r#"sum(rate(prometheus_http_requests_total{{handler="{handler}"{codes}}}[10s]))"#)
+    };
+    for (handler, is_alive) in [("/metrics", true), ("/api/v1/labels", false)] {
+        let (failed, all) = (rate(handler, r#",code=~"5..""#), rate(handler, ""));
+        let query = format!("100 * ({failed} or vector(0)) / ({all} > 0)");
+        let metrics = [json!({"name": "error_rate", "query": query, "step": "1s", "absent": "fail"})];
+        let section = json!({"prometheus": {"base_url": prometheus.url, "metrics": metrics}});
+        let measured = ServoBin::configured(&section.to_string()).run("measure --duration 2s").await;
+        let expected = if is_alive { Some(0) } else { Some(1) };
+        assert_eq!(measured.code, expected, "{handler}: {measured:?}");
+        assert!(is_alive || measured.stderr.contains("absent from Prometheus"), "{handler}: {measured:?}");
+    }
 }

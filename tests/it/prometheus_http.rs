@@ -231,7 +231,9 @@ async fn every_request_carries_token_headers_and_parameters() {
     assert_eq!(refusal(&servo(&server.url(), &keys)).await, None);
     let requests = server.requests();
     let paths: Vec<&str> = requests.iter().filter_map(|request| request.path.split('?').next()).collect();
-    assert_eq!(paths, ["/api/v1/targets", "/api/v1/query_range"]);
+    // The server has no data, so that the names of its metrics are asked for.
+    let names = "/api/v1/label/__name__/values";
+    assert_eq!(paths, ["/api/v1/targets", "/api/v1/query", names, "/api/v1/query_range"]);
     for request in requests {
         assert_eq!((request.header("x-scope-orgid"), request.header("x-other")), (Some("12"), Some("a b")));
         assert!(request.path.ends_with("dedup=True&nocache=1&nocache=2"), "{request:?}");
@@ -303,4 +305,66 @@ async fn what_cannot_be_meant_is_refused_at_load_without_secrets() {
         assert!(problems.contains(&format!("prometheus.{path}: ")), "{path} in {problems}");
     }
     assert!(!problems.contains("s3cr3t"), "{problems}");
+}
+
+/// A server that answers the n-th request for a range, from 0, by a status where `status` says one, else by a value.
+async fn shaky(status: impl Fn(usize) -> Option<(u16, &'static str)> + Send + 'static) -> HttpServer {
+    let mut asked = 0;
+    HttpServer::start(move |request| {
+        let is_range = request.path.starts_with("/api/v1/query_range");
+        let (kind, points) = if is_range { ("matrix", "values") } else { ("vector", "value") };
+        let value = if is_range { json!([[1, "7"]]) } else { json!([1, "7"]) };
+        let data = json!({"resultType": kind, "result": [{"metric": {}, points: value}]});
+        asked += usize::from(is_range);
+        match status(asked - usize::from(is_range)).filter(|_| is_range) {
+            Some((code, body)) => Reply::Text(code, body.to_owned()),
+            None => Reply::Json(200, json!({"status": "success", "data": data})),
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_query_that_fails_for_a_moment_is_asked_again() {
+    for status in [408, 429, 500, 502, 503, 504] {
+        let server = shaky(move |asked| (asked == 0).then_some((status, "busy"))).await;
+        let measured = servo(&server.url(), &json!({})).run("measure --duration 1s").await;
+        assert_eq!(measured.code, Some(0), "{status}: {measured:?}");
+        assert!(measured.stderr.contains("asking again"), "{status}: {measured:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_query_that_is_wrong_is_not_asked_again_and_the_server_is_quoted() {
+    for (status, body, said) in [
+        (400, r#"{"status":"error","errorType":"bad_data","error":"parse error"}"#, "bad_data: parse error"),
+        (422, r#"{"message":"too many samples"}"#, "too many samples"),
+        (404, "<html><head><title>No such page</title></head></html>", "a web page titled \"No such page\""),
+        (200, "<!DOCTYPE html><title>Sign in</title>", "a web page titled \"Sign in\""),
+    ] {
+        let server = shaky(move |_| Some((status, body))).await;
+        let measured = servo(&server.url(), &json!({})).run("measure --duration 1s").await;
+        assert!(measured.code == Some(1) && measured.stderr.contains(said), "{status}: {measured:?}");
+        let asked = server.requests().iter().filter(|request| request.path.contains("query_range")).count();
+        assert_eq!(asked, 1, "{status}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_down_fails_before_the_time_is_spent() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let measured =
+        tokio::time::timeout(BOUND, async { servo(&url, &json!({})).run("measure --duration 10m").await }).await;
+    let measured = measured.expect("an early end");
+    assert!(measured.code == Some(1) && measured.stderr.contains("Connection refused"), "{measured:?}");
+}
+
+#[tokio::test]
+async fn secrets_that_a_server_echoes_are_not_repeated() {
+    let server = HttpServer::start(|_| Reply::Text(400, "no: Bearer s3cr3t-token and k=t0ps3cret".to_owned())).await;
+    let keys = json!({"authorization": {"credentials": "s3cr3t-token"}, "params": {"k": "t0ps3cret"}});
+    let measured = servo(&server.url(), &keys).run("measure --duration 1s").await;
+    assert!(measured.stderr.contains("no: Bearer REDACTED and k=REDACTED"), "{measured:?}");
 }

@@ -121,8 +121,16 @@ impl<'a> WorkloadRef<'a> {
         mut request: impl FnMut() -> F,
     ) -> Result<T, EventError> {
         let limits = Limits { max_time: Some(self.timeout()), max_tries: None, max_wait: Some(LONGEST_WAIT) };
+        let mut told = String::new();
         let on_wait = |error: &ApiError, wait: Duration| {
-            tracing::debug!(workload = %self, error = %error, ?wait, "repeating a request");
+            // Each cause once: it may last for all of the timeout.
+            let cause = causes::chain(error);
+            if cause == told {
+                tracing::debug!(workload = %self, cause, ?wait, "repeating a request");
+            } else {
+                tracing::warn!(workload = %self, "{cause}; asking again for up to {} s", self.timeout().as_secs());
+                told = cause;
+            }
         };
         let attempt = || {
             let answer = request();

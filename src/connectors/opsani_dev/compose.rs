@@ -105,6 +105,7 @@ pub fn prometheus(config: &OpsaniDevConfig) -> Result<PrometheusConfig, ComposeE
         BaseUrl::parse(config.prometheus_base_url.expose()).map_err(|rule| ComposeError::Address { rule })?;
     let metrics = METRICS.iter().filter(|(_, _, _, query)| config.create_tuning_pod || !query.contains(OF_TUNING));
     Ok(PrometheusConfig {
+        timeout: None,
         description: Some("A sidecar configuration for aggregating metrics from Envoy sidecar proxies.".to_owned()),
         base_url,
         http: config.prometheus_http_config.clone().unwrap_or_default(),
@@ -153,9 +154,8 @@ const METRICS: [EnvoyMetric; 13] = [
 ];
 
 fn envoy_metric((name, unit, absent, query): EnvoyMetric) -> MetricConfig {
-    // The window of the rates in the queries.
-    const STEP: Duration = Duration::from_secs(60);
-    MetricConfig { name: name.to_owned(), unit, query: Some(query.to_owned()), step: STEP, absent }
+    // The default step is the window of the rates in the queries.
+    MetricConfig::new(name, unit, query, absent)
 }
 
 /// What measures the resources of the pods.

@@ -1,12 +1,9 @@
 //! The checks: is there a server, does it scrape anything, do the queries run.
 
-use super::client::Client;
+use super::api::{ApiRequest, Client, QueryResult, Series, Targets, Window, check_name};
 use super::config::{AbsentPolicy, BaseUrl, MetricConfig, PrometheusConfig};
-use super::query::{ApiRequest, Window, check_name};
-use super::result::QueryResult;
-use super::targets::Targets;
 use crate::checks::{CheckFailure, CheckOutcome, CheckSuite};
-use crate::types::{Duration, Severity, UnixTime};
+use crate::types::{Duration, SeriesRule, Severity, UnixTime};
 
 /// How far back the queries of the checks look.
 const LOOK_BACK: Duration = Duration::from_secs(600);
@@ -63,6 +60,23 @@ async fn run_query(client: &Client, metric: &MetricConfig) -> CheckOutcome {
     let series = result
         .into_series()
         .ok_or_else(|| CheckFailure::new("the query gives a text, not numbers").with_hint("query for numbers"))?;
+    if series.len() > 1 {
+        if metric.series() == SeriesRule::Only {
+            return Err(CheckFailure::new(format!(
+                "the query gives {} series, where 'series: only' permits one",
+                series.len()
+            ))
+            .with_hint("aggregate them in the query, such as by sum(...)"));
+        }
+        tracing::info!(metric = metric.name, "{} has {} series; {}", metric.name, series.len(), metric.series().text());
+    }
+    if !series.is_empty() && !series.iter().any(Series::has_number) {
+        tracing::warn!(
+            metric = metric.name,
+            "{} had no number in the last 10 minutes, only NaN: was there traffic?",
+            metric.name
+        );
+    }
     // No data is no failure of the check, and at times is as it should be, such as of errors that did not happen.
     if series.is_empty() && matches!(metric.absent, AbsentPolicy::Warn | AbsentPolicy::Fail) {
         tracing::warn!(

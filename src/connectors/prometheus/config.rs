@@ -5,11 +5,12 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::Value as Json;
 
+use super::api::QueryError;
 use super::http_config::HttpConfig;
 use super::known_target::KnownTarget;
-use crate::decode::{Decode, Decoder, Fields, Flat, HttpUrl, Node, Secrets, Show, keys, words};
+use crate::decode::{Decode, Decoder, Fields, Flat, HttpUrl, IfSet, Node, Secrets, Show, Written, keys, words};
 use crate::fast_fail::FastFailConfig;
-use crate::types::{Duration, PositiveDuration, Unit};
+use crate::types::{Duration, PositiveDuration, SeriesRule, Unit};
 
 pub(crate) const DEFAULT_BASE_URL: &str = "http://prometheus:9090";
 
@@ -21,6 +22,9 @@ keys! {
         pub description: Option<String> = None,
         /// Where the server is.
         pub base_url: BaseUrl = BaseUrl::parse(DEFAULT_BASE_URL).ok()?,
+        /// How long an answer may take, in all; above zero, and 30 s when not said. What takes longer is asked again for
+        /// as long as the measurement took, from 10 s to 1 m.
+        pub timeout: Option<Duration> as IfSet = None,
         /// Credentials, TLS, headers and parameters of the requests.
         pub http: HttpConfig as Flat,
         /// Time between two publications of the present values; nothing is published when absent.
@@ -42,8 +46,16 @@ impl PrometheusConfig {
                 fields.fail_at(key, "'base_url' names a user already: a request carries one of the two");
                 None
             }
+            _ if self.timeout.is_some_and(|timeout| timeout <= Duration::ZERO) => {
+                fields.fail_at("timeout", "a duration above zero is needed, such as 30s");
+                None
+            }
             _ => Some(self),
         }
+    }
+
+    pub(super) fn timeout(&self) -> Duration {
+        self.timeout.unwrap_or(Duration::from_secs(30))
     }
 }
 
@@ -57,14 +69,147 @@ keys! {
         pub unit: Unit = Unit::Float,
         /// PromQL, such as `sum(rate(http_requests_total[1m]))`. A metric without one loads, but cannot be measured.
         pub query: Option<String> = None,
-        /// Time between two points; above zero. Prometheus resolves milliseconds.
-        pub step: Duration as PositiveDuration = Duration::from_secs(60),
+        /// Time between two points; above zero, and no longer than the measurement. Prometheus resolves milliseconds. A
+        /// measurement that is shorter than the default has ten points, at least a second apart.
+        pub step: Step = Step::default(),
         /// What an empty result means: `ignore`, no readings; `zero`, the value 0; `warn`, no readings, and a warning
-        /// when the metric does not exist; `fail`, a failed measurement when it does not exist.
+        /// when the metric does not exist; `fail`, a failed measurement when it does not exist, or is not a number at any
+        /// time.
         pub absent: AbsentPolicy = AbsentPolicy::Ignore,
+        /// Whether a metric of `absent: zero` may have an SLO to stay below a threshold: silence is health then, and a
+        /// dead service keeps the SLO.
+        pub zero_is_good: Option<bool> as IfSet = None,
+        /// How the query is asked: `range`, for its values over the measurement, of which the mean counts; `instant`, for
+        /// one value at its end, for queries over all of it. `$__range` in them is the length of the measurement, as in
+        /// `histogram_quantile(0.99, sum by (le) (increase(h_bucket[$__range])))`. Not said, it is `range`.
+        pub kind: Option<QueryKind> as IfSet = None,
+        /// By which of several series an objective is judged: `worst`, each of them; `mean`, their mean; `sum`, their sum;
+        /// `only`, and more than one is an error. Not said, it is `worst`.
+        pub series: Option<SeriesRule> as IfSet = None,
+        /// What an answer with warnings, or that is marked as partial, means: `fail`, a failed measurement; `warn`, a note.
+        /// Not said, it is `fail` for a metric of an SLO, and `warn` for others. `fail` asks Thanos for all data or none.
+        pub partial: Option<PartialPolicy> as IfSet = None,
     }
     // Old configurations carry keys of connectors that went before this one.
     unknown: ignored;
+}
+
+impl MetricConfig {
+    /// A metric whose other keys have their defaults.
+    pub fn new(name: impl Into<String>, unit: Unit, query: impl Into<String>, absent: AbsentPolicy) -> Self {
+        Self {
+            name: name.into(),
+            unit,
+            query: Some(query.into()),
+            step: Step::default(),
+            absent,
+            zero_is_good: None,
+            kind: None,
+            series: None,
+            partial: None,
+        }
+    }
+
+    pub(super) fn kind(&self) -> QueryKind {
+        self.kind.unwrap_or_default()
+    }
+
+    pub(super) fn series(&self) -> SeriesRule {
+        self.series.unwrap_or(SeriesRule::Worst)
+    }
+}
+
+/// The time between two points, and whether it was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Step {
+    duration: Duration,
+    is_default: bool,
+}
+
+impl Default for Step {
+    fn default() -> Self {
+        Self { duration: Duration::from_secs(60), is_default: true }
+    }
+}
+
+/// A measurement that is shorter than the default step has this many.
+const POINTS: i128 = 10;
+
+/// No scrape is more frequent in practice.
+const LEAST_STEP: Duration = Duration::from_secs(1);
+
+impl Step {
+    pub fn new(duration: Duration) -> Self {
+        Self { duration, is_default: false }
+    }
+
+    pub fn duration(self) -> Duration {
+        self.duration
+    }
+
+    /// The length in seconds.
+    pub fn as_secs_f64(self) -> f64 {
+        self.duration.as_secs_f64()
+    }
+
+    /// The step of a measurement of this time. One that is longer gives way, unless it was written and `is_strict`.
+    ///
+    /// # Errors
+    /// [`QueryError::LongStep`].
+    pub(super) fn within(self, time: Duration, is_strict: bool) -> Result<Duration, QueryError> {
+        if self.duration <= time {
+            return Ok(self.duration);
+        }
+        if is_strict && !self.is_default {
+            return Err(QueryError::LongStep { step: self.duration, duration: time });
+        }
+        Ok(Duration::from_micros(time.as_micros() / POINTS).max(LEAST_STEP).min(time))
+    }
+}
+
+impl Decode for Step {
+    fn decode(node: &Node, cx: &mut Decoder<'_>) -> Option<Self> {
+        PositiveDuration::decode(node, cx).map(|duration| Self::new(duration.value()))
+    }
+}
+
+impl Show for Step {
+    fn show(&self, secrets: Secrets) -> Json {
+        self.duration.show(secrets)
+    }
+}
+
+impl JsonSchema for Step {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Step".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        PositiveDuration::json_schema(generator)
+    }
+}
+
+words! {
+    /// How a query is asked.
+    #[derive(Default)]
+    pub enum QueryKind {
+        #[default]
+        Range = "range",
+        /// Once, at the end of the measurement.
+        Instant = "instant",
+    }
+}
+
+words! {
+    /// What an answer that may lack something means.
+    pub enum PartialPolicy {
+        Fail = "fail",
+        Warn = "warn",
+    }
 }
 
 words! {
@@ -236,7 +381,10 @@ mod tests {
             (json!({"metrics": [], "base_url": "http://a/#b"}), "base_url"),
             (json!({"metrics": [], "fast_fail": null}), "fast_fail"),
             (json!({"metrics": [], "fast_fail": {"periods": 1}}), "fast_fail.periods"),
-            (json!({"metrics": [], "timeout": 1}), "timeout"),
+            (json!({"metrics": [], "timeouts": 1}), "timeouts"),
+            (json!({"metrics": [], "timeout": 0}), "timeout"),
+            (json!({"metrics": [{"name": "a", "series": "first"}]}), "metrics.0.series"),
+            (json!({"metrics": [{"name": "a", "kind": "vector"}]}), "metrics.0.kind"),
         ] {
             refused(&section, path);
         }
@@ -279,5 +427,25 @@ mod tests {
         }
         let problems = parse(&json!({"metrics": [], "base_url": "http://user:secret@a?b"})).unwrap_err();
         assert!(!problems.contains("secret"), "{problems}");
+    }
+
+    #[test]
+    fn a_step_that_was_written_is_no_longer_than_the_measurement() {
+        let seconds = Duration::from_secs;
+        for (step, time, is_strict, expected) in [
+            (Step::default(), 300, true, Ok(60)),
+            (Step::default(), 60, true, Ok(60)),
+            (Step::default(), 30, true, Ok(3)),
+            (Step::default(), 4, true, Ok(1)),
+            (Step::new(seconds(15)), 15, true, Ok(15)),
+            (Step::new(seconds(15)), 14, true, Err("its step of 15s is longer than the measurement of 14s")),
+            (Step::new(seconds(15)), 5, false, Ok(1)),
+        ] {
+            match (step.within(seconds(time), is_strict), expected) {
+                (Ok(found), Ok(expected)) => assert_eq!(found, seconds(expected), "{time}"),
+                (Err(error), Err(text)) => assert!(error.to_string().starts_with(text), "{error}"),
+                (found, _) => panic!("{found:?} of {time}"),
+            }
+        }
     }
 }

@@ -1,21 +1,25 @@
 //! The connector: its capabilities, and what runs in the background.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use tokio::task::JoinSet;
 
-use super::client::Client;
-use super::config::{MetricConfig, PrometheusConfig};
-use super::query::{QueryError, Window};
-use super::readings::{MetricQuery, read_all};
-use super::{checks, slo, streaming};
+use super::api::{Client, QueryError, Window};
+use super::config::{AbsentPolicy, MetricConfig, PrometheusConfig};
+use super::readings::{MetricQuery, Readout, read_all};
+use super::{checks, preflight, slo, streaming};
 use crate::checks::{Check, CheckRequest};
-use crate::connector::{EventContext, EventError, Lifecycle, MeasureRequest};
+use crate::connector::{EventContext, EventError, Lifecycle, MeasureRequest, NOT_MEASURED};
 use crate::connectors::meter::{Meter, measurement};
 use crate::progress;
-use crate::types::{Duration, Measurement, Metric, UnixTime, series_text};
+use crate::types::{Duration, Measurement, Metric, SloInput, SloKeep, UnixTime, series_text};
+
+/// A query is repeated at least so long, however short the measurement was: a proxy that restarts takes seconds.
+const LEAST_TOLERANCE: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// A server that does not answer for longer is not coming back soon.
+const MOST_TOLERANCE: std::time::Duration = std::time::Duration::from_mins(1);
 
 pub(super) struct PrometheusMeter {
     config: PrometheusConfig,
@@ -40,37 +44,78 @@ impl PrometheusMeter {
             self.config.metrics.iter().filter(|metric| request.wants(&metric.name)).collect();
         let control = &request.control;
         let total = control.warmup + control.duration;
+        let slo = control.userdata.as_ref().and_then(|userdata| userdata.slo.as_ref());
+        if metrics.is_empty() {
+            wait(cx, total).await?;
+            return Ok(Measurement::default());
+        }
         // What cannot be queried is known before the time is spent.
-        let queries = queries(&metrics, UnixTime::now().plus(control.warmup), control.duration)?;
+        let window = window(UnixTime::now().plus(control.warmup), control.duration)?;
+        let is_judged = |name: &str| slo.is_some_and(|slo| judges(slo, name));
+        let optimizer = cx.services().optimizer.as_ref();
+        // What a remote optimizer asks for is measured as well as it can be.
+        let is_strict = optimizer.is_none_or(|optimizer| optimizer.embedded);
+        let mut queries = MetricQuery::of_measurement(&metrics, window, is_judged, is_strict)?;
+        refuse_silence(optimizer.is_some_and(|optimizer| optimizer.embedded), &metrics, slo)?;
         let names: Vec<&str> = metrics.iter().map(|metric| metric.name.as_str()).collect();
         tracing::info!("Measuring {} metrics for {total}: {}", metrics.len(), series_text(&names, "and"));
-        let wait = wait(cx, total);
-        let slo = control.userdata.as_ref().and_then(|userdata| userdata.slo.as_ref());
-        match slo.filter(|slo| !slo.conditions.is_empty() && !self.config.fast_fail.disabled) {
-            Some(slo) => {
-                let watch = slo::watch(&self.client, &metrics, &self.config.fast_fail, slo, total);
-                tokio::try_join!(wait, watch)?;
+        // While the time already runs, so that it is the same for all connectors.
+        let asked = async { Ok(preflight::ask(&self.client, &metrics, window).await?) };
+        let watched = async {
+            match slo.filter(|slo| !slo.conditions.is_empty() && !self.config.fast_fail.disabled) {
+                Some(slo) => slo::watch(&self.client, &metrics, &self.config.fast_fail, slo, control).await,
+                None => Ok(()),
             }
-            None => wait.await?,
+        };
+        let ((), mut hints, ()) = tokio::try_join!(wait(cx, total), asked, watched)?;
+        for query in &mut queries {
+            query.with_hint(hints.remove(&query.metric().name));
         }
         tracing::info!("Querying Prometheus for {} metrics...", metrics.len());
-        let readings = read_all(&self.client, &queries).await?;
-        measurement(readings, BTreeMap::new())
+        let Readout { readings, annotations } = read_all(&self.client, &queries, tolerance(control.duration)).await?;
+        measurement(readings, annotations)
     }
 }
 
-/// The queries of a measurement that begins at `start`; none need no time.
-fn queries<'a>(
-    metrics: &[&'a MetricConfig],
-    start: UnixTime,
-    duration: Duration,
-) -> Result<Vec<MetricQuery<'a>>, EventError> {
-    if metrics.is_empty() {
-        return Ok(Vec::new());
+/// How long a query that fails is repeated: as long as the measurement took, within bounds.
+fn tolerance(duration: Duration) -> std::time::Duration {
+    duration.to_std().clamp(LEAST_TOLERANCE, MOST_TOLERANCE)
+}
+
+fn window(start: UnixTime, duration: Duration) -> Result<Window, EventError> {
+    Window::new(start, start.plus(duration)).map_err(|error: QueryError| {
+        EventError::measurement_failed("there is nothing to measure").with_reason(NOT_MEASURED).with_source(error)
+    })
+}
+
+/// Whether an objective is judged by this metric.
+fn judges(slo: &SloInput, name: &str) -> bool {
+    slo.conditions
+        .iter()
+        .any(|condition| condition.metric == name || condition.threshold_metric.as_deref() == Some(name))
+}
+
+/// Refuses an objective of the embedded optimizer that a dead service would keep: a metric that must stay low, and is
+/// zero when there is none.
+fn refuse_silence(is_embedded: bool, metrics: &[&MetricConfig], slo: Option<&SloInput>) -> Result<(), EventError> {
+    let keeps_low = |metric: &&&MetricConfig| {
+        metric.absent == AbsentPolicy::Zero
+            && metric.zero_is_good != Some(true)
+            && slo.is_some_and(|slo| {
+                slo.conditions.iter().any(|slo| slo.metric == metric.name && slo.keep == SloKeep::Below)
+            })
+    };
+    let Some(metric) = metrics.iter().find(keeps_low) else { return Ok(()) };
+    let text = format!(
+        "'{}' has an SLO to stay below a threshold and 'absent: zero', so that a service without any traffic keeps it: \
+         write a query that has no value without traffic, or 'zero_is_good: true' if silence is health",
+        metric.name
+    );
+    if is_embedded {
+        return Err(EventError::measurement_failed(text).with_reason(NOT_MEASURED));
     }
-    let no_time = |error: QueryError| EventError::measurement_failed("there is nothing to measure").with_source(error);
-    let window = Window::new(start, start.plus(duration)).map_err(no_time)?;
-    Ok(MetricQuery::all(metrics, window)?)
+    tracing::warn!("{text}");
+    Ok(())
 }
 
 async fn wait(cx: &EventContext, total: Duration) -> Result<(), EventError> {
@@ -80,7 +125,8 @@ async fn wait(cx: &EventContext, total: Duration) -> Result<(), EventError> {
 #[async_trait]
 impl Meter for PrometheusMeter {
     fn metrics(&self) -> Vec<Arc<Metric>> {
-        let described = |metric: &MetricConfig| Arc::new(Metric::new(&metric.name, metric.unit));
+        let described =
+            |metric: &MetricConfig| Arc::new(Metric::new(&metric.name, metric.unit).judged_by(metric.series()));
         self.config.metrics.iter().map(described).collect()
     }
 
@@ -181,7 +227,7 @@ mod tests {
         for (metrics, duration, reason) in [(&["a"], 0, "earlier than the end"), (&["b"], 90, "no query")] {
             let (measurement, seconds) = measure(metrics, duration).await;
             let error = measurement.unwrap_err();
-            assert_eq!((error.kind(), error.reason()), (ErrorKind::MeasurementFailed, None));
+            assert_eq!((error.kind(), error.reason()), (ErrorKind::MeasurementFailed, Some(NOT_MEASURED)));
             assert!(error.chain().contains(reason), "{}", error.chain());
             assert_eq!(seconds, 0);
         }

@@ -3,23 +3,18 @@
 //! It needs a Prometheus server, or anything that speaks its HTTP API, and only ever reads from it: it changes
 //! nothing, stores nothing, and keeps no answer longer than a measurement.
 
+mod api;
 mod checks;
-mod client;
 mod config;
 mod connector;
 mod headers_and_params;
 mod http_config;
-mod json;
 mod known_target;
+mod preflight;
 mod probe;
-mod query;
 mod readings;
-mod response;
-mod result;
 mod slo;
 mod streaming;
-mod targets;
-mod transport;
 
 use std::borrow::Cow;
 
@@ -28,15 +23,15 @@ use serde_json::json;
 pub use config::MetricConfig;
 pub(crate) use config::{AbsentPolicy, BaseUrl, PrometheusConfig};
 
+pub use api::{ApiRequest, QueryError, Window, check_name};
 pub(crate) use http_config::HttpConfig;
 pub(crate) use probe::{Probe, ProbeError};
-pub use query::{ApiRequest, QueryError, Window, check_name};
 
 use super::built_in::{BuiltIn, Commands};
 use super::meter::MeterConnector;
 use crate::causes::chain;
 use crate::connector::{License, Maturity, Metadata};
-use client::Client;
+use api::{Client, targets};
 use connector::PrometheusMeter;
 
 pub(super) static FACTORY: BuiltIn<PrometheusConfig> = BuiltIn {

@@ -1,10 +1,7 @@
 //! A few questions to a Prometheus server, for those who prepare one: what does it scrape, what is a value now.
 
-use super::client::Client;
+use super::api::{ApiRequest, Client, QueryResult, Targets};
 use super::config::{MetricConfig, PrometheusConfig};
-use super::query::ApiRequest;
-use super::result::QueryResult;
-use super::targets::Targets;
 use crate::causes::chain;
 use crate::network::Network;
 

@@ -6,10 +6,8 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use serde_json::{Value as Json, json};
 
-use super::client::Client;
+use super::api::{ApiRequest, Client, QueryResult};
 use super::config::MetricConfig;
-use super::query::ApiRequest;
-use super::result::QueryResult;
 use crate::causes::chain;
 use crate::exchange::{ChannelName, Exchange, Message};
 use crate::types::Point;

@@ -7,7 +7,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::Value as Json;
 
 use crate::connector::{Event, EventContextText, Phase};
-use crate::decode::{Decode, Decoder, Entry, Node, Secrets, Show, TextForm, Value, keys};
+use crate::decode::{Decode, Decoder, Entry, Fields, IfSet, Node, Secrets, Show, TextForm, Value, keys};
+use crate::types::Duration;
 
 keys! {
     /// Runs commands before, during and after events, by `/bin/sh`. The keys of the mappings are events, such as
@@ -22,10 +23,32 @@ keys! {
         pub(super) on: Option<Scripts> = None,
         /// Run when the event has been handled.
         pub(super) after: Option<Scripts> = None,
+        /// How long a command may take; above zero. It is ended after that. Not said, it is 1 h for `measure` and `adjust`,
+        /// 10 s for `shutdown` and `detach`, and 5 m for other events.
+        pub(super) timeout: Option<Duration> as IfSet = None,
     }
+    check: ScriptsConfig::check;
 }
 
 impl ScriptsConfig {
+    fn check(self, fields: &mut Fields<'_, '_, '_>) -> Option<Self> {
+        if self.timeout.is_some_and(|timeout| timeout <= Duration::ZERO) {
+            fields.fail_at("timeout", "a duration above zero is needed, such as 30s");
+            return None;
+        }
+        Some(self)
+    }
+
+    /// How long a command of an event may take.
+    pub(super) fn timeout(&self, event: Event) -> Duration {
+        self.timeout.unwrap_or(match event {
+            Event::Measure | Event::Adjust => Duration::from_secs(3600),
+            // Nothing may hold up a stop.
+            Event::Shutdown | Event::Detach => Duration::from_secs(10),
+            _ => Duration::from_secs(300),
+        })
+    }
+
     /// The scripts of a phase, in their order.
     pub(super) fn scripts(&self, phase: Phase) -> &[Script] {
         let scripts = match phase {

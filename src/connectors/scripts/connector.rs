@@ -34,15 +34,15 @@ impl ScriptsConnector {
     async fn run(&self, cx: &EventContext, phase: Phase, event: Event) -> Result<(), EventError> {
         let scripts = self.config.scripts(phase).iter().filter(|script| script.event == event);
         for command in scripts.flat_map(|script| &script.commands) {
-            run_command(cx, command).await?;
+            run_command(cx, command, self.config.timeout(event)).await?;
         }
         Ok(())
     }
 }
 
-async fn run_command(cx: &EventContext, command: &str) -> Result<(), EventError> {
+async fn run_command(cx: &EventContext, command: &str, timeout: Duration) -> Result<(), EventError> {
     tracing::info!(command, "running a script");
-    let limits = Limits { timeout: None, cancellation: cx.cancellation() };
+    let limits = Limits { timeout: Some(timeout.to_std()), cancellation: cx.cancellation() };
     match subprocess::run(Command::shell(command), limits, |line| log_output(&line)).await {
         Ok(finished) => {
             let (status, duration) = (finished.status(), Duration::from_std(finished.duration));
@@ -191,6 +191,25 @@ mod tests {
         ];
         assert_eq!(scripts.hooks(), expected);
         assert_eq!(other.hooks(), []);
+    }
+
+    #[tokio::test]
+    async fn a_command_that_takes_too_long_is_ended_and_the_next_one_runs() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let file = directory.path().join("file");
+        let commands = json!(["sleep 600", format!("echo b >> {}", file.display())]);
+        let scripts = connector(&json!({ "before": { "measure": commands }, "timeout": "100ms" }));
+        let begun = std::time::SystemTime::now();
+        measure(&scripts, Phase::Before, &CancellationToken::new()).await.expect("failures decide nothing");
+        assert_eq!(lines(&file), ["b"]);
+        assert!(begun.elapsed().expect("a clock").as_secs() < 60);
+    }
+
+    #[test]
+    fn a_stop_is_not_held_up_by_its_scripts() {
+        let scripts = connector(&json!({})).config;
+        assert_eq!(scripts.timeout(Event::Shutdown), Duration::from_secs(10));
+        assert_eq!(scripts.timeout(Event::Measure), Duration::from_secs(3600));
     }
 
     #[tokio::test]

@@ -13,7 +13,7 @@ use super::command::{AttackCommand, NoDuration};
 use super::config::VegetaConfig;
 use super::program::{Program, REMEDY};
 use super::report::{Report, ReportError};
-use crate::connector::{EventContext, EventError};
+use crate::connector::{EventContext, EventError, NOT_MEASURED};
 use crate::subprocess::{Line, Process, ProgramNotFound, Source, Status, SubprocessError, Tail};
 use crate::types::Duration;
 
@@ -70,7 +70,9 @@ impl From<AttackError> for EventError {
     fn from(error: AttackError) -> Self {
         match error {
             AttackError::Event(error) => error,
-            error => Self::measurement_failed("the load could not be measured").with_source(error),
+            error => {
+                Self::measurement_failed("the load could not be measured").with_reason(NOT_MEASURED).with_source(error)
+            }
         }
     }
 }

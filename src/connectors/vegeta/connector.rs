@@ -9,7 +9,7 @@ use super::checks;
 use super::config::{Targets, VegetaConfig};
 use super::report::{self, Samples};
 use crate::checks::{Check, CheckRequest};
-use crate::connector::{EventContext, EventError, MeasureRequest};
+use crate::connector::{EventContext, EventError, MeasureRequest, NOT_MEASURED};
 use crate::connectors::meter::{Meter, measurement};
 use crate::exchange::{ChannelName, Message};
 use crate::fast_fail::{FastFailConfig, Watch};
@@ -40,12 +40,12 @@ impl VegetaMeter {
     }
 
     /// Attacks for a time, and publishes and reports on the way.
-    /// An objective that is violated on the way ends the attack.
-    async fn observe(&self, cx: &EventContext, control: &Control) -> Result<Samples, EventError> {
+    /// An objective that is violated on the way ends the attack. Returns the errors of requests besides.
+    async fn observe(&self, cx: &EventContext, control: &Control) -> Result<(Samples, Option<String>), EventError> {
         // To vegeta, a negative duration is endless.
         let duration = control.duration.max(Duration::ZERO);
         let mut watch = Watch::begin(cx, control, &FastFailConfig::default(), duration);
-        let mut samples = Samples::default();
+        let (mut samples, mut last) = (Samples::default(), None);
         let target = self.config.shown_target();
         let progress = DurationProgress::start(duration.to_std());
         let on_report = |report: report::Report| {
@@ -57,10 +57,15 @@ impl VegetaMeter {
             let summary = report.summary(&target, self.config.rate.as_str());
             let percent = progress.percent();
             cx.progress(percent, &describe_first(percent, progress.elapsed(), summary));
+            last = Some(report);
             watch.offer(Duration::from_std(progress.elapsed()), || samples.latest())
         };
         self.attack(duration).run(cx, on_report).await?;
-        Ok(samples)
+        let errors = last.as_ref().and_then(report::Report::error_set);
+        match last {
+            Some(report) if report.answered() == 0 => Err(unanswered(&report, errors.as_deref().unwrap_or("no error"))),
+            _ => Ok((samples, errors)),
+        }
     }
 
     fn attack(&self, duration: Duration) -> Attack<'_> {
@@ -89,10 +94,16 @@ impl VegetaMeter {
     }
 }
 
+/// The failure of an attack that reached nobody: how fast that was says nothing of the application.
+fn unanswered(report: &report::Report, errors: &str) -> EventError {
+    let text = format!("none of {} requests was answered: {errors}", report.requests);
+    EventError::measurement_failed(text).with_reason(NOT_MEASURED)
+}
+
 #[async_trait]
 impl Meter for VegetaMeter {
     fn metrics(&self) -> Vec<Arc<Metric>> {
-        report::metrics()
+        report::metrics().into_iter().chain([report::delivered_rate()]).collect()
     }
 
     /// Attacks whatever metrics are asked for, as others may measure what the load does. The delay is only mentioned.
@@ -103,9 +114,16 @@ impl Meter for VegetaMeter {
         if control.warmup > Duration::ZERO {
             self.warm_up(cx, control.warmup).await?;
         }
-        let samples = self.observe(cx, control).await?;
+        let (samples, errors) = self.observe(cx, control).await?;
+        if let Some(errors) = errors {
+            tracing::warn!("requests failed: {errors}");
+        }
         let annotations = [("load_profile".to_owned(), profile)].into();
-        measurement(samples.readings(|name| request.wants(name)), annotations)
+        let mut readings = samples.readings(|name| request.wants(name));
+        if request.wants(&report::delivered_rate().name) {
+            readings.push(samples.delivered());
+        }
+        measurement(readings, annotations)
     }
 
     async fn check(&self, cx: &EventContext, request: &CheckRequest) -> Result<Vec<Check>, EventError> {

@@ -10,6 +10,7 @@ use regex::Regex;
 use serde::Serialize;
 
 use super::moment::{Moment, Nanoseconds};
+use super::target::redacted;
 use crate::decode::{Decode, Decoder, NoVariables, Node, Origin, Problems, Value};
 use crate::types::{Metric, Point, Reading, TimeSeries, Unit, UnixTime};
 
@@ -94,6 +95,28 @@ impl Report {
     pub(super) fn published(&self) -> serde_json::Value {
         // Texts and numbers, none of which can fail to serialize.
         serde_json::to_value(self).unwrap_or_default()
+    }
+
+    /// How many requests were answered, whatever the answer was.
+    pub(super) fn answered(&self) -> i64 {
+        self.status_codes.iter().filter(|(code, _)| *code != "0").map(|(_, count)| count).sum()
+    }
+
+    /// Answered requests per second of the attack.
+    #[expect(clippy::cast_precision_loss, reason = "a rate of that many requests needs no last digit")]
+    fn delivered_rate(&self) -> f64 {
+        if self.requests > 0 { self.answered() as f64 / self.requests as f64 * self.rate } else { 0.0 }
+    }
+
+    /// The first errors that the report has, and how many there are besides; `None` without any.
+    pub(super) fn error_set(&self) -> Option<String> {
+        const SHOWN: usize = 5;
+        const LONGEST: usize = 200;
+        let short = |error: &String| redacted(&error.chars().take(LONGEST).collect::<String>());
+        let shown: Vec<String> = self.errors.iter().take(SHOWN).map(short).collect();
+        let more = self.errors.len().saturating_sub(SHOWN);
+        let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+        (!shown.is_empty()).then(|| format!("{}{more}", shown.join("; ")))
     }
 
     /// The report in a line, for people: what is attacked at which rate, and how that goes.
@@ -216,14 +239,28 @@ pub(super) fn metrics() -> Vec<Arc<Metric>> {
     SOURCES.iter().map(|(name, unit, _)| Arc::new(Metric::new(*name, *unit))).collect()
 }
 
+/// The rate of requests that were answered, which is not what was asked for when the service or the generator cannot keep
+/// up. ServoX has no such metric.
+pub(super) fn delivered_rate() -> Arc<Metric> {
+    Arc::new(Metric::new("delivered_rate", Unit::RequestsPerSecond))
+}
+
 /// The values of all metrics at the end of each report. Small, as an attack may take days.
 #[derive(Debug, Default)]
-pub struct Samples(Vec<(UnixTime, [f64; SOURCES.len()])>);
+pub struct Samples(Vec<Sample>);
+
+#[derive(Debug)]
+struct Sample {
+    time: UnixTime,
+    values: [f64; SOURCES.len()],
+    delivered_rate: f64,
+}
 
 impl Samples {
     /// Adds the values of a report.
     pub fn push(&mut self, report: &Report) {
-        self.0.push((report.end.time(), SOURCES.map(|(_, _, value)| value(report))));
+        let values = SOURCES.map(|(_, _, value)| value(report));
+        self.0.push(Sample { time: report.end.time(), values, delivered_rate: report.delivered_rate() });
     }
 
     /// Whether there was no report.
@@ -240,17 +277,24 @@ impl Samples {
         metrics.map(|(index, metric)| TimeSeries::new(metric, self.points(index)).into()).collect()
     }
 
+    /// The rate of answered requests.
+    pub(super) fn delivered(&self) -> Reading {
+        let points = self.0.iter().map(|sample| Point::new(sample.time, sample.delivered_rate)).collect();
+        TimeSeries::new(delivered_rate(), points).into()
+    }
+
     /// All metrics as the last report has them, which is about all before it too.
     pub(super) fn latest(&self) -> Vec<Reading> {
-        let Some((time, values)) = self.0.last() else { return Vec::new() };
-        let points = metrics().into_iter().zip(values).map(|(metric, value)| {
-            let points = vec![Point::new(*time, *value)];
-            TimeSeries::new(metric, points).into()
-        });
+        let Some(Sample { time, values, delivered_rate: rate }) = self.0.last() else { return Vec::new() };
+        let points =
+            metrics().into_iter().chain([delivered_rate()]).zip(values.iter().chain([rate])).map(|(metric, value)| {
+                let points = vec![Point::new(*time, *value)];
+                TimeSeries::new(metric, points).into()
+            });
         points.collect()
     }
 
     fn points(&self, index: usize) -> Vec<Point> {
-        self.0.iter().map(|(time, values)| Point::new(*time, values[index])).collect()
+        self.0.iter().map(|sample| Point::new(sample.time, sample.values[index])).collect()
     }
 }

@@ -174,7 +174,7 @@ impl Driver {
             (_, CommandResult::Described(description)) => self.described(&description)?,
             (Some(Pending::Adjust(settings)), CommandResult::Adjusted(_)) => self.live = Some(settings),
             (_, CommandResult::Measured(measurement)) => {
-                self.tried(Outcome::Measured { metrics: values::of(&measurement) })?;
+                self.tried(Outcome::Measured { metrics: values::judged(&measurement, &self.config) })?;
             }
             (_, CommandResult::Failed { operation, status }) => self.failed(operation, status)?,
             (_, CommandResult::Adjusted(_)) => {}

@@ -57,17 +57,20 @@ async fn rates_have_units_and_zero_is_as_fast_as_the_workers_can() {
 }
 
 #[tokio::test]
-async fn a_target_that_fails_or_is_not_there_is_a_result() {
+async fn a_target_that_fails_is_a_result_and_one_that_is_not_there_is_none() {
     let Some(bench) = Bench::real() else { return };
     let server = LoadServer::start(|_| (Duration::ZERO, 500)).await;
+    let measured = bench.measure(&section(&server.url(), "50"), Span::from_secs(1)).await.unwrap();
+    assert_eq!((last(&measured, "error_rate"), last(&measured, "throughput")), (100.0, 0.0));
+    assert!((last(&measured, "delivered_rate") - 50.0).abs() < 5.0, "{measured:?}");
     let gone = {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         format!("http://{}/", listener.local_addr().unwrap())
     };
-    for url in [server.url(), gone] {
-        let measured = bench.measure(&section(&url, "50"), Span::from_secs(1)).await.unwrap();
-        assert_eq!((last(&measured, "error_rate"), last(&measured, "throughput")), (100.0, 0.0), "{url}");
-    }
+    let error = bench.measure(&section(&gone, "50"), Span::from_secs(1)).await.unwrap_err();
+    assert_eq!(error.reason(), Some("not-measured"));
+    let text = error.chain();
+    assert!(text.starts_with("none of 50 requests was answered: ") && text.contains("connection refused"), "{text}");
 }
 
 #[tokio::test]

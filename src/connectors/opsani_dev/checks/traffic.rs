@@ -6,18 +6,12 @@ use crate::connectors::opsani_dev::commands::traffic;
 use crate::connectors::opsani_dev::remedies::Traffic;
 use crate::connectors::prometheus::{AbsentPolicy, MetricConfig};
 use crate::k8s::SIDECAR_PORT;
-use crate::types::{Duration, Unit};
+use crate::types::Unit;
 
 /// The requests that the pods of one role have had.
 fn requests(role: &str, matcher: &str, namespace: &str) -> MetricConfig {
     let query = format!(r#"sum(envoy_cluster_upstream_rq_total{{{matcher}, kubernetes_namespace="{namespace}"}})"#);
-    MetricConfig {
-        name: format!("{role}_request_total"),
-        unit: Unit::RequestsPerSecond,
-        query: Some(query),
-        step: Duration::from_secs(60),
-        absent: AbsentPolicy::Ignore,
-    }
+    MetricConfig::new(format!("{role}_request_total"), Unit::RequestsPerSecond, query, AbsentPolicy::Ignore)
 }
 
 fn main_requests(scope: Scope<'_>) -> MetricConfig {

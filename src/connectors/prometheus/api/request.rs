@@ -1,6 +1,6 @@
 //! The requests that are sent to Prometheus: paths and parameters, without a server in sight.
 
-use super::config::{AbsentPolicy, MetricConfig};
+use super::super::config::{AbsentPolicy, MetricConfig, PartialPolicy};
 use crate::decode::plain_float;
 use crate::types::{Duration, UnixTime};
 
@@ -10,6 +10,12 @@ pub enum QueryError {
     /// The configuration has no query for it.
     #[error("it has no query: add the key 'query' with a PromQL expression to the metric")]
     NoQuery,
+    /// A step that was written is longer than the measurement.
+    #[error(
+        "its step of {step} is longer than the measurement of {duration}, which would have a point before it begins and \
+         none of its own: write a 'step' of {duration} or less, or measure longer"
+    )]
+    LongStep { step: Duration, duration: Duration },
     /// There is no time between start and end.
     #[error("the start time {start} must be earlier than the end time {end}: measure for longer than 0 seconds")]
     EmptyWindow { start: UnixTime, end: UnixTime },
@@ -29,6 +35,24 @@ impl Window {
     /// [`QueryError::EmptyWindow`] when the start is not the earlier one.
     pub fn new(start: UnixTime, end: UnixTime) -> Result<Self, QueryError> {
         if start < end { Ok(Self { start, end }) } else { Err(QueryError::EmptyWindow { start, end }) }
+    }
+
+    /// The part of the window that is not before a time.
+    ///
+    /// # Errors
+    /// [`QueryError::EmptyWindow`] when all of it is.
+    pub fn not_before(self, start: UnixTime) -> Result<Self, QueryError> {
+        Self::new(self.start.max(start), self.end)
+    }
+
+    pub fn length(&self) -> Duration {
+        self.end.since(self.start)
+    }
+
+    /// The last part of the window that is a whole number of steps, so that its last point is at its end.
+    fn aligned(self, step: Duration) -> Self {
+        let steps = self.length().as_micros() / step.as_micros().max(1);
+        Self { start: self.end.plus(-Duration::from_micros(steps * step.as_micros())), ..self }
     }
 
     /// The span before a time.
@@ -55,13 +79,67 @@ impl ApiRequest {
     /// # Errors
     /// [`QueryError::NoQuery`].
     pub fn range(metric: &MetricConfig, window: Window) -> Result<Self, QueryError> {
+        Self::range_of(metric, window, metric.step.duration())
+    }
+
+    /// The same at this step, with the last point at the end of the window.
+    ///
+    /// # Errors
+    /// [`QueryError::NoQuery`].
+    pub(in crate::connectors::prometheus) fn aligned_range(
+        metric: &MetricConfig,
+        window: Window,
+        step: Duration,
+    ) -> Result<Self, QueryError> {
+        Ok(Self::range_of(metric, window.aligned(step), step)?.complete(metric))
+    }
+
+    fn range_of(metric: &MetricConfig, window: Window, step: Duration) -> Result<Self, QueryError> {
         let mut request = Self::new("/api/v1/query_range", promql(metric)?);
         request.parameters.extend([
             ("start", plain_float(window.start.as_seconds_f64())),
             ("end", plain_float(window.end.as_seconds_f64())),
-            ("step", step_text(metric.step)),
+            ("step", duration_text(step)),
         ]);
         Ok(request)
+    }
+
+    /// One value of a metric for a whole window, at its end: `$__range` in its query is the length of the window.
+    ///
+    /// # Errors
+    /// [`QueryError::NoQuery`].
+    pub(in crate::connectors::prometheus) fn at_the_end(
+        metric: &MetricConfig,
+        window: Window,
+    ) -> Result<Self, QueryError> {
+        let mut request = Self::first_look(metric, window)?;
+        request.parameters.push(("time", plain_float(window.end.as_seconds_f64())));
+        Ok(request.complete(metric))
+    }
+
+    /// The value of a metric at present, as it would be for a window of this length.
+    ///
+    /// # Errors
+    /// [`QueryError::NoQuery`].
+    pub(in crate::connectors::prometheus) fn first_look(
+        metric: &MetricConfig,
+        window: Window,
+    ) -> Result<Self, QueryError> {
+        let query = promql(metric)?.replace("$__range", &duration_text(window.length()));
+        Ok(Self::new("/api/v1/query", query))
+    }
+
+    /// Asks Thanos for all data or none, where the metric wants that.
+    fn complete(mut self, metric: &MetricConfig) -> Self {
+        if metric.partial == Some(PartialPolicy::Fail) {
+            self.parameters.push(("partial_response", "false".to_owned()));
+        }
+        self
+    }
+
+    /// The names of all metrics.
+    pub(in crate::connectors::prometheus) fn names() -> Self {
+        Self { path: "/api/v1/label/__name__/values", parameters: Vec::new() }
     }
 
     /// The present value of a metric.
@@ -116,13 +194,13 @@ fn promql(metric: &MetricConfig) -> Result<String, QueryError> {
     query(metric).map(|query| format!("{query}{suffix}"))
 }
 
-/// The text of a step: the usual one where Prometheus reads it, else seconds.
-fn step_text(step: Duration) -> String {
-    let text = step.to_string();
+/// The text of a duration: the usual one where Prometheus reads it, else seconds.
+fn duration_text(duration: Duration) -> String {
+    let text = duration.to_string();
     if is_prometheus_duration(&text) {
         return text;
     }
-    let (micros, second) = (step.as_micros(), 1_000_000);
+    let (micros, second) = (duration.as_micros(), 1_000_000);
     let decimals = format!("{}.{:06}", micros / second, micros % second);
     decimals.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
@@ -145,17 +223,13 @@ fn is_prometheus_duration(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::config::Step;
     use super::*;
     use crate::types::Unit;
 
     fn metric(query: &str, step: &str) -> MetricConfig {
-        MetricConfig {
-            name: "m".to_owned(),
-            unit: Unit::Float,
-            query: Some(query.to_owned()),
-            step: step.parse().unwrap(),
-            absent: AbsentPolicy::Ignore,
-        }
+        let step = Step::new(step.parse().unwrap());
+        MetricConfig { step, ..MetricConfig::new("m", Unit::Float, query, AbsentPolicy::Ignore) }
     }
 
     #[test]
@@ -174,7 +248,7 @@ mod tests {
             ("1us", "0.000001"),
             ("13ms974us", "0.013974"),
         ] {
-            assert_eq!(step_text(step.parse().unwrap()), text, "{step}");
+            assert_eq!(duration_text(step.parse().unwrap()), text, "{step}");
         }
     }
 
@@ -217,5 +291,23 @@ mod tests {
         assert!(Window::new(at, at).is_err());
         assert!(Window::before(at, Duration::ZERO).is_err());
         assert_eq!(Window::before(at, Duration::from_secs(5)), Window::new(UnixTime(0), at));
+    }
+
+    #[test]
+    fn the_last_point_of_a_range_is_at_the_end_of_its_window() {
+        let window = Window::new(UnixTime::from_seconds(100), UnixTime::from_seconds(125)).unwrap();
+        let request = ApiRequest::aligned_range(&metric("up", "10s"), window, Duration::from_secs(10)).unwrap();
+        let shown: Vec<_> = request.parameters.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        assert_eq!(shown, ["query=up", "start=105.0", "end=125.0", "step=10s"]);
+    }
+
+    #[test]
+    fn an_instant_query_is_over_the_whole_window() {
+        let window = Window::new(UnixTime::from_seconds(100), UnixTime::from_seconds(400)).unwrap();
+        let mut metric = metric("increase(a[$__range])", "10s");
+        metric.partial = Some(PartialPolicy::Fail);
+        let request = ApiRequest::at_the_end(&metric, window).unwrap();
+        let shown: Vec<_> = request.parameters.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        assert_eq!(shown, ["query=increase(a[5m])", "time=400.0", "partial_response=false"]);
     }
 }

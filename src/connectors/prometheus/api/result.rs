@@ -14,7 +14,7 @@ const NO_PAIR: &str = "a sample is not a pair of time and value";
 
 /// The result of a query.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum QueryResult {
+pub(in crate::connectors::prometheus) enum QueryResult {
     Matrix(Vec<Series>),
     /// Values at one time, as series of one point.
     Vector(Vec<Series>),
@@ -25,17 +25,24 @@ pub(super) enum QueryResult {
 
 /// The points of one set of labels, in the order of the answer.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Series {
+pub(in crate::connectors::prometheus) struct Series {
     /// `{instance=…,job=…}`, with `None` for a label that is missing.
-    pub(super) id: String,
+    pub(in crate::connectors::prometheus) id: String,
     /// All labels as `name=value`, sorted by name, joined by blanks.
-    pub(super) annotation: String,
-    pub(super) points: Vec<Point>,
+    pub(in crate::connectors::prometheus) annotation: String,
+    pub(in crate::connectors::prometheus) points: Vec<Point>,
+}
+
+impl Series {
+    /// Whether any value is neither NaN nor infinite.
+    pub(in crate::connectors::prometheus) fn has_number(&self) -> bool {
+        self.points.iter().any(|point| point.value.is_finite())
+    }
 }
 
 impl QueryResult {
     /// The result as series, a single value being one without labels; `None` for a text.
-    pub(super) fn into_series(self) -> Option<Vec<Series>> {
+    pub(in crate::connectors::prometheus) fn into_series(self) -> Option<Vec<Series>> {
         match self {
             Self::Matrix(series) | Self::Vector(series) => Some(series),
             Self::Scalar(point) => {
@@ -295,7 +302,7 @@ mod tests {
     }
 
     async fn read(body: &str) -> Result<QueryResult, ResponseError> {
-        envelope(&[body.as_bytes()]).await?.success()
+        Ok(envelope(&[body.as_bytes()]).await?.success()?.0)
     }
 
     fn success(data: &str) -> String {
@@ -311,7 +318,7 @@ mod tests {
         let body = r#"{"data":{"result":[{"values":[[1595142421.024,"3594504"],[1595142481.5, "NaN"],
             [1595142541,7]],"metric":{"job":"a\"b","instance":"é\u00e9"}},{"metric":{},"values":[[1,"-1e-7"]]}],
             "resultType":"matrix","stats":{"x":[1]}},"infos":[],"status":"success"}"#;
-        let whole = envelope(&[body.as_bytes()]).await.unwrap().success().unwrap();
+        let whole = envelope(&[body.as_bytes()]).await.unwrap().success().unwrap().0;
         let QueryResult::Matrix(series) = &whole else { panic!("{whole:?}") };
         assert_eq!(series[0].id, r#"{instance=éé,job=a"b}"#);
         assert_eq!(series[0].annotation, r#"instance=éé job=a"b"#);
@@ -321,12 +328,16 @@ mod tests {
         let text = format!("{whole:?}");
         for split in 0..=body.len() {
             let (first, second) = body.as_bytes().split_at(split);
-            let result = envelope(&[first, second]).await.unwrap().success().unwrap();
+            let result = envelope(&[first, second]).await.unwrap().success().unwrap().0;
             assert_eq!(format!("{result:?}"), text, "split at {split}");
         }
         for size in 1..8 {
             let chunks: Vec<&[u8]> = body.as_bytes().chunks(size).collect();
-            assert_eq!(format!("{:?}", envelope(&chunks).await.unwrap().success().unwrap()), text, "chunks of {size}");
+            assert_eq!(
+                format!("{:?}", envelope(&chunks).await.unwrap().success().unwrap().0),
+                text,
+                "chunks of {size}"
+            );
         }
     }
 

@@ -7,6 +7,8 @@
 //! Knows nothing of Prometheus.
 
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use futures_util::stream::Fuse;
@@ -20,10 +22,14 @@ const BYTE_ORDER_MARK: [u8; 3] = [0xef, 0xbb, 0xbf];
 
 /// Why JSON cannot be read.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum ReadError {
+pub(in crate::connectors::prometheus) enum ReadError {
     #[error("the response broke off")]
     Body(#[source] reqwest::Error),
-    #[error("the response is larger than {} MiB: narrow the query, or let Prometheus aggregate it", .0 >> 20)]
+    #[error(
+        "the response is larger than {} MiB, which is what there is for all answers: narrow the query, let Prometheus \
+         aggregate it, or raise the memory limit of this container, of which a quarter is for answers",
+        .0 >> 20
+    )]
     TooLarge(u64),
     #[error("the response is not valid JSON: expected {expected} at byte {offset}")]
     Syntax { expected: &'static str, offset: u64 },
@@ -61,18 +67,40 @@ enum Bracket {
     Array,
 }
 
+/// How many bytes several answers may have together. Clones count as one.
+#[derive(Debug, Clone)]
+pub(in crate::connectors::prometheus) struct Allowance {
+    limit: u64,
+    used: Arc<AtomicU64>,
+}
+
+impl Allowance {
+    pub(in crate::connectors::prometheus) fn new(limit: u64) -> Self {
+        Self { limit, used: Arc::default() }
+    }
+
+    fn take(&self, bytes: usize) -> Result<(), ReadError> {
+        let used = self.used.fetch_add(bytes as u64, Ordering::Relaxed).saturating_add(bytes as u64);
+        if used > self.limit { Err(ReadError::TooLarge(self.limit)) } else { Ok(()) }
+    }
+}
+
+/// How much of the beginning of an answer is kept, to say what it is if it is no JSON.
+const HEAD: usize = 4096;
+
 /// The chunks of a body. Boxed, so that the reader and all that use it are compiled once.
 type Chunks = Pin<Box<dyn Stream<Item = Result<Bytes, reqwest::Error>> + Send>>;
 
 /// Reads one JSON text from chunks.
-pub(super) struct JsonReader {
+pub(in crate::connectors::prometheus) struct JsonReader {
     source: Fuse<Chunks>,
     chunk: Bytes,
     /// How much of the chunk has been read.
     position: usize,
     /// Bytes of all chunks before the present one.
     before: u64,
-    limit: u64,
+    allowance: Allowance,
+    head: Vec<u8>,
     open: Vec<Bracket>,
     /// Whether nothing of the innermost bracket has been read.
     fresh: bool,
@@ -82,20 +110,28 @@ pub(super) struct JsonReader {
 }
 
 impl JsonReader {
-    /// A reader of at most `limit` bytes.
-    pub(super) fn new(source: impl Stream<Item = Result<Bytes, reqwest::Error>> + Send + 'static, limit: u64) -> Self {
+    pub(super) fn new(
+        source: impl Stream<Item = Result<Bytes, reqwest::Error>> + Send + 'static,
+        allowance: Allowance,
+    ) -> Self {
         let source: Chunks = Box::pin(source);
         Self {
             source: source.fuse(),
             chunk: Bytes::new(),
             position: 0,
             before: 0,
-            limit,
+            allowance,
+            head: Vec::new(),
             open: Vec::new(),
             fresh: false,
             due: true,
             text: Vec::new(),
         }
+    }
+
+    /// How the answer begins, as far as it has arrived.
+    pub(super) fn head(&self) -> &[u8] {
+        &self.head
     }
 
     /// How many brackets are open.
@@ -370,8 +406,9 @@ impl JsonReader {
             // Whoever sent the request names the address, without what is secret in it.
             let chunk = chunk.map_err(|error| ReadError::Body(error.without_url()))?;
             self.before = self.offset();
-            if self.before + chunk.len() as u64 > self.limit {
-                return Err(ReadError::TooLarge(self.limit));
+            self.allowance.take(chunk.len())?;
+            if self.head.len() < HEAD {
+                self.head.extend_from_slice(&chunk[..chunk.len().min(HEAD - self.head.len())]);
             }
             self.chunk = chunk;
             self.position = 0;
@@ -423,7 +460,7 @@ pub(super) mod tests {
     /// A reader of a text that arrives in these pieces.
     pub(in crate::connectors::prometheus) fn reader(pieces: &[&[u8]]) -> JsonReader {
         let pieces: Vec<_> = pieces.iter().map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
-        JsonReader::new(stream::iter(pieces), 1 << 20)
+        JsonReader::new(stream::iter(pieces), Allowance::new(1 << 20))
     }
 
     /// Every value of a text as one line, or the error.
@@ -528,7 +565,7 @@ pub(super) mod tests {
     #[tokio::test]
     async fn more_than_the_limit_is_refused_before_it_is_read() {
         let chunks = (0..).map(|_| Ok(Bytes::from_static(b"          ")));
-        let mut reader = JsonReader::new(stream::iter(chunks), 2 << 20);
+        let mut reader = JsonReader::new(stream::iter(chunks), Allowance::new(2 << 20));
         let error = reader.kind().await.unwrap_err().to_string();
         assert!(error.contains("larger than 2 MiB"), "{error}");
     }

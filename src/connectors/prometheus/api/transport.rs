@@ -3,8 +3,10 @@
 //! Files are read for every request, so that a rotated token or certificate is used from the next one on; connections
 //! are kept until the files of TLS change. Nothing that is read from a file appears in an error.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use base64::Engine;
@@ -12,17 +14,18 @@ use base64::engine::general_purpose::STANDARD;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use tokio::sync::Mutex;
 
-use super::headers_and_params::Headers;
-use super::http_config::{Authorization, BasicAuth, Credential, HttpConfig, TlsConfig, fits_a_header};
+use super::super::config::BaseUrl;
+use super::super::headers_and_params::{Headers, Params};
+use super::super::http_config::{Authorization, BasicAuth, Credential, HttpConfig, TlsConfig, fits_a_header};
 use crate::http::{Authorities, AuthoritiesError, Identity, IdentityError, ServerName, Tls, Verification};
 use crate::network::{Network, NetworkError};
 
-/// The longest wait for a connection, and for the next bytes of an answer.
-pub(super) const TIMEOUT: Duration = Duration::from_secs(5);
+/// The longest wait for a connection. How long an answer may take is configured.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Why no connection can be made.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum TransportError {
+pub(in crate::connectors::prometheus) enum TransportError {
     /// The surroundings or the key cannot be used.
     #[error(transparent)]
     Network(#[from] NetworkError),
@@ -56,14 +59,54 @@ pub(super) struct Transport {
     connections: Connections,
     config: HttpConfig,
     headers: HeaderMap,
+    /// What must not be repeated: the texts of the section, and what was last read from its files.
+    secrets: Secrets,
 }
+
+/// Texts that are not printed.
+#[derive(Default)]
+struct Secrets(std::sync::Mutex<BTreeSet<String>>);
+
+impl std::fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Secrets").finish_non_exhaustive()
+    }
+}
+
+/// A text shorter than this is in too many words to be replaced in them.
+const SHORTEST_SECRET: usize = 5;
 
 impl Transport {
     /// Nothing is sent yet, and no file is read.
-    pub(super) fn new(config: &HttpConfig, network: &Network) -> Result<Self, TransportError> {
+    pub(super) fn new(config: &HttpConfig, base_url: &BaseUrl, network: &Network) -> Result<Self, TransportError> {
         let headers = config.headers.iter().flat_map(Headers::iter).collect();
         let connections = Connections::new(config.tls_config.as_ref(), network)?;
-        Ok(Self { connections, config: config.clone(), headers })
+        let transport = Self { connections, config: config.clone(), headers, secrets: Secrets::default() };
+        let address = base_url.expose();
+        transport.remember(address.password().unwrap_or_default());
+        for value in transport.headers.values() {
+            transport.remember(value.to_str().unwrap_or_default());
+        }
+        for (_, value) in config.params.iter().flat_map(Params::iter) {
+            transport.remember(value.as_ref());
+            transport.remember(&url::form_urlencoded::byte_serialize(value.as_bytes()).collect::<String>());
+        }
+        Ok(transport)
+    }
+
+    /// The text without anything that is secret in a request.
+    pub(super) fn redacted(&self, text: &str) -> String {
+        let secrets = self.secrets.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Longer ones first, as they may hold shorter ones.
+        let mut secrets: Vec<&str> = secrets.iter().map(String::as_str).collect();
+        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret, "REDACTED"))
+    }
+
+    fn remember(&self, secret: &str) {
+        if secret.len() >= SHORTEST_SECRET && secret != "false" {
+            self.secrets.0.lock().unwrap_or_else(PoisonError::into_inner).insert(secret.to_owned());
+        }
     }
 
     /// The beginning of a request, with all that every request has.
@@ -81,14 +124,19 @@ impl Transport {
     async fn credentials(&self) -> Result<Option<HeaderValue>, TransportError> {
         let text = match &self.config {
             HttpConfig { authorization: Some(Authorization { scheme, credentials }), .. } => {
-                format!("{scheme} {}", credential(credentials, "authorization.credentials_file").await?)
+                let credentials = credential(credentials, "authorization.credentials_file").await?;
+                self.remember(&credentials);
+                format!("{scheme} {credentials}")
             }
             HttpConfig { basic_auth: Some(BasicAuth { username, password }), .. } => {
                 let password = match password {
                     Some(password) => credential(password, "basic_auth.password_file").await?,
                     None => String::new(),
                 };
-                format!("Basic {}", STANDARD.encode(format!("{username}:{password}")))
+                let credentials = STANDARD.encode(format!("{username}:{password}"));
+                self.remember(&password);
+                self.remember(&credentials);
+                format!("Basic {credentials}")
             }
             _ => return Ok(None),
         };
@@ -193,7 +241,7 @@ impl Files {
 
 fn client(config: &TlsConfig, files: &Files, network: &Network) -> Result<reqwest::Client, TransportError> {
     let tls = Tls { verification: verification(config, files, network)?, identity: identity(config, files)? };
-    let builder = network.client_builder_for(tls)?.connect_timeout(TIMEOUT).read_timeout(TIMEOUT);
+    let builder = network.client_builder_for(tls)?.connect_timeout(CONNECT_TIMEOUT);
     Ok(builder.redirect(reqwest::redirect::Policy::none()).build()?)
 }
 

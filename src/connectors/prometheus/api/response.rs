@@ -6,12 +6,13 @@
 use std::future::Future;
 
 use super::json::{JsonReader, Kind, ReadError, Scalar};
+use super::words::shortened;
 
 const NO_TEXT: &str = "it is not a text";
 
 /// Why an answer of Prometheus is no success.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum ResponseError {
+pub(in crate::connectors::prometheus) enum ResponseError {
     /// It cannot be read to its end.
     #[error(transparent)]
     Read(#[from] ReadError),
@@ -31,7 +32,10 @@ pub(super) enum ResponseError {
 }
 
 /// What an answer carries as `data`: an object.
-pub(super) trait ResponseData: Sized + Send {
+pub(in crate::connectors::prometheus) trait ResponseData: Sized + Send {
+    /// Whether it is a list; else it is an object.
+    const IS_LIST: bool = false;
+
     /// Reads the object that is due, to its end.
     ///
     /// # Errors
@@ -40,7 +44,7 @@ pub(super) trait ResponseData: Sized + Send {
 }
 
 #[derive(Debug)]
-pub(super) struct Envelope<T> {
+pub(in crate::connectors::prometheus) struct Envelope<T> {
     status: Member,
     /// The data, or why they are not of the kind that was asked for; `None` when there is no object of data.
     data: Option<Result<T, String>>,
@@ -48,7 +52,22 @@ pub(super) struct Envelope<T> {
     error: Member,
     /// Whether there is another member whose name begins with `error`.
     other_error: bool,
+    notes: Notes,
 }
+
+/// What an answer says beside its data.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(in crate::connectors::prometheus) struct Notes {
+    /// Why the data may lack something or be wrong; at most [`MOST_NOTES`].
+    pub(in crate::connectors::prometheus) warnings: Vec<String>,
+    /// Advice on the query; at most [`MOST_NOTES`].
+    pub(in crate::connectors::prometheus) infos: Vec<String>,
+    /// Whether the server says that data are missing.
+    pub(in crate::connectors::prometheus) is_partial: bool,
+}
+
+/// How many warnings of an answer are kept, and how many infos.
+const MOST_NOTES: usize = 5;
 
 /// A member of the envelope that must be text.
 #[derive(Debug)]
@@ -76,6 +95,7 @@ impl<T: ResponseData> Envelope<T> {
             error_type: Member::Absent,
             error: Member::Absent,
             other_error: false,
+            notes: Notes::default(),
         };
         let misfit = reader.object("it is not an object").await;
         if let Err(reason) = reader.recover(misfit, 0).await? {
@@ -89,6 +109,9 @@ impl<T: ResponseData> Envelope<T> {
                 Some("data") => envelope.data = read_data(reader).await?,
                 Some("errorType") => envelope.error_type = Member::read(reader).await?,
                 Some("error") => envelope.error = Member::read(reader).await?,
+                Some("warnings") => envelope.notes.warnings = read_notes(reader).await?,
+                Some("infos") => envelope.notes.infos = read_notes(reader).await?,
+                Some("isPartial") => envelope.notes.is_partial = read_switch(reader).await?,
                 Some(key) => {
                     envelope.other_error |= key.starts_with("error");
                     reader.skip().await?;
@@ -103,10 +126,11 @@ impl<T: ResponseData> Envelope<T> {
     ///
     /// # Errors
     /// When it is not, or when the data are not of the kind that was asked for.
-    pub(super) fn success(self) -> Result<T, ResponseError> {
+    pub(super) fn success(mut self) -> Result<(T, Notes), ResponseError> {
+        let notes = std::mem::take(&mut self.notes);
         match self.parts()? {
             (Some(refusal), _) => Err(refusal),
-            (None, data) => data.ok_or_else(no_data)?.map_err(ResponseError::Data),
+            (None, data) => Ok((data.ok_or_else(no_data)?.map_err(ResponseError::Data)?, notes)),
         }
     }
 
@@ -114,7 +138,7 @@ impl<T: ResponseData> Envelope<T> {
     ///
     /// # Errors
     /// When there are no data at all.
-    pub(super) fn any_data(self) -> Result<Option<T>, ResponseError> {
+    pub(in crate::connectors::prometheus) fn any_data(self) -> Result<Option<T>, ResponseError> {
         let (refusal, data) = self.parts()?;
         data.map(Result::ok).ok_or_else(|| refusal.unwrap_or_else(no_data))
     }
@@ -144,13 +168,39 @@ fn no_data() -> ResponseError {
 }
 
 async fn read_data<T: ResponseData>(reader: &mut JsonReader) -> Result<Option<Result<T, String>>, ReadError> {
-    if reader.kind().await? != Kind::Object {
+    if reader.kind().await? != if T::IS_LIST { Kind::Array } else { Kind::Object } {
         reader.skip().await?;
         return Ok(None);
     }
     let depth = reader.depth();
     let data = T::read(reader).await;
     reader.recover(data, depth).await.map(Some)
+}
+
+/// The texts of a list; whatever else there may be is left out.
+async fn read_notes(reader: &mut JsonReader) -> Result<Vec<String>, ReadError> {
+    let mut notes = Vec::new();
+    if reader.kind().await? != Kind::Array {
+        reader.skip().await?;
+        return Ok(notes);
+    }
+    reader.array("a list").await?;
+    while reader.element().await? {
+        if reader.kind().await? != Kind::Scalar || notes.len() == MOST_NOTES {
+            reader.skip().await?;
+        } else if let Scalar::Text(text) = reader.scalar("a text").await? {
+            notes.push(shortened(text));
+        }
+    }
+    Ok(notes)
+}
+
+async fn read_switch(reader: &mut JsonReader) -> Result<bool, ReadError> {
+    if reader.kind().await? != Kind::Scalar {
+        reader.skip().await?;
+        return Ok(false);
+    }
+    Ok(reader.scalar("true or false").await? == Scalar::Bool(true))
 }
 
 /// Numbers and booleans count as text.
@@ -202,7 +252,21 @@ mod tests {
     async fn a_success_may_carry_a_whole_error_and_anything_else() {
         let body = r#"{"warnings":[1,{"a":2}],"errorType":"x","error":5,"isPartial":true,"status":"success",
             "data":{"resultType":"vector","result":[]}}"#;
-        assert_eq!(envelope(body).await.unwrap().success().unwrap(), QueryResult::Vector(Vec::new()));
+        let (data, notes) = envelope(body).await.unwrap().success().unwrap();
+        assert_eq!(data, QueryResult::Vector(Vec::new()));
+        assert_eq!(notes, Notes { warnings: Vec::new(), infos: Vec::new(), is_partial: true });
+    }
+
+    #[tokio::test]
+    async fn warnings_and_infos_are_kept_up_to_a_bound() {
+        let many = vec!["\"w\""; 100].join(",");
+        let body = format!(
+            r#"{{"status":"success","warnings":["store\n1 is down",7,[1],{many}],"infos":"none","isPartial":"x",
+            "data":{{"resultType":"vector","result":[]}}}}"#
+        );
+        let (_, notes) = envelope(&body).await.unwrap().success().unwrap();
+        assert_eq!((notes.warnings[0].as_str(), notes.warnings.len()), ("store 1 is down", MOST_NOTES));
+        assert!(notes.infos.is_empty() && !notes.is_partial);
     }
 
     #[tokio::test]

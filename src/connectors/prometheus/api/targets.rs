@@ -7,10 +7,10 @@ use jiff::civil::DateTime;
 use jiff::fmt::temporal::Pieces;
 use serde_json::{Value as Json, json};
 
+use super::super::config::PrometheusConfig;
 use super::client::Client;
-use super::config::PrometheusConfig;
 use super::json::{JsonReader, Kind, ReadError, Scalar};
-use super::query::ApiRequest;
+use super::request::ApiRequest;
 use super::response::{ResponseData, scalar_text};
 use crate::causes::chain;
 use crate::connector::{CommandContext, CommandOutput};
@@ -19,11 +19,11 @@ use crate::types::Duration;
 
 /// The active targets, in the order of the answer.
 #[derive(Debug, Default)]
-pub(super) struct Targets(pub(super) Vec<Target>);
+pub(in crate::connectors::prometheus) struct Targets(pub(in crate::connectors::prometheus) Vec<Target>);
 
 /// Something that Prometheus scrapes. Texts that the answer lacks are empty.
 #[derive(Debug, Default)]
-pub(super) struct Target {
+pub(in crate::connectors::prometheus) struct Target {
     pool: String,
     url: String,
     /// The address as seen from other machines.
@@ -55,7 +55,7 @@ impl Scrape {
 
 impl Target {
     /// Whether its last scrape failed.
-    pub(super) fn is_down(&self) -> bool {
+    pub(in crate::connectors::prometheus) fn is_down(&self) -> bool {
         self.health == "down"
     }
 
@@ -161,7 +161,7 @@ async fn read_duration(reader: &mut JsonReader) -> Result<Option<Duration>, Read
     })
 }
 
-pub(super) fn command() -> clap::Command {
+pub(in crate::connectors::prometheus) fn command() -> clap::Command {
     let targets = clap::Command::new("targets").about("Show what Prometheus scrapes");
     clap::Command::new("prometheus").about("Ask the Prometheus server").subcommand(targets)
 }
@@ -170,7 +170,10 @@ pub(super) fn command() -> clap::Command {
 ///
 /// # Errors
 /// A message for people.
-pub(super) async fn run(config: &PrometheusConfig, cx: &CommandContext) -> Result<CommandOutput, String> {
+pub(in crate::connectors::prometheus) async fn run(
+    config: &PrometheusConfig,
+    cx: &CommandContext,
+) -> Result<CommandOutput, String> {
     let client = Client::new(config, &cx.services.network).map_err(|error| chain(&error))?;
     let request = ApiRequest::targets();
     let answer = tokio::select! {
@@ -232,7 +235,7 @@ mod tests {
 
     async fn read(data: &str) -> Result<Targets, ResponseError> {
         let body = format!(r#"{{"status":"success","data":{data}}}"#);
-        Envelope::read(&mut reader(&[body.as_bytes()])).await?.success()
+        Ok(Envelope::read(&mut reader(&[body.as_bytes()])).await?.success()?.0)
     }
 
     fn at(text: &str) -> Timestamp {

@@ -34,6 +34,9 @@ keys! {
         /// Whether the settings that were found stay in the end, if they are confirmed; by default those of before are
         /// put back. Less than 10 trials leave no room for a confirmation, and the search alone has to do.
         pub apply: bool = false,
+        /// How many measurements in a row may say nothing about their settings, for want of a reading or because
+        /// somebody else changed the settings, before the optimization stops; 3 by default.
+        pub max_unmeasured: i64 as Patience = 3,
     }
     check: CampaignConfig::check;
 }
@@ -42,6 +45,8 @@ bounded! {
     /// At least the baseline three times, and one trial. Beyond the greatest budget a suggestion takes longer than a
     /// trial.
     Budget: i64 = 4..=1_000;
+    /// Several hours of trials.
+    Patience: i64 = 1..=1_000;
     Price: f64 = 0.0..=f64::MAX, "a price is a number that is not negative";
 }
 
@@ -53,11 +58,6 @@ impl CampaignConfig {
             return None;
         }
         Some(self)
-    }
-
-    /// The objectives as `userdata.slo` has them.
-    pub fn slo_json(&self) -> Json {
-        json!({ "conditions": self.slo.iter().map(condition_json).collect::<Vec<_>>() })
     }
 
     /// Every key with its value.

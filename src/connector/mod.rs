@@ -29,7 +29,6 @@ pub use check::{Check, CheckRequest};
 pub(crate) use check::{CheckFilter, CheckStatus, ConnectorChecks, Remedy};
 pub(crate) use context::ProgressReport;
 pub use context::{EventContext, OptimizerIdentity, ProgressSender, Services};
-pub(crate) use error::NOT_MEASURED;
 pub use error::{ErrorKind, EventError};
 pub(crate) use error::{NOT_APPLIED, NOT_MEASURED, OVERWRITTEN};
 pub use event::{Event, EventContextText, Outcome, Phase};

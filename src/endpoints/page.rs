@@ -138,10 +138,11 @@ impl Page {
             "servo_trials_total" => {
                 let result = |trial: &Trial| match &trial.outcome {
                     Outcome::Infeasible { .. } => "failed",
+                    Outcome::Void { .. } => "void",
                     Outcome::Measured { .. } if campaign.keeps_objectives(trial) => "kept",
                     Outcome::Measured { .. } => "violated",
                 };
-                for wanted in ["kept", "violated", "failed"] {
+                for wanted in ["kept", "violated", "failed", "void"] {
                     let count = campaign.trials().iter().filter(|trial| result(trial) == wanted).count();
                     self.sample(name, &[own, ("result", wanted)], float(u64::try_from(count).unwrap_or(u64::MAX)));
                 }

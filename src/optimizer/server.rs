@@ -361,6 +361,9 @@ mod tests {
         let measured = r#"{"event": "MEASUREMENT", "param": {"metrics": {"p99_latency":
             {"unit": "furlongs", "values": [{"id": "1", "data": [[1, 12.0], [2, NaN], [3, 13.0]]}]}}, "annotations": {}}}"#;
         assert_eq!(post(measured), Answer::ok(json!({ "status": "ok" })));
+        // The settings are read again before the trial counts.
+        assert_eq!(post(r#"{"event": "WHATS_NEXT"}"#).body["cmd"], "DESCRIBE");
+        assert_eq!(post(&described).body["status"], "ok");
         let journal = std::fs::read_to_string(journal(folder.path(), "a.com/app")).unwrap();
         assert!(journal.contains(r#""metrics":{"p99_latency":12.5}"#), "{journal}");
         assert_eq!(post("NaNs").status, StatusCode::BAD_REQUEST);

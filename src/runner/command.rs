@@ -9,12 +9,14 @@ use tokio_util::sync::CancellationToken;
 use super::observer::{Ending, ObservedOptimizer, RunEvent};
 use super::progress::{LostSync, post_reports};
 use super::status;
-use crate::connector::{AdjustRequest, ConnectorName, DescribeRequest, EventError, MeasureRequest, ProgressSender};
+use crate::connector::{
+    AdjustRequest, ConnectorName, DescribeRequest, EventError, MeasureRequest, NOT_APPLIED, ProgressSender,
+};
 use crate::optimizer::OptimizerError;
 use crate::servo::{Dispatch, Servo};
 use crate::types::{
-    Answer, Command, CommandResult, Completion, Description, Instruction, Measurement, Operation, Status, StatusWord,
-    Task,
+    Adjustment, Answer, Command, CommandResult, Completion, Control, Description, Instruction, Measurement, Operation,
+    Status, StatusWord, Task,
 };
 
 /// Reports that may wait while one is being posted. Handlers report every few seconds at most, so this is minutes of
@@ -23,6 +25,12 @@ const WAITING_REPORTS: usize = 256;
 
 /// How long a report in flight may delay the completion of a command that has ended.
 const REPORT_IN_FLIGHT: Duration = Duration::from_secs(5);
+
+/// How often the baseline settings are put back after a stop until that succeeds: Kubernetes gives a pod 30 s.
+const RESTORE_TRIES: u32 = 5;
+
+/// The pause after the first such try that fails; each one is twice as long as the one before.
+const RESTORE_PAUSE: Duration = Duration::from_secs(1);
 
 /// Executes a command. `None` when nothing is to be posted for it: it was a SLEEP, it was dropped, or `stop` ended it.
 pub(super) async fn execute(
@@ -60,18 +68,73 @@ pub(super) async fn execute(
     Some(Completion { uid, result })
 }
 
-/// Puts the settings of before back, after the stop of the run.
-pub(super) async fn restore_baseline(servo: &Servo, task: &Task) {
-    tracing::info!("putting the settings of before back, as the run stops in the middle of an optimization");
-    // The stop does not stop this.
-    if let CommandResult::Failed { status, .. } = perform(servo, task, &Dispatch::default()).await {
-        tracing::error!(
-            critical = true,
-            cause = status.message,
-            "the settings of before could NOT be put back: the application has those of the last trial"
-        );
-    } else {
-        tracing::info!(success = true, "the settings of before are back");
+/// Puts the baseline settings back after the stop of the run, repeatedly if that fails. Returns whether they are live, as
+/// read from the application.
+pub(super) async fn restore_baseline(servo: &Servo, task: &Task) -> bool {
+    tracing::info!("putting the baseline settings back, as the run stops in the middle of an optimization");
+    let mut pause = RESTORE_PAUSE;
+    for tries_left in (0..RESTORE_TRIES).rev() {
+        let Err(cause) = restore(servo, task).await else {
+            tracing::info!(success = true, "the baseline settings are back");
+            return true;
+        };
+        if tries_left == 0 {
+            let live = live(servo, task).await;
+            tracing::error!(
+                critical = true,
+                cause,
+                live,
+                "the baseline settings could NOT be put back: set them with 'servo adjust {}'",
+                asked(task).iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+            );
+            break;
+        }
+        tracing::warn!(cause, ?pause, "the baseline settings could not be put back: trying again");
+        tokio::time::sleep(pause).await;
+        pause *= 2;
+    }
+    false
+}
+
+/// One try, whose result is compared with what was asked for.
+async fn restore(servo: &Servo, task: &Task) -> Result<(), String> {
+    // The stop of the run does not stop this.
+    let described = match perform(servo, task, &Dispatch::default()).await {
+        CommandResult::Adjusted(described) if !described.components.is_empty() => described,
+        CommandResult::Failed { status, .. } => return Err(status.message),
+        _ => describe(servo).await?,
+    };
+    let mismatches: Vec<String> = described.mismatches(asked(task)).iter().map(ToString::to_string).collect();
+    if mismatches.is_empty() { Ok(()) } else { Err(mismatches.join(", ")) }
+}
+
+async fn describe(servo: &Servo) -> Result<Description, String> {
+    let task = Task::Describe { control: Control::default() };
+    match perform(servo, &task, &Dispatch::default()).await {
+        CommandResult::Described(described) => Ok(described),
+        CommandResult::Failed { status, .. } => Err(status.message),
+        _ => Err("it was not described".to_owned()),
+    }
+}
+
+/// The present values of the settings that a task sets, as far as they can be read.
+async fn live(servo: &Servo, task: &Task) -> String {
+    let described = match describe(servo).await {
+        Ok(described) => described,
+        Err(problem) => return format!("unknown ({problem})"),
+    };
+    let value = |adjustment: &Adjustment| {
+        let component = described.component(&adjustment.component_name)?;
+        let value = component.setting(&adjustment.setting_name)?.value()?;
+        Some(format!("{}={value}", adjustment.selector()))
+    };
+    asked(task).iter().filter_map(value).collect::<Vec<_>>().join(" ")
+}
+
+fn asked(task: &Task) -> &[Adjustment] {
+    match task {
+        Task::Adjust { adjustments, .. } => adjustments,
+        Task::Describe { .. } | Task::Measure { .. } => &[],
     }
 }
 
@@ -162,13 +225,25 @@ async fn perform(servo: &Servo, task: &Task, dispatch: &Dispatch) -> CommandResu
         Task::Adjust { adjustments, control } => {
             let request = AdjustRequest { adjustments: adjustments.clone(), control: control.clone() };
             let parts = servo.adjust(&request, dispatch).await;
-            parts.map(|parts| CommandResult::Adjusted(Description::merged(values(parts))))
+            let adjusted = parts.map(|parts| Description::merged(values(parts)));
+            adjusted.and_then(|state| all_addressed(adjustments, state)).map(CommandResult::Adjusted)
         }
     };
     result.unwrap_or_else(|error: EventError| CommandResult::Failed {
         operation: task.operation(),
         status: status::of(&error),
     })
+}
+
+/// Refuses adjustments of components that no connector has: nobody has applied them.
+fn all_addressed(adjustments: &[Adjustment], state: Description) -> Result<Description, EventError> {
+    let is_unknown = |adjustment: &&Adjustment| state.component(&adjustment.component_name).is_none();
+    let unknown = adjustments.iter().find(is_unknown).filter(|_| !state.components.is_empty());
+    let Some(unknown) = unknown else { return Ok(state) };
+    let known: Vec<&str> = state.components.iter().map(|component| component.name.as_str()).collect();
+    let (unknown, known) = (&unknown.component_name, known.join(", "));
+    let message = format!("unknown component '{unknown}'; known components: {known}");
+    Err(EventError::adjustment_failed(message).with_reason(NOT_APPLIED))
 }
 
 fn values<T>(parts: Vec<(ConnectorName, T)>) -> impl Iterator<Item = T> {

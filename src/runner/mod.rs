@@ -69,6 +69,8 @@ pub(crate) struct RunOptions {
 pub(crate) enum RunOutcome {
     /// Stopped by a signal, everything cleaned up.
     Stopped,
+    /// Stopped by a signal, everything cleaned up, but an application does not have the settings that it should have.
+    NotRestored,
     /// No servo could go on.
     NoneLeft,
     /// No servo could go on, one of them because its configuration has to change.
@@ -84,6 +86,8 @@ enum RunError {
     Startup(String),
     #[error("gave up on connecting to the optimizer")]
     Hello(#[source] OptimizerError),
+    #[error("the application was not left with the settings that it should have")]
+    NotRestored,
     #[error("no optimizer is configured")]
     NoOptimizer,
     #[error("the optimization cannot go on")]
@@ -142,9 +146,10 @@ pub(crate) async fn run(servos: &[Servo], options: &RunOptions, signals: &mut Si
         }
     }
     tokio::select! {
-        _ = &mut runs => {
+        ends = &mut runs => {
             tracing::info!("stopped");
-            RunOutcome::Stopped
+            let is_restored = !ends.iter().flatten().any(|end| matches!(end, RunError::NotRestored));
+            if is_restored { RunOutcome::Stopped } else { RunOutcome::NotRestored }
         }
         signal = signals.next() => {
             tracing::warn!(signal, "forced to end before everything was cleaned up");
@@ -206,16 +211,17 @@ async fn connect(servo: &Servo, options: &RunOptions, stop: &Stop, cleanup: &Cle
         // Cleaning up does not wait for an optimizer that does not answer the goodbye: the pod may be killed by then.
         let serve_and_clean_up = async {
             let served = session.serve().await;
-            session.restore_baseline().await;
+            let is_restored = session.restore_baseline().await;
             cleanup.run().await;
-            served
+            served.map(|()| is_restored)
         };
         let say_goodbye = async {
             session.say_goodbye().await;
             Ok(())
         };
         // A campaign that cannot go on ends the servo; everything else goes on until it is stopped.
-        tokio::try_join!(serve_and_clean_up, say_goodbye).map(|((), ())| ())
+        let (is_restored, ()) = tokio::try_join!(serve_and_clean_up, say_goodbye)?;
+        if is_restored { Ok(()) } else { Err(RunError::NotRestored) }
     };
     // From the first hello on: new credentials may be what it waits for.
     let maintained = async {
@@ -333,17 +339,22 @@ impl Session<'_> {
         }
     }
 
-    /// Does what the optimizer asks for in parting. A second signal ends it.
-    async fn restore_baseline(&self) {
+    /// Does what the optimizer asks for before the end. A second signal ends it. Returns whether the application has the
+    /// settings that it is to be left with.
+    async fn restore_baseline(&self) -> bool {
+        if self.servo.has_wrong_settings() {
+            return false;
+        }
         if !self.servo.leaves_settings() {
-            return;
+            return true;
         }
         match self.optimizer.optimizer.restore_command().await {
-            Ok(None) => {}
+            Ok(None) => true,
             Ok(Some(task)) => command::restore_baseline(self.servo, &task).await,
             Err(error) => {
                 let error: &dyn std::error::Error = &error;
-                tracing::error!(error, "failed to ask the optimizer for what is to be put back");
+                tracing::error!(error, "failed to ask the optimizer for the settings to put back");
+                false
             }
         }
     }

@@ -19,7 +19,7 @@ pub(crate) use own::METADATA;
 use crate::config::{Detail, Dump, Secrets, ServoConfig};
 use crate::connector::{Adjust, Connector, ConnectorName, Event, EventContext, EventError, Outcome, Services};
 use crate::optimizer::Optimizer;
-use crate::optimizer::embedded::Snapshot;
+use crate::optimizer::embedded::{Campaign, Snapshot};
 
 /// One servo of an assembly.
 pub struct Servo {
@@ -84,6 +84,15 @@ impl Servo {
     /// The campaign of an optimizer in this process.
     pub(crate) fn campaign(&self) -> Option<&watch::Receiver<Snapshot>> {
         self.campaign.as_ref()
+    }
+
+    /// Whether an optimization in this process is over and could not leave the application with the settings that it
+    /// should have.
+    pub(crate) fn has_wrong_settings(&self) -> bool {
+        self.campaign.as_ref().is_some_and(|campaign| {
+            let snapshot = campaign.borrow();
+            snapshot.campaign.as_ref().and_then(Campaign::left).is_some_and(|left| left.problem.is_some())
+        })
     }
 
     pub fn services(&self) -> &Arc<Services> {

@@ -30,6 +30,7 @@ pub(crate) use control::UserData;
 pub(crate) use decimal::decimal_text;
 pub use decimal::parse_decimal;
 pub use description::Description;
+pub(crate) use description::Mismatch;
 pub use duration::Duration;
 pub(crate) use duration::{DurationError, PositiveDuration};
 pub use measurement::Measurement;

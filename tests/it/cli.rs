@@ -392,6 +392,6 @@ async fn adjusting_a_component_that_there_is_not_changes_nothing_and_names_those
     let servo = ServoBin::configured("simulation: {speed: 10000}");
     let finished = servo.run("adjust service.cpu=1.0 web.cpu=1.0").await;
     assert_eq!((finished.code, finished.stdout.as_str()), (Some(1), ""), "{finished:?}");
-    assert!(finished.stderr.contains("there is no component web; there is service"), "{finished:?}");
+    assert!(finished.stderr.contains("unknown component web; known components: service"), "{finished:?}");
     assert!(succeeded(&servo.run("adjust service.cpu=1.0").await).contains("cpu=1"));
 }

@@ -47,11 +47,9 @@ async fn the_demonstration_optimizes_and_its_journal_can_be_read() {
 
 #[tokio::test]
 async fn a_run_goes_on_from_its_journal_and_refuses_that_of_another_one() {
-    let config = |threshold: u32| {
-        format!("optimizer: {{embedded: {{{}}}}}\n{SERVICE}", CAMPAIGN.replace("250", &threshold.to_string()))
-    };
+    let config = |seed: u32| format!("optimizer: {{embedded: {{{CAMPAIGN}, seed: {seed}}}}}\n{SERVICE}");
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("servo.yaml"), config(250)).unwrap();
+    std::fs::write(folder.path().join("servo.yaml"), config(1)).unwrap();
     let agent = Agent::start_in(folder, &["run"], &[]);
     agent.wait_for_log(IDLE).await;
     let journal = lines(&agent.folder().join("servo-journal.jsonl"));
@@ -62,10 +60,10 @@ async fn a_run_goes_on_from_its_journal_and_refuses_that_of_another_one() {
 
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("servo-journal.jsonl"), text).unwrap();
-    std::fs::write(folder.path().join("servo.yaml"), config(200)).unwrap();
+    std::fs::write(folder.path().join("servo.yaml"), config(2)).unwrap();
     let mut agent = Agent::start_in(folder, &["run"], &[]);
     assert_eq!(agent.exit().await.code(), Some(2), "{}", agent.log());
-    assert!(agent.log().contains("differs in slo ("), "{}", agent.log());
+    assert!(agent.log().contains("differs in seed ("), "{}", agent.log());
 }
 
 #[tokio::test]
@@ -76,9 +74,9 @@ async fn a_stop_in_the_middle_of_a_trial_puts_the_settings_of_before_back() {
     agent.wait_for_log("adjusted the application").await;
     agent.signal(Signal::TERM);
     assert_eq!(agent.exit().await.code(), Some(0), "{}", agent.log());
-    agent.wait_for_log("the settings of before are back").await;
+    agent.wait_for_log("the baseline settings are back").await;
     let log = agent.log();
-    assert!(log.find("the settings of before are back") < log.rfind("servo - stopped"), "{log}");
+    assert!(log.find("the baseline settings are back") < log.rfind("servo - stopped"), "{log}");
     let journal = lines(&agent.folder().join("servo-journal.jsonl"));
     assert!(journal.iter().all(|entry| entry["entry"] != "left"), "it is not over: {journal:?}");
 }

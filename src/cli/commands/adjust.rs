@@ -29,10 +29,10 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, cx: &Context) -> Result<ExitCode, CliError> {
-    let request = AdjustRequest { adjustments: args.settings, control: Control::default() };
     cx.ask(args.output, async |servos, dispatch| {
-        check_components(servos, &request.adjustments, dispatch).await?;
-        let mut reports = Vec::new();
+        let adjustments = addressed(servos, &args.settings, dispatch).await?;
+        let request = AdjustRequest { adjustments, control: Control::default() };
+        let (mut reports, mut state) = (Vec::new(), Description::default());
         for servo in servos {
             let answers = servo
                 .adjust(&request, dispatch)
@@ -43,20 +43,27 @@ pub(crate) async fn run(args: Args, cx: &Context) -> Result<ExitCode, CliError> 
                 return Err(CliError::Failed("adjustment failed: no connector handled the request".to_owned()));
             }
             reports.push(report(servo, &answers));
+            state.merge(Description::merged(answers.into_iter().map(|(_, description)| description)));
         }
-        Ok(reports)
+        let mismatches: Vec<String> = state.mismatches(&request.adjustments).iter().map(ToString::to_string).collect();
+        if mismatches.is_empty() {
+            Ok(reports)
+        } else {
+            Err(CliError::Failed(format!("the adjustment is not live: {}", mismatches.join(", "))))
+        }
     })
     .await
 }
 
-/// Refuses adjustments of components that no servo has, before anything is changed: connectors leave alone what is not
-/// theirs. Connectors that adjust and do not say what make every name possible.
-async fn check_components(servos: &[Servo], wanted: &[Adjustment], dispatch: &Dispatch) -> Result<(), CliError> {
+/// The adjustments with their components told apart from their settings, as both may have dots. Refuses components that no
+/// servo has, before anything is changed: connectors leave alone what is not theirs. Connectors that adjust and do not
+/// list their components make every name possible.
+async fn addressed(servos: &[Servo], wanted: &[Adjustment], dispatch: &Dispatch) -> Result<Vec<Adjustment>, CliError> {
     let mut known = BTreeSet::new();
     for servo in servos {
         let mut adjusting = servo.connectors().iter().filter(|connector| connector.as_adjust().is_some());
         if adjusting.any(|connector| connector.as_components().is_none()) {
-            return Ok(());
+            return Ok(wanted.to_vec());
         }
         let answers = servo
             .components(dispatch)
@@ -65,13 +72,26 @@ async fn check_components(servos: &[Servo], wanted: &[Adjustment], dispatch: &Di
             .map_err(|error| failed("adjustment failed", &error))?;
         known.extend(answers.into_iter().flat_map(|(_, components)| components).map(|component| component.name));
     }
-    let unknown: BTreeSet<&str> = wanted.iter().map(|adjustment| adjustment.component_name.as_str()).collect();
-    let unknown: Vec<&str> = unknown.into_iter().filter(|name| !known.contains(*name)).collect();
+    let addressed: Vec<Adjustment> = wanted.iter().map(|adjustment| of_component(adjustment, &known)).collect();
+    let names: BTreeSet<&str> = addressed.iter().map(|adjustment| adjustment.component_name.as_str()).collect();
+    let unknown: Vec<&str> = names.into_iter().filter(|name| !known.contains(*name)).collect();
     if unknown.is_empty() || known.is_empty() {
-        return Ok(());
+        return Ok(addressed);
     }
     let (unknown, known) = (unknown.join(", "), known.into_iter().collect::<Vec<_>>().join(", "));
-    Err(CliError::Failed(format!("adjustment failed: there is no component {unknown}; there is {known}")))
+    Err(CliError::Failed(format!("adjustment failed: unknown component {unknown}; known components: {known}")))
+}
+
+/// The same adjustment with the longest known component that its text begins with.
+fn of_component(adjustment: &Adjustment, known: &BTreeSet<String>) -> Adjustment {
+    let selector = adjustment.selector();
+    let setting = |component: &str| selector.strip_prefix(component)?.strip_prefix('.').filter(|rest| !rest.is_empty());
+    let component = known.iter().filter(|name| setting(name).is_some()).max_by_key(|name| name.len());
+    let named = component.and_then(|name| Some((name, setting(name)?)));
+    named.map_or_else(
+        || adjustment.clone(),
+        |(component, setting)| Adjustment::new(component.as_str(), setting, adjustment.value.clone()),
+    )
 }
 
 /// Splits at the first dot, then at the first equals sign, so that a value may hold both.
@@ -124,6 +144,19 @@ mod tests {
         for text in ["", "foo", "web.cpu", "cpu=1", ".cpu=1", "web.=1", "a=b.c"] {
             let error = parse_adjustment(text).expect_err(text);
             assert!(error.contains("'component.setting=value'"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_component_may_have_dots_as_its_setting_may() {
+        let known: BTreeSet<String> = ["web", "web.v1"].map(str::to_owned).into();
+        for (text, expected) in [
+            ("web.v1.cpu=1", ("web.v1", "cpu")),
+            ("web.JAVA.OPTS=1", ("web", "JAVA.OPTS")),
+            ("db.v1.cpu=1", ("db", "v1.cpu")),
+        ] {
+            let adjustment = of_component(&parse_adjustment(text).unwrap(), &known);
+            assert_eq!((adjustment.component_name.as_str(), adjustment.setting_name.as_str()), expected, "{text}");
         }
     }
 }

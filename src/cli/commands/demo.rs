@@ -84,7 +84,7 @@ pub(crate) async fn run(args: Args, cx: &Context) -> Result<ExitCode, CliError> 
             Err(CliError::Interrupted { clean: outcome == RunOutcome::Stopped })
         }
         (RunOutcome::Misconfigured, _) => Ok(ExitCode::Usage),
-        (RunOutcome::NoneLeft, _) => Ok(ExitCode::Failure),
+        (RunOutcome::NoneLeft | RunOutcome::NotRestored, _) => Ok(ExitCode::Failure),
     }
 }
 

@@ -169,7 +169,7 @@ pub(super) async fn serve(
     Ok(match outcome {
         RunOutcome::Stopped if how.exit_when_done => over.and_then(failing).unwrap_or(ExitCode::Success),
         RunOutcome::Stopped => ExitCode::Success,
-        RunOutcome::NoneLeft => ExitCode::Failure,
+        RunOutcome::NoneLeft | RunOutcome::NotRestored => ExitCode::Failure,
         RunOutcome::Misconfigured => ExitCode::Usage,
         RunOutcome::Forced => ExitCode::Interrupted,
     })

@@ -14,6 +14,7 @@ pub(crate) fn outcome_text(campaign: &Campaign, trial: &Trial) -> String {
         Outcome::Infeasible { word, reason, .. } => {
             reason.as_ref().map_or_else(|| word.clone(), |reason| format!("{word} ({reason})"))
         }
+        Outcome::Void { reason, message, .. } => format!("{reason}: {message}"),
         Outcome::Measured { metrics } => {
             let verdicts = campaign.config().slo.iter().map(|condition| {
                 let name = &condition.metric;

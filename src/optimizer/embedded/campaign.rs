@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::problem::{decimal, problem};
-use super::record::{End, Entry, Forecast, Header, Left, Outcome, Plan, Purpose, Stop, Trial, Winner};
+use super::record::{Continued, End, Entry, Forecast, Header, Left, Outcome, Plan, Purpose, Stop, Trial, Winner};
 use super::search::{self, Observation, Point, Problem};
 use super::statistics::Difference;
 use super::tunable::{self, Settings};
@@ -69,6 +69,8 @@ pub(crate) struct Campaign {
     trials: Vec<Trial>,
     end: Option<End>,
     left: Option<Left>,
+    /// The trials from here on count for `max_unmeasured`.
+    continued_at: usize,
 }
 
 impl Campaign {
@@ -80,14 +82,21 @@ impl Campaign {
         if header.format != super::record::FORMAT {
             return Err(ReplayError::Format(header.format));
         }
-        let node = Node::from_json(&header.campaign, &Origin::whole("campaign"));
-        let config = Decoder::run(&NoVariables, |cx| CampaignConfig::decode(&node, cx));
-        let config = Arc::new(config.map_err(|problems| ReplayError::Header(problems.to_string()))?);
+        let config = config(&header.campaign).map_err(ReplayError::Header)?;
         let baseline = tunable::baseline(&header.settings);
         let point = tunable::point(&header.settings, &baseline);
         let point = point.ok_or_else(|| ReplayError::Header("the settings of before have no values".to_owned()))?;
         let problem = Arc::new(problem(&header, &config, point));
-        Ok(Self { header: Arc::new(header), config, problem, baseline, trials: Vec::new(), end: None, left: None })
+        Ok(Self {
+            header: Arc::new(header),
+            config,
+            problem,
+            baseline,
+            trials: Vec::new(),
+            end: None,
+            left: None,
+            continued_at: 0,
+        })
     }
 
     /// The campaign of these entries, in their order.
@@ -111,6 +120,7 @@ impl Campaign {
     pub(crate) fn add(&mut self, entry: Entry) -> Result<(), &'static str> {
         match entry {
             Entry::Header(_) => return Err("there is a header already"),
+            Entry::Continued(continued) => return self.go_on(*continued),
             _ if self.left.is_some() => return Err("the campaign is over"),
             Entry::Trial(_) | Entry::End(_) if self.end.is_some() => return Err("the search is over"),
             Entry::Trial(trial) if trial.plan.number != self.trials.len() + 1 => return Err("a trial is missing"),
@@ -123,6 +133,77 @@ impl Campaign {
             Entry::Left(left) => self.left = Some(left),
         }
         Ok(())
+    }
+
+    /// Goes on with another configuration: what was measured stays, what is computed is computed anew.
+    fn go_on(&mut self, continued: Continued) -> Result<(), &'static str> {
+        let Ok(config) = config(&continued.campaign) else { return Err("its configuration cannot be understood") };
+        let header = Arc::make_mut(&mut self.header);
+        header.campaign = continued.campaign;
+        if let Some(settings) = continued.settings {
+            header.settings = settings;
+        }
+        let holds = |settings: &Settings| {
+            let mut free = self.header.settings.iter().filter(|tunable| !tunable.is_pinned());
+            free.all(|tunable| settings.get(&tunable.name()).is_some_and(|value| tunable.contains(value)))
+        };
+        if !holds(&self.baseline) || !self.trials.iter().all(|trial| holds(&trial.plan.settings)) {
+            return Err("ranges that do not hold all that was measured");
+        }
+        let Some(baseline) = tunable::point(&self.header.settings, &self.baseline) else {
+            return Err("ranges that do not hold the baseline");
+        };
+        self.problem = Arc::new(problem(&self.header, &config, baseline));
+        self.config = config;
+        for trial in &mut self.trials {
+            trial.plan.cost = cost::of(&self.header.settings, &trial.plan.settings, &self.config.prices);
+        }
+        (self.end, self.left, self.continued_at) = (None, None, self.trials.len());
+        Ok(())
+    }
+
+    /// The metrics that every trial needs a finite reading of, and that has none here: those of the objective and of the
+    /// conditions.
+    pub(crate) fn missing(&self, metrics: &BTreeMap<String, f64>) -> Vec<String> {
+        let objective = match &self.config.objective {
+            Goal::Cost => None,
+            Goal::Minimize(name) | Goal::Maximize(name) => (!metrics.contains_key(name)).then(|| name.clone()),
+        };
+        let conditions = self.config.slo.iter().zip(self.constraints(metrics));
+        let unread = conditions.filter(|(_, reading)| reading.is_none()).map(|(condition, _)| {
+            let of_threshold = condition.threshold_metric.as_ref().filter(|_| metrics.contains_key(&condition.metric));
+            of_threshold.unwrap_or(&condition.metric).clone()
+        });
+        let mut missing: Vec<String> = objective.into_iter().chain(unread).collect();
+        missing.dedup();
+        missing
+    }
+
+    /// How many measurements in a row, up to the last one, have said nothing about their settings.
+    pub(crate) fn void_in_a_row(&self) -> u32 {
+        let attempts = self.void_trials().map(|(_, attempts)| attempts);
+        attempts.sum()
+    }
+
+    /// The latest trials that said nothing, from the last one back, with how often each was tried.
+    fn void_trials(&self) -> impl Iterator<Item = (&Trial, u32)> {
+        let attempts = |trial: &Trial| match trial.outcome {
+            Outcome::Void { attempts, .. } => Some(attempts),
+            Outcome::Measured { .. } | Outcome::Infeasible { .. } => None,
+        };
+        let latest = self.trials[self.continued_at..].iter().rev();
+        latest.map_while(move |trial| Some((trial, attempts(trial)?)))
+    }
+
+    /// Why the search cannot go on, if so many measurements in a row have said nothing.
+    fn obstacle(&self) -> Option<String> {
+        let most = u32::try_from(self.config.max_unmeasured).unwrap_or(u32::MAX);
+        if self.void_in_a_row() < most {
+            return None;
+        }
+        let (first, last) = (self.void_trials().last()?.0, self.void_trials().next()?.0);
+        let Outcome::Void { message, .. } = &last.outcome else { return None };
+        Some(format!("{} measurements in a row said nothing since {}: {message}", self.void_in_a_row(), first.began))
     }
 
     pub(crate) fn header(&self) -> &Header {
@@ -177,7 +258,7 @@ impl Campaign {
         match (&self.config.objective, &trial.outcome) {
             (Goal::Cost, _) => Some(trial.plan.cost),
             (Goal::Minimize(name) | Goal::Maximize(name), Outcome::Measured { metrics }) => metrics.get(name).copied(),
-            (_, Outcome::Infeasible { .. }) => None,
+            (_, Outcome::Infeasible { .. } | Outcome::Void { .. }) => None,
         }
     }
 
@@ -216,17 +297,22 @@ impl Campaign {
             (Some(end), None) => return Next::Leave(self.settings_to_leave(end)),
             (None, None) => {}
         }
-        if self.trials.len() < REPLICATES {
+        if let Some(problem) = self.obstacle() {
+            let (stop, ended) = (Stop::NotMeasured, now.to_owned());
+            return Next::Finish(Box::new(End { stop, winner: None, problem: Some(problem), ended }));
+        }
+        let baselines = self.trials.iter().filter(|trial| trial.plan.purpose == Purpose::Baseline);
+        if baselines.filter(|trial| !trial.is_void()).count() < REPLICATES {
             return self.trial(Purpose::Baseline, self.baseline.clone(), "the settings of before", None);
         }
-        if self.count(Purpose::Confirmation) == 0 && self.stop().is_none() {
+        if self.confirmations() == 0 && self.stop().is_none() {
             return self.suggestion();
         }
         self.confirmation(now)
     }
 
     fn suggestion(&self) -> Next {
-        let suggestion = search::suggest(&self.problem, &self.history());
+        let suggestion = search::suggest(&self.problem, &self.history_with_void());
         let settings = tunable::settings(&self.header.settings, &suggestion.point);
         let mut plan = self.plan(Purpose::Search, settings, &suggestion.why.to_string());
         plan.forecast = suggestion.forecast.map(Forecast::from);
@@ -255,7 +341,7 @@ impl Campaign {
         }
         let stop = self.stop().unwrap_or(Stop::Budget);
         let winner = winner.map(|(settings, forecast)| self.winner(settings, forecast));
-        Next::Finish(Box::new(End { stop, winner, ended: now.to_owned() }))
+        Next::Finish(Box::new(End { stop, winner, problem: None, ended: now.to_owned() }))
     }
 
     fn winner(&self, settings: Settings, forecast: Forecast) -> Winner {
@@ -293,7 +379,7 @@ impl Campaign {
             .iter()
             .map(|trial| match &trial.outcome {
                 Outcome::Measured { metrics } => Some(metrics),
-                Outcome::Infeasible { .. } => None,
+                Outcome::Infeasible { .. } | Outcome::Void { .. } => None,
             })
             .collect();
         let Some(measured) = measured else { return false };
@@ -314,7 +400,7 @@ impl Campaign {
 
     /// Why the search is over; `None` while it is not.
     fn stop(&self) -> Option<Stop> {
-        if self.trials.len() + 2 * self.pairs() >= self.budget() + self.count(Purpose::Confirmation) {
+        if self.trials.len() + 2 * self.pairs() >= self.budget() + self.confirmations() {
             return Some(Stop::Budget);
         }
         let first = self.trials.first().and_then(|trial| self.objective(trial))?;
@@ -345,8 +431,10 @@ impl Campaign {
         cost::of(&self.header.settings, settings, &self.config.prices)
     }
 
-    fn count(&self, purpose: Purpose) -> usize {
-        self.trials.iter().filter(|trial| trial.plan.purpose == purpose).count()
+    /// The confirmations since the campaign was last continued: a larger budget is searched before it is confirmed again.
+    fn confirmations(&self) -> usize {
+        let since = &self.trials[self.continued_at..];
+        since.iter().filter(|trial| trial.plan.purpose == Purpose::Confirmation).count()
     }
 
     fn of<'a>(&'a self, purpose: Purpose, settings: &'a Settings) -> impl Iterator<Item = &'a Trial> {
@@ -374,8 +462,30 @@ impl Campaign {
                 search::Outcome::Measured { objective, constraints: self.constraints(metrics) }
             }
             Outcome::Infeasible { .. } => search::Outcome::Infeasible,
+            Outcome::Void { .. } => return None,
         };
         Some(Observation { point: self.point(&trial.plan.settings)?, outcome })
+    }
+
+    /// The history in which a trial that said nothing is as the model expected it, so that it teaches nothing and is not
+    /// suggested again.
+    fn history_with_void(&self) -> Vec<Observation> {
+        let expected = |trial: &Trial| {
+            let forecast = trial.plan.forecast.as_ref();
+            let mean = |prediction: Option<super::record::Prediction>| prediction.map(|prediction| prediction.mean);
+            let of = |index| forecast.and_then(|forecast| mean(forecast.constraints.get(index).copied().flatten()));
+            let outcome = search::Outcome::Measured {
+                objective: forecast.and_then(|forecast| mean(forecast.objective)),
+                constraints: (0..self.problem.constraints.len()).map(of).collect(),
+            };
+            Some(Observation { point: self.point(&trial.plan.settings)?, outcome })
+        };
+        let of = |trial| self.observation(trial).or_else(|| expected(trial));
+        self.trials
+            .iter()
+            .filter(|trial| !trial.is_void() || trial.plan.purpose == Purpose::Search)
+            .filter_map(of)
+            .collect()
     }
 
     /// The readings of the conditions, in the form of the problem's constraints.
@@ -395,10 +505,17 @@ impl Campaign {
     }
 }
 
+/// A configuration as a journal has it.
+fn config(campaign: &serde_json::Value) -> Result<Arc<CampaignConfig>, String> {
+    let node = Node::from_json(campaign, &Origin::whole("campaign"));
+    let config = Decoder::run(&NoVariables, |cx| CampaignConfig::decode(&node, cx));
+    config.map(Arc::new).map_err(|problems| problems.to_string())
+}
+
 fn readings(trials: &[&Trial], metric: &str) -> Vec<f64> {
     let value = |trial: &&Trial| match &trial.outcome {
         Outcome::Measured { metrics } => metrics.get(metric).copied(),
-        Outcome::Infeasible { .. } => None,
+        Outcome::Infeasible { .. } | Outcome::Void { .. } => None,
     };
     trials.iter().filter_map(value).collect()
 }

@@ -10,14 +10,15 @@ use std::path::Path;
 use super::campaign::{Campaign, Next, ReplayError};
 use super::error::CampaignError;
 use super::journal::Journal;
-use super::record::{Entry, FORMAT, Header, Left, Outcome, Plan, Purpose, SEARCH, Trial};
+use super::record::{Comparison, Continued, Entry, FORMAT, Header, Left, Outcome, Plan, Purpose, SEARCH, Stop, Trial};
 use super::tell;
 use super::tunable::{self, Settings};
 use super::values;
 use crate::config::{CampaignConfig, Objective};
+use crate::connector::{NOT_APPLIED, NOT_MEASURED, OVERWRITTEN};
 use crate::types::{
-    Command, CommandResult, Control, Description, Duration, Instruction, Operation, SloInput, Status, StatusWord, Task,
-    UserData,
+    Adjustment, Command, CommandResult, Control, Description, Duration, Instruction, Mismatch, Operation, SloInput,
+    Status, StatusWord, Task, UserData,
 };
 
 /// How long an agent waits before it tries again.
@@ -28,6 +29,18 @@ const IDLE_PAUSE: Duration = Duration::from_secs(600);
 
 /// How often measuring the baseline is tried again, with pauses: about as long as other requests are repeated.
 const BASELINE_TRIES: u32 = 10;
+
+/// How often a trial that says nothing about its settings is tried.
+const VOID_TRIES: u32 = 2;
+
+/// The longest pause before it is tried again; it is as long as the measurement otherwise.
+const LONGEST_VOID_PAUSE: Duration = Duration::from_secs(60);
+
+/// How often the settings that the application is left with are tried: with the pauses in between for ten minutes.
+const FINAL_TRIES: u32 = 8;
+
+/// The pause in seconds after the first such try that fails; each one is twice as long as the one before.
+const FINAL_PAUSE_SECONDS: i64 = 5;
 
 /// How long the baseline settings are watched once an agent that stops has put them back.
 const RESTORE_SETTLEMENT: Duration = Duration::from_secs(1);
@@ -55,8 +68,23 @@ enum Pending {
 /// What the pending command is for.
 #[derive(Debug, Clone)]
 enum Work {
-    Try { plan: Box<Plan>, began: String },
-    ApplyFinal(Settings),
+    Try(Box<Attempt>),
+    ApplyFinal {
+        settings: Settings,
+        /// Why each try so far has failed.
+        problems: Vec<String>,
+    },
+}
+
+/// A trial in progress.
+#[derive(Debug, Clone)]
+struct Attempt {
+    plan: Plan,
+    began: String,
+    /// How often it was tried in vain.
+    void: u32,
+    /// What was measured, until it is known that the settings are still live.
+    measured: Option<BTreeMap<String, f64>>,
 }
 
 #[derive(Debug)]
@@ -69,6 +97,8 @@ pub(crate) struct Driver {
     is_described: bool,
     /// The settings that the application is known to have.
     live: Option<Settings>,
+    /// The settings that were applied, until they are seen in a description.
+    unverified: Option<Settings>,
     work: Option<Work>,
     pending: Option<Pending>,
     /// How often in a row measuring the baseline has failed.
@@ -85,20 +115,47 @@ impl Driver {
         let path = || journal.path().to_owned();
         let replayed = (!entries.is_empty()).then(|| Campaign::replay(entries)).transpose();
         let campaign = replayed.map_err(|source| CampaignError::Replay { path: path(), source })?;
-        if let Some(campaign) = &campaign {
-            // Settings are compared once they are described.
-            let asked = Header { settings: campaign.header().settings.clone(), ..header(id, config) };
-            if let Some(difference) = campaign.header().difference(&asked) {
-                return Err(CampaignError::Other { path: path(), difference });
+        let mut driver = Self {
+            id: id.to_owned(),
+            config: config.clone(),
+            journal,
+            campaign,
+            is_described: false,
+            live: None,
+            unverified: None,
+            work: None,
+            pending: None,
+            failures: 0,
+        };
+        driver.compare(|campaign| campaign.header().settings.clone())?;
+        Ok(driver)
+    }
+
+    /// Compares the campaign of the journal with the one that is asked for, and continues it where that is possible.
+    fn compare(&mut self, settings: impl FnOnce(&Campaign) -> Vec<tunable::Tunable>) -> Result<(), CampaignError> {
+        let Some(campaign) = &self.campaign else { return Ok(()) };
+        let path = || self.journal.path().to_owned();
+        let asked = Header { settings: settings(campaign), ..header(&self.id, &self.config) };
+        let has_ended_early = campaign.end().is_some_and(|end| end.stop == Stop::NotMeasured) && !self.is_described;
+        let continued = match campaign.header().compare(&asked) {
+            Comparison::Other(difference) => return Err(CampaignError::Other { path: path(), difference }),
+            Comparison::Same if !has_ended_early => None,
+            Comparison::Same | Comparison::Changed => {
+                let ranges = campaign.header().with_ranges(&asked);
+                let settings = (ranges != campaign.header().settings).then_some(ranges);
+                Some(Continued { began: now(), campaign: self.config.to_json(), settings })
             }
-            if campaign.header().search != SEARCH && campaign.left().is_none() {
-                let version = campaign.header().version.clone();
-                return Err(CampaignError::Search { path: path(), version });
-            }
+        };
+        if campaign.header().search != SEARCH && (continued.is_some() || campaign.left().is_none()) {
+            let version = campaign.header().version.clone();
+            return Err(CampaignError::Search { path: path(), version });
         }
-        let (id, config) = (id.to_owned(), config.clone());
-        let (is_described, live, work, pending) = (false, None, None, None);
-        Ok(Self { id, config, journal, campaign, is_described, live, work, pending, failures: 0 })
+        let Some(continued) = continued else { return Ok(()) };
+        let entry = Entry::Continued(Box::new(continued));
+        if let Err(problem) = campaign.clone().add(entry.clone()) {
+            return Err(CampaignError::Other { path: path(), difference: problem.to_owned() });
+        }
+        self.write(entry)
     }
 
     /// Whether nothing is left to be done.
@@ -108,7 +165,7 @@ impl Driver {
 
     pub(crate) fn snapshot(&self) -> Snapshot {
         let plan = match &self.work {
-            Some(Work::Try { plan, .. }) => Some((**plan).clone()),
+            Some(Work::Try(attempt)) => Some(attempt.plan.clone()),
             _ => None,
         };
         let doing = match &self.pending {
@@ -124,6 +181,7 @@ impl Driver {
     pub(crate) fn hello(&mut self) {
         self.is_described = false;
         self.live = None;
+        self.unverified = None;
         self.work = None;
         self.pending = None;
     }
@@ -147,7 +205,7 @@ impl Driver {
     /// and if the campaign is over. The agent is expected to begin anew after it.
     pub(crate) fn restore_command(&mut self) -> Option<Task> {
         let baseline = self.campaign.as_ref().filter(|_| self.is_described && !self.is_over())?.baseline().clone();
-        let is_changing = matches!(self.pending, Some(Pending::Adjust(_)));
+        let is_changing = matches!(self.pending, Some(Pending::Adjust(_))) || self.unverified.is_some();
         let is_live = self.live.as_ref() == Some(&baseline);
         self.hello();
         // Setting them is enough: nobody measures them afterwards.
@@ -171,11 +229,17 @@ impl Driver {
         }
         let pending = self.pending.take();
         match (pending, result) {
+            (_, CommandResult::Described(description)) if self.is_described => self.verify(&description)?,
             (_, CommandResult::Described(description)) => self.described(&description)?,
-            (Some(Pending::Adjust(settings)), CommandResult::Adjusted(_)) => self.live = Some(settings),
-            (_, CommandResult::Measured(measurement)) => {
-                self.tried(Outcome::Measured { metrics: values::judged(&measurement, &self.config) })?;
+            (Some(Pending::Adjust(settings)), CommandResult::Adjusted(description)) => {
+                self.live = None;
+                self.unverified = Some(settings);
+                // An agent may complete an adjustment without the state after it; then it is asked to describe it.
+                if !description.components.is_empty() {
+                    self.verify(&description)?;
+                }
             }
+            (_, CommandResult::Measured(measurement)) => self.measured(values::judged(&measurement, &self.config))?,
             (_, CommandResult::Failed { operation, status }) => self.failed(operation, status)?,
             (_, CommandResult::Adjusted(_)) => {}
         }
@@ -183,7 +247,8 @@ impl Driver {
     }
 
     fn choose(&mut self) -> Result<Pending, CampaignError> {
-        if !self.is_described {
+        let is_measured = matches!(&self.work, Some(Work::Try(attempt)) if attempt.measured.is_some());
+        if !self.is_described || self.unverified.is_some() || is_measured {
             return Ok(Pending::Describe);
         }
         loop {
@@ -193,22 +258,22 @@ impl Driver {
                 None => match campaign.next(&now()) {
                     Next::Try(plan) => {
                         tell::plan(&plan, campaign.budget());
-                        Work::Try { plan, began: now() }
+                        Work::Try(Box::new(Attempt { plan: *plan, began: now(), void: 0, measured: None }))
                     }
                     Next::Finish(end) => {
                         self.write(Entry::End(end))?;
                         continue;
                     }
-                    Next::Leave(settings) => Work::ApplyFinal(settings),
+                    Next::Leave(settings) => Work::ApplyFinal { settings, problems: Vec::new() },
                     Next::Nothing => return Ok(Pending::Sleep(IDLE_PAUSE, "the optimization is over")),
                 },
             };
             let settings = match &work {
-                Work::Try { plan, .. } => &plan.settings,
-                Work::ApplyFinal(settings) => settings,
+                Work::Try(attempt) => &attempt.plan.settings,
+                Work::ApplyFinal { settings, .. } => settings,
             };
             let is_live = self.live.as_ref() == Some(settings);
-            if let (Work::ApplyFinal(settings), true) = (&work, is_live) {
+            if let (Work::ApplyFinal { settings, .. }, true) = (&work, is_live) {
                 let left = Left { settings: settings.clone(), problem: None };
                 self.write(Entry::Left(left))?;
                 continue;
@@ -232,8 +297,12 @@ impl Driver {
     }
 
     fn adjustment(&self, settings: &Settings, control: Control) -> Task {
+        Task::Adjust { adjustments: self.adjustments(settings), control }
+    }
+
+    fn adjustments(&self, settings: &Settings) -> Vec<Adjustment> {
         let tunables = self.campaign.as_ref().map(|campaign| campaign.header().settings.as_slice()).unwrap_or_default();
-        Task::Adjust { adjustments: tunable::adjustments(tunables, settings), control }
+        tunable::adjustments(tunables, settings)
     }
 
     fn measurement(&self) -> Task {
@@ -245,11 +314,19 @@ impl Driver {
         let slo = || SloInput { conditions: self.config.slo.clone() };
         let control = Control {
             duration: measure.duration,
-            warmup: measure.warmup,
+            warmup: measure.warmup + self.pause(),
             userdata: is_judged.then(|| UserData { slo: Some(slo()), ..UserData::default() }),
             ..Control::default()
         };
         Task::Measure { metrics, control }
+    }
+
+    /// The pause before a measurement that said nothing is tried again. The warmup has it, which every agent waits for.
+    fn pause(&self) -> Duration {
+        match &self.work {
+            Some(Work::Try(attempt)) if attempt.void > 0 => self.config.measure.duration.min(LONGEST_VOID_PAUSE),
+            _ => Duration::ZERO,
+        }
     }
 
     fn described(&mut self, description: &Description) -> Result<(), CampaignError> {
@@ -259,10 +336,10 @@ impl Driver {
             ..header(&self.id, &self.config)
         };
         check_metrics(&self.config, &asked.metrics)?;
-        if let Some(campaign) = &self.campaign {
-            if let Some(difference) = campaign.header().difference(&asked) {
-                return Err(CampaignError::Other { path: self.journal.path().to_owned(), difference });
-            }
+        if self.campaign.is_some() {
+            let settings = asked.settings.clone();
+            self.compare(|_| settings)?;
+            self.check_present(&asked.settings)?;
         } else {
             self.live = Some(tunable::baseline(&asked.settings));
             let path = self.journal.path().to_owned();
@@ -271,6 +348,102 @@ impl Driver {
             self.journal.append(&Entry::Header(Box::new(asked)))?;
         }
         self.is_described = true;
+        Ok(())
+    }
+
+    /// Refuses to go on if somebody has changed the application since: each setting must have its value of the baseline,
+    /// of the last trial, or of the one in flight.
+    fn check_present(&self, present: &[tunable::Tunable]) -> Result<(), CampaignError> {
+        let Some(campaign) = self.campaign.as_ref().filter(|campaign| campaign.left().is_none()) else { return Ok(()) };
+        let in_flight = match campaign.next("") {
+            Next::Try(plan) => Some(plan.settings),
+            Next::Leave(settings) => Some(settings),
+            Next::Finish(_) | Next::Nothing => None,
+        };
+        let last = campaign.trials().last().map(|trial| &trial.plan.settings);
+        let known = || [Some(campaign.baseline()), last, in_flight.as_ref()].into_iter().flatten();
+        let changed = present.iter().filter(|tunable| !tunable.is_pinned()).find(|tunable| {
+            let is_present =
+                |settings: &Settings| settings.get(&tunable.name()).is_some_and(|value| tunable.has(value));
+            !known().any(is_present)
+        });
+        let Some(tunable) = changed else { return Ok(()) };
+        let baseline = campaign.baseline().get(&tunable.name()).cloned().unwrap_or_default();
+        Err(CampaignError::Changed {
+            path: self.journal.path().to_owned(),
+            setting: tunable.name(),
+            present: tunable.value.to_string(),
+            baseline: baseline.to_string(),
+        })
+    }
+
+    /// Compares a description with what was asked for: after an adjustment, and again after a measurement.
+    fn verify(&mut self, description: &Description) -> Result<(), CampaignError> {
+        if let Some(settings) = self.unverified.take() {
+            let mismatches = description.mismatches(&self.adjustments(&settings));
+            if mismatches.is_empty() {
+                self.live = Some(settings);
+                return Ok(());
+            }
+            let message = texts(&mismatches);
+            return match &self.work {
+                Some(Work::ApplyFinal { .. }) => self.final_failed(format!("{message} after the adjustment")),
+                _ => self.void(NOT_APPLIED, format!("{message} after the adjustment")),
+            };
+        }
+        let Some(Work::Try(attempt)) = &mut self.work else { return Ok(()) };
+        let Some(metrics) = attempt.measured.take() else { return Ok(()) };
+        let settings = attempt.plan.settings.clone();
+        let mismatches = description.mismatches(&self.adjustments(&settings));
+        if mismatches.is_empty() {
+            self.tried(Outcome::Measured { metrics })
+        } else {
+            self.void(OVERWRITTEN, format!("{} after the measurement", texts(&mismatches)))
+        }
+    }
+
+    fn measured(&mut self, metrics: BTreeMap<String, f64>) -> Result<(), CampaignError> {
+        let missing = self.campaign.as_ref().map(|campaign| campaign.missing(&metrics)).unwrap_or_default();
+        if !missing.is_empty() {
+            return self.void(NOT_MEASURED, format!("no reading of {}", missing.join(", ")));
+        }
+        if let Some(Work::Try(attempt)) = &mut self.work {
+            attempt.measured = Some(metrics);
+        }
+        Ok(())
+    }
+
+    /// A try that says nothing about the settings: it is repeated once, and then left out.
+    fn void(&mut self, reason: &str, message: String) -> Result<(), CampaignError> {
+        if reason != NOT_MEASURED {
+            self.live = None;
+        }
+        let Some(Work::Try(attempt)) = &mut self.work else { return Ok(()) };
+        attempt.void += 1;
+        attempt.measured = None;
+        let attempts = attempt.void;
+        let most = u32::try_from(self.config.max_unmeasured).unwrap_or(u32::MAX);
+        let in_a_row = attempts + self.campaign.as_ref().map_or(0, Campaign::void_in_a_row);
+        if attempts < VOID_TRIES && in_a_row < most {
+            tracing::warn!(trial = attempt.plan.number, reason, message, "the trial says nothing: trying it again");
+            return Ok(());
+        }
+        self.tried(Outcome::Void { reason: reason.to_owned(), message, attempts })
+    }
+
+    fn final_failed(&mut self, problem: String) -> Result<(), CampaignError> {
+        self.live = None;
+        let Some(Work::ApplyFinal { settings, problems }) = &mut self.work else { return Ok(()) };
+        problems.push(problem.clone());
+        let tries = u32::try_from(problems.len()).unwrap_or(FINAL_TRIES);
+        if tries >= FINAL_TRIES {
+            let left = Left { settings: std::mem::take(settings), problem: Some(problem) };
+            self.work = None;
+            return self.write(Entry::Left(left));
+        }
+        let pause = Duration::from_secs(FINAL_PAUSE_SECONDS << (tries - 1));
+        tracing::error!(problem, ?pause, "the final settings could not be applied: trying again after a pause");
+        self.pending = Some(Pending::Sleep(pause, "waiting to apply the final settings again"));
         Ok(())
     }
 
@@ -291,23 +464,22 @@ impl Driver {
             self.live = None;
             return Ok(());
         }
-        match self.work.take() {
-            Some(Work::ApplyFinal(settings)) => {
-                tracing::error!(word, message, "the final settings could not be applied");
-                self.write(Entry::Left(Left { settings, problem: Some(message) }))
-            }
-            Some(Work::Try { plan, began }) if plan.purpose == Purpose::Baseline => {
+        let void = [NOT_APPLIED, OVERWRITTEN, NOT_MEASURED].into_iter().find(|void| reason.as_deref() == Some(void));
+        if let (Some(Work::Try(_)), Some(reason)) = (&self.work, void) {
+            return self.void(reason, message);
+        }
+        match &self.work {
+            Some(Work::ApplyFinal { .. }) => self.final_failed(message),
+            Some(Work::Try(attempt)) if attempt.plan.purpose == Purpose::Baseline => {
                 self.failures += 1;
                 if self.failures >= BASELINE_TRIES {
                     return Err(CampaignError::Baseline(format!("{word}: {message}")));
                 }
                 tracing::warn!(word, message, "the baseline could not be measured: trying again");
-                self.work = Some(Work::Try { plan, began });
                 self.pending = Some(Pending::Sleep(RETRY_PAUSE, "waiting to measure the baseline again"));
                 Ok(())
             }
-            unfinished => {
-                self.work = unfinished;
+            _ => {
                 let during = if operation == Operation::Adjustment { "adjustment" } else { "measurement" }.to_owned();
                 self.tried(Outcome::Infeasible { during, word, reason, message })
             }
@@ -315,10 +487,11 @@ impl Driver {
     }
 
     fn tried(&mut self, outcome: Outcome) -> Result<(), CampaignError> {
-        let Some(Work::Try { plan, began }) = self.work.take() else { return Ok(()) };
+        let Some(Work::Try(attempt)) = self.work.take() else { return Ok(()) };
+        let Attempt { plan, began, .. } = *attempt;
         self.failures = 0;
         tell::outcome(plan.number, &outcome);
-        self.write(Entry::Trial(Box::new(Trial { plan: *plan, outcome, began, ended: now() })))
+        self.write(Entry::Trial(Box::new(Trial { plan, outcome, began, ended: now() })))
     }
 
     /// Writes an entry down, and acts on it only then.
@@ -342,6 +515,10 @@ fn header(id: &str, config: &CampaignConfig) -> Header {
         metrics: BTreeMap::new(),
         campaign: config.to_json(),
     }
+}
+
+fn texts(mismatches: &[Mismatch]) -> String {
+    mismatches.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 fn now() -> String {

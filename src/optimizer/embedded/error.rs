@@ -20,10 +20,17 @@ pub(crate) enum CampaignError {
     },
     /// It belongs to another campaign.
     #[error(
-        "the journal '{}' is of another optimization, and differs in {difference}: name another journal, or remove it",
+        "the journal '{}' is of another optimization, and differs in {difference}: name another journal",
         path.display()
     )]
     Other { path: PathBuf, difference: String },
+    /// Somebody has changed the application since the journal was written.
+    #[error(
+        "the setting {setting} has been changed since the journal '{}' was written: it is {present}, the baseline has \
+         {baseline}: put it back, or name another journal to begin from what is there now",
+        path.display()
+    )]
+    Changed { path: PathBuf, setting: String, present: String, baseline: String },
     /// It is not finished, and the search that goes on is not the one that began it.
     #[error(
         "the journal '{}' was begun by servo {version}, whose search would go on in another way: finish it with that \
@@ -53,6 +60,7 @@ impl CampaignError {
             Self::Journal(error) => !matches!(error, JournalError::File { .. }),
             Self::Replay { .. }
             | Self::Other { .. }
+            | Self::Changed { .. }
             | Self::Search { .. }
             | Self::Settings(_)
             | Self::Metric { .. } => true,

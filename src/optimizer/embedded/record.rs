@@ -32,6 +32,20 @@ pub(crate) enum Entry {
     End(Box<End>),
     /// The application has the settings that it is left with.
     Left(Left),
+    /// The campaign goes on with a changed configuration, or after an end that was not final.
+    Continued(Box<Continued>),
+}
+
+/// From where on another configuration counts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Continued {
+    /// When, as RFC 3339.
+    pub began: String,
+    /// What is optimized and how, as it is configured now.
+    pub campaign: Value,
+    /// The settings with their changed ranges; `None` if they are as before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings: Option<Vec<Tunable>>,
 }
 
 /// What the campaign is about.
@@ -56,49 +70,77 @@ pub(crate) struct Header {
 }
 
 impl Header {
-    /// What differs between the campaign of a journal, which this is of, and the one that is asked for, as a sentence;
-    /// `None` when nothing does.
-    pub(super) fn difference(&self, asked: &Self) -> Option<String> {
-        let mut differing = Vec::new();
+    /// Compares the campaign of a journal, whose header this is, with the one that is asked for.
+    pub(super) fn compare(&self, asked: &Self) -> Comparison {
         if self.id != asked.id {
-            differing.push(format!("the optimizer ('{}' there, '{}' here)", self.id, asked.id));
+            return Comparison::Other(format!("the optimizer ('{}' there, '{}' here)", self.id, asked.id));
         }
+        let mut is_changed = false;
         for (key, value) in asked.campaign.as_object().into_iter().flatten() {
-            let there = self.campaign.get(key).unwrap_or(&Value::Null);
-            if there != value {
-                differing.push(format!("{key} ({there} there, {value} here)"));
+            let there = self.campaign.get(key);
+            // A key that an older program did not know changes nothing that was measured.
+            let is_fixed = FIXED.contains(&key.as_str());
+            match there {
+                Some(there) if there != value && is_fixed => {
+                    return Comparison::Other(format!("{key} ({there} there, {value} here)"));
+                }
+                Some(there) => is_changed |= there != value,
+                None => is_changed = true,
             }
         }
-        differing.extend(self.differing_settings(asked));
-        (!differing.is_empty()).then(|| differing.join(", "))
+        match self.differing_settings(asked) {
+            (Some(difference), _) => Comparison::Other(difference),
+            (None, is_range_changed) if is_changed || is_range_changed => Comparison::Changed,
+            (None, _) => Comparison::Same,
+        }
     }
 
-    /// Values do not count: an interrupted campaign has changed them.
-    fn differing_settings(&self, asked: &Self) -> Vec<String> {
-        let mut differing = Vec::new();
+    /// The settings with the ranges that are asked for, and their values of before.
+    pub(super) fn with_ranges(&self, asked: &Self) -> Vec<Tunable> {
+        let domain = |there: &Tunable| asked.settings.iter().find(|here| here.name() == there.name());
+        let with = |there: &Tunable| {
+            let domain = domain(there).map_or_else(|| there.domain.clone(), |here| here.domain.clone());
+            Tunable { domain, ..there.clone() }
+        };
+        self.settings.iter().map(with).collect()
+    }
+
+    /// The first difference that no campaign can be continued over, and whether a range has changed. Values do not count:
+    /// an interrupted campaign has changed them.
+    fn differing_settings(&self, asked: &Self) -> (Option<String>, bool) {
+        let mut is_range_changed = false;
         for tunable in &asked.settings {
             let name = tunable.name();
-            match self.settings.iter().find(|there| there.name() == name) {
-                None => differing.push(format!("setting '{name}' (only here)")),
-                Some(there) if there.domain != tunable.domain => {
-                    differing.push(format!(
-                        "the range of setting '{name}' ({:?} there, {:?} here)",
-                        there.domain, tunable.domain
-                    ));
-                }
-                Some(there) if tunable.is_pinned() && there.value != tunable.value => {
-                    differing
-                        .push(format!("the pinned setting '{name}' ({} there, {} here)", there.value, tunable.value));
-                }
-                Some(_) => {}
+            let Some(there) = self.settings.iter().find(|there| there.name() == name) else {
+                return (Some(format!("setting '{name}' (only here)")), false);
+            };
+            if there.is_pinned() != tunable.is_pinned() {
+                let where_pinned = if tunable.is_pinned() { "here" } else { "there" };
+                return (Some(format!("setting '{name}' (pinned {where_pinned} only)")), false);
             }
+            if tunable.is_pinned() && there.value != tunable.value {
+                let difference = format!("the pinned setting '{name}' ({} there, {} here)", there.value, tunable.value);
+                return (Some(difference), false);
+            }
+            is_range_changed |= there.domain != tunable.domain;
         }
         let is_gone = |there: &&Tunable| asked.settings.iter().all(|here| here.name() != there.name());
-        differing.extend(
-            self.settings.iter().filter(is_gone).map(|there| format!("setting '{}' (only there)", there.name())),
-        );
-        differing
+        let gone = self.settings.iter().find(is_gone);
+        (gone.map(|there| format!("setting '{}' (only there)", there.name())), is_range_changed)
     }
+}
+
+/// The keys of a configuration that decide what was measured, and how the next trial is chosen.
+const FIXED: [&str; 4] = ["objective", "measure", "algorithm", "seed"];
+
+/// How the campaign of a journal and the one that is asked for compare.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Comparison {
+    Same,
+    /// They differ in what is computed from the measurements: the journal goes on.
+    Changed,
+    /// In what they differ that what was measured does not hold for.
+    Other(String),
 }
 
 /// Why a trial was made.
@@ -184,6 +226,13 @@ pub(crate) struct Trial {
     pub ended: String,
 }
 
+impl Trial {
+    /// Whether it says nothing about its settings.
+    pub(crate) fn is_void(&self) -> bool {
+        matches!(self.outcome, Outcome::Void { .. })
+    }
+}
+
 /// What came of a trial.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "status", rename_all = "snake_case")]
@@ -203,6 +252,14 @@ pub(crate) enum Outcome {
         /// What it says to people.
         message: String,
     },
+    /// It says nothing about the settings: they were not live, or could not be measured.
+    Void {
+        /// `not-applied`, `overwritten` or `not-measured`.
+        reason: String,
+        message: String,
+        /// How often it was tried.
+        attempts: u32,
+    },
 }
 
 /// Why the search is over.
@@ -213,6 +270,8 @@ pub(crate) enum Stop {
     Budget,
     /// Nothing better is to be expected.
     NoImprovement,
+    /// Several trials in a row said nothing about their settings.
+    NotMeasured,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -221,6 +280,9 @@ pub(crate) struct End {
     pub stop: Stop,
     /// The best settings; none when none is known that keeps the objectives.
     pub winner: Option<Winner>,
+    /// What made a search end that could not go on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
     /// When it was over, as RFC 3339.
     pub ended: String,
 }

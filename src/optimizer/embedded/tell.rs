@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::record::{Entry, Outcome, Plan};
+use super::record::{Entry, Left, Outcome, Plan};
 
 pub(super) fn plan(plan: &Plan, of: usize) {
     let (trial, purpose, settings) = (plan.number, plan.purpose.as_str(), pairs(&plan.settings));
@@ -15,12 +15,33 @@ pub(super) fn outcome(trial: usize, outcome: &Outcome) {
         Outcome::Infeasible { during, word, reason, message } => {
             tracing::info!(trial, during, word, reason, message, "the trial counts as infeasible");
         }
+        Outcome::Void { reason, message, attempts } => {
+            tracing::warn!(
+                trial,
+                reason,
+                message,
+                attempts,
+                "the trial says nothing about its settings: it is left out"
+            );
+        }
     }
 }
 
 pub(super) fn entry(entry: &Entry, journal: &Path) {
     let journal = journal.display();
     match entry {
+        Entry::Continued(_) => tracing::info!("the optimization goes on with a changed configuration"),
+        Entry::Left(Left { settings, problem: Some(problem) }) => tracing::error!(
+            critical = true,
+            settings = pairs(settings),
+            problem,
+            "these settings could NOT be applied, and it is not known what is live: see 'servo describe', and set them with \
+             'servo adjust'"
+        ),
+        Entry::End(end) if end.problem.is_some() => {
+            let problem = end.problem.as_deref();
+            tracing::error!(problem, "the optimization stops; it goes on from its journal when it is started again");
+        }
         Entry::End(end) => match &end.winner {
             Some(winner) if !winner.is_baseline && !winner.confirmed => tracing::warn!(
                 settings = pairs(&winner.settings),

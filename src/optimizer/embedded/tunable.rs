@@ -2,6 +2,8 @@
 //!
 //! Everything is in the form and the units of the wire, which all agents speak. Pure.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -52,6 +54,8 @@ pub(crate) enum Domain {
 pub(crate) enum TunableError {
     #[error("nothing can be optimized: the description has no setting that is not pinned")]
     Nothing,
+    #[error("two settings have the same name, component and setting together: rename one of the components")]
+    Ambiguous,
     #[error("setting '{0}' has no value now: give it one, or pin it")]
     NoValue(String),
     #[error("setting '{name}' cannot be searched: {problem}")]
@@ -61,6 +65,24 @@ pub(crate) enum TunableError {
 impl Tunable {
     pub(crate) fn name(&self) -> String {
         format!("{}.{}", self.component, self.setting)
+    }
+
+    /// Whether a value is the one that it has.
+    pub(super) fn has(&self, value: &Value) -> bool {
+        let is_close = |one: f64, other: f64| (one - other).abs() <= 1e-6 * one.abs().max(other.abs()) + 1e-9;
+        match (self.domain.number(&self.value), self.domain.number(value)) {
+            (Some(one), Some(other)) => is_close(one, other),
+            _ => self.value == *value,
+        }
+    }
+
+    /// Whether a value lies within its range.
+    pub(super) fn contains(&self, value: &Value) -> bool {
+        match (&self.domain, self.domain.number(value)) {
+            (Domain::Range { min, max, .. }, Some(number)) => (min - 1e-9..=max + 1e-9).contains(&number),
+            (Domain::Enum(_), Some(_)) => true,
+            (Domain::Pinned, _) | (_, None) => false,
+        }
     }
 
     /// Whether the campaign leaves it alone.
@@ -174,6 +196,10 @@ pub(super) fn read(description: &Description) -> Result<Vec<Tunable>, TunableErr
         component.settings.iter().map(|setting| Tunable::read(&component.name, setting.name(), &setting.to_wire()))
     });
     let tunables = settings.collect::<Result<Vec<_>, _>>()?;
+    let names: BTreeSet<String> = tunables.iter().map(Tunable::name).collect();
+    if names.len() < tunables.len() {
+        return Err(TunableError::Ambiguous);
+    }
     if tunables.iter().all(Tunable::is_pinned) { Err(TunableError::Nothing) } else { Ok(tunables) }
 }
 

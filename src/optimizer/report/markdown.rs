@@ -87,6 +87,7 @@ fn share_lines(report: &Report) -> Vec<String> {
 fn trial_line(report: &Report, trial: &TrialReport) -> String {
     let outcome = match &trial.outcome {
         Outcome::Infeasible { word, message, .. } => format!("{word}: {}", text::shortened(message)),
+        Outcome::Void { reason, message, .. } => format!("{reason}: {}", text::shortened(message)),
         Outcome::Measured { .. } => {
             let readings = report.conditions.iter().zip(&trial.readings).map(|(condition, reading)| match reading {
                 Some(reading) => {

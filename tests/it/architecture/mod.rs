@@ -75,7 +75,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("connector", &["causes", "decode", "exchange", "k8s", "network", "subprocess", "telemetry", "types"]),
     ("progress", &["connector", "types"]),
     ("fast_fail", &["connector", "decode", "types"]),
-    ("optimizer", &["causes", "config", "decode", "http", "network", "retry", "telemetry", "types", "wire"]),
+    (
+        "optimizer",
+        &["causes", "config", "connector", "decode", "http", "network", "retry", "telemetry", "types", "wire"],
+    ),
     ("servo", &["checks", "config", "connector", "optimizer", "telemetry", "types"]),
     ("runner", &["connector", "optimizer", "retry", "servo", "types"]),
     ("endpoints", &["exchange", "http", "optimizer", "runner", "telemetry", "types"]),

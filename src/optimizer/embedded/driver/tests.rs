@@ -12,11 +12,19 @@ use crate::types::{Component, DataPoint, Measurement, Metric, RangeSetting, Scal
 struct Toy {
     cpu: f64,
     served: usize,
+    /// Somebody caps what is asked for.
+    cap: f64,
+    /// Somebody sets this after every measurement.
+    reset: Option<f64>,
+    /// Nothing is read any more from this command on.
+    blind_from: usize,
+    /// The baseline cannot be applied.
+    is_stuck: bool,
 }
 
 impl Toy {
     fn new() -> Self {
-        Self { cpu: 2.0, served: 0 }
+        Self { cpu: 2.0, served: 0, cap: f64::INFINITY, reset: None, blind_from: usize::MAX, is_stuck: false }
     }
 
     fn latency(&self) -> f64 {
@@ -30,14 +38,22 @@ impl Toy {
         Some(match &**task {
             Task::Describe { .. } => CommandResult::Described(self.description()),
             Task::Adjust { adjustments, .. } => {
-                self.cpu = cpu(adjustments);
+                let asked = cpu(adjustments);
+                if self.is_stuck && (asked - 2.0).abs() < 1e-9 {
+                    return Some(failure(StatusWord::Failed, Operation::Adjustment));
+                }
+                self.cpu = asked.min(self.cap);
                 if self.cpu < 0.4 {
                     failure(StatusWord::Rejected, Operation::Adjustment)
                 } else {
                     CommandResult::Adjusted(self.description())
                 }
             }
-            Task::Measure { .. } => measured(&[("latency", self.latency())]),
+            Task::Measure { .. } => {
+                let latency = if self.served > self.blind_from { f64::NAN } else { self.latency() };
+                self.cpu = self.reset.unwrap_or(self.cpu);
+                measured(&[("latency", latency)])
+            }
         })
     }
 
@@ -54,7 +70,7 @@ fn described(range: &Value) -> Description {
     Description { components: vec![Component::new("web", vec![cpu.into()])], metrics }
 }
 
-fn cpu(adjustments: &[crate::types::Adjustment]) -> f64 {
+fn cpu(adjustments: &[Adjustment]) -> f64 {
     let cpu = adjustments.iter().find(|adjustment| adjustment.selector() == "web.cpu");
     cpu.and_then(|cpu| cpu.value.as_f64()).unwrap_or(f64::NAN)
 }
@@ -137,7 +153,10 @@ fn a_campaign_measures_searches_confirms_and_puts_back() {
     let path = folder.path().join("j");
     let (mut driver, mut toy) = (open(&json!({}), &path).unwrap(), Toy::new());
     let commands = run(&mut driver, &mut toy);
-    assert_eq!(names(&commands)[..6], ["DESCRIBE", "MEASURE", "MEASURE", "MEASURE", "ADJUST", "MEASURE"]);
+    assert_eq!(
+        names(&commands)[..8],
+        ["DESCRIBE", "MEASURE", "DESCRIBE", "MEASURE", "DESCRIBE", "MEASURE", "DESCRIBE", "ADJUST"]
+    );
     assert!(driver.is_over());
     let campaign = driver.snapshot().campaign.unwrap();
     let purposes: Vec<&str> = campaign.trials().iter().map(|trial| trial.plan.purpose.as_str()).collect();
@@ -147,10 +166,10 @@ fn a_campaign_measures_searches_confirms_and_puts_back() {
     let winner = campaign.end().unwrap().winner.as_ref().unwrap();
     assert!(winner.confirmed && !winner.is_baseline, "{winner:?}");
     assert!(winner.objective.as_ref().unwrap().winner < winner.objective.as_ref().unwrap().baseline);
-    assert!((toy.cpu - 2.0).abs() < 1e-9, "the settings of before are back");
+    assert!((toy.cpu - 2.0).abs() < 1e-9, "the baseline settings are back");
     // The settings of before are measured whatever they violate; everything else is watched.
     assert_eq!(judged(&commands[1]), None);
-    assert_eq!(judged(&commands[5]).as_deref(), Some("latency"));
+    assert_eq!(judged(&commands[8]).as_deref(), Some("latency"));
 }
 
 /// The metric of the first SLO that a measurement is judged by.
@@ -255,9 +274,8 @@ fn a_journal_of_another_campaign_is_refused_with_what_differs() {
     let path = folder.path().join("j");
     run(&mut open(&json!({}), &path).unwrap(), &mut Toy::new());
     for (changes, named) in [
-        (json!({"slo": [{"metric": "latency", "threshold": 151}]}), "slo ("),
-        (json!({"prices": {"cpu": 1}}), "prices ("),
         (json!({"objective": {"minimize": "latency"}}), "objective ("),
+        (json!({"measure": {"duration": "9m"}, "seed": 2}), "measure ("),
         (json!({"seed": 2}), "seed ("),
     ] {
         let error = open(&changes, &path).unwrap_err();
@@ -265,9 +283,9 @@ fn a_journal_of_another_campaign_is_refused_with_what_differs() {
     }
     let mut driver = open(&json!({}), &path).unwrap();
     driver.next_command().unwrap();
-    let wider = described(&json!({"name": "cpu", "min": 0.2, "max": 8.0, "step": 0.2, "value": 2.0, "unit": "cores"}));
-    let error = driver.complete(CommandResult::Described(wider)).unwrap_err();
-    assert!(error.is_of_configuration() && error.to_string().contains("the range of setting 'web.cpu'"), "{error}");
+    let narrower = described(&json!({"name": "cpu", "min": 0.2, "max": 1.0, "step": 0.2, "value": 0.8}));
+    let error = driver.complete(CommandResult::Described(narrower)).unwrap_err();
+    assert!(error.is_of_configuration() && error.to_string().contains("ranges that do not hold"), "{error}");
 }
 
 #[test]
@@ -303,7 +321,7 @@ fn a_command_is_given_again_until_it_is_answered_and_a_hello_begins_anew() {
     driver.complete(CommandResult::Described(toy.description())).unwrap();
     // What the application has by now is not known, so that the trial in flight begins with its adjustment.
     assert_eq!(next(&mut driver), "ADJUST");
-    driver.complete(adjusted()).unwrap();
+    driver.complete(CommandResult::Adjusted(toy.description())).unwrap();
     assert_eq!(driver.next_command().unwrap(), command);
 }
 
@@ -316,7 +334,7 @@ fn a_cancelled_trial_is_made_again_and_a_baseline_that_goes_on_failing_ends_it()
     assert_eq!(next(&mut driver), "MEASURE");
     driver.complete(failure(StatusWord::Cancelled, Operation::Measurement)).unwrap();
     assert_eq!(next(&mut driver), "ADJUST");
-    driver.complete(adjusted()).unwrap();
+    driver.complete(CommandResult::Adjusted(toy.description())).unwrap();
     for _ in 1..BASELINE_TRIES {
         assert_eq!(next(&mut driver), "MEASURE");
         driver.complete(failure(StatusWord::Failed, Operation::Measurement)).unwrap();
@@ -341,7 +359,7 @@ fn an_agent_that_stops_puts_the_settings_of_before_back_unless_they_are_there() 
     while do_next(&mut driver) != "ADJUST" {}
     let back = driver.restore_command().expect("another setting is live");
     let Task::Adjust { adjustments, control } = back else { panic!("{back:?} does not adjust") };
-    assert_eq!(adjustments, [crate::types::Adjustment::new("web", "cpu", Scalar::Float(2.0))]);
+    assert_eq!(adjustments, [Adjustment::new("web", "cpu", Scalar::Float(2.0))]);
     assert_eq!(control.settlement, Some(RESTORE_SETTLEMENT));
     // In the middle of an adjustment nobody knows.
     assert_eq!(do_next(&mut driver), "DESCRIBE");
@@ -375,4 +393,176 @@ fn metrics_that_are_not_measured_are_named() {
     driver.next_command().unwrap();
     let error = driver.complete(CommandResult::Described(Toy::new().description())).unwrap_err();
     assert_eq!(error.to_string(), "the metric 'errors' is not measured: there are latency");
+}
+
+/// The trials of a finished campaign that say nothing, with their reasons.
+fn void(driver: &Driver) -> Vec<String> {
+    let campaign = driver.snapshot().campaign.unwrap();
+    let reason = |trial: &Trial| match &trial.outcome {
+        Outcome::Void { reason, attempts, .. } => Some(format!("{reason} {attempts}")),
+        Outcome::Measured { .. } | Outcome::Infeasible { .. } => None,
+    };
+    campaign.trials().iter().filter_map(reason).collect()
+}
+
+#[test]
+fn settings_that_are_not_live_are_never_measured() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut driver, mut toy) = (open(&json!({"trials": 12}), &folder.path().join("j")).unwrap(), Toy::new());
+    toy.cap = 2.0;
+    let commands = run(&mut driver, &mut toy);
+    let campaign = driver.snapshot().campaign.unwrap();
+    for trial in campaign.trials().iter().filter(|trial| !trial.is_void()) {
+        assert!(trial.plan.settings["web.cpu"].as_f64().unwrap() <= 2.0, "{trial:?}");
+    }
+    assert!(void(&driver).iter().all(|void| void.starts_with("not-applied")) && !void(&driver).is_empty());
+    // After an adjustment that did not come into force another adjustment follows, and no measurement.
+    let names = names(&commands);
+    let pairs = names.windows(2).filter(|pair| pair == &["ADJUST", "ADJUST"]).count();
+    assert!(pairs >= void(&driver).len(), "{names:?}");
+}
+
+#[test]
+fn a_trial_whose_settings_are_changed_by_somebody_is_no_trial() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut driver, mut toy) = (open(&json!({}), &folder.path().join("j")).unwrap(), Toy::new());
+    toy.reset = Some(2.0);
+    run(&mut driver, &mut toy);
+    assert_eq!(void(&driver), ["overwritten 2", "overwritten 1"]);
+    let campaign = driver.snapshot().campaign.unwrap();
+    let end = campaign.end().unwrap();
+    assert_eq!((end.stop, &end.winner), (Stop::NotMeasured, &None));
+    assert!(end.problem.as_ref().unwrap().contains("web.cpu is 2"), "{end:?}");
+    assert_eq!(campaign.left().unwrap().problem, None, "the baseline is live");
+}
+
+#[test]
+fn without_readings_the_optimization_stops_with_the_baseline_and_goes_on_when_it_is_started_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("j");
+    let changes = json!({"apply": true});
+    let (mut driver, mut toy) = (open(&changes, &path).unwrap(), Toy::new());
+    toy.blind_from = 8;
+    run(&mut driver, &mut toy);
+    assert_eq!(void(&driver), ["not-measured 2", "not-measured 1"]);
+    let campaign = driver.snapshot().campaign.unwrap();
+    let problem = campaign.end().unwrap().problem.clone().unwrap();
+    assert!(problem.starts_with("3 measurements in a row") && problem.contains("no reading of latency"), "{problem}");
+    assert!((toy.cpu - 2.0).abs() < 1e-9);
+    drop(driver);
+    toy.blind_from = usize::MAX;
+    let mut driver = open(&changes, &path).unwrap();
+    run(&mut driver, &mut toy);
+    let campaign = driver.snapshot().campaign.unwrap();
+    assert!(campaign.end().unwrap().stop != Stop::NotMeasured && campaign.trials().len() == 10, "{:?}", campaign.end());
+}
+
+#[test]
+fn an_objective_that_is_never_read_has_no_winner() {
+    let folder = tempfile::tempdir().unwrap();
+    let changes = json!({"objective": {"minimize": "latency"}, "slo": [], "apply": true});
+    let (mut driver, mut toy) = (open(&changes, &folder.path().join("j")).unwrap(), Toy::new());
+    toy.blind_from = 0;
+    run(&mut driver, &mut toy);
+    let campaign = driver.snapshot().campaign.unwrap();
+    assert_eq!(campaign.end().unwrap().winner, None);
+    assert_eq!(&campaign.left().unwrap().settings, campaign.baseline());
+}
+
+#[test]
+fn the_final_settings_are_tried_again_with_growing_pauses_and_their_failure_is_written_down() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut driver, mut toy) = (open(&json!({}), &folder.path().join("j")).unwrap(), Toy::new());
+    while driver.snapshot().campaign.is_none_or(|campaign| campaign.trials().len() < 8) {
+        let command = driver.next_command().unwrap();
+        driver.complete(toy.answer(&command).unwrap()).unwrap();
+    }
+    toy.is_stuck = true;
+    let mut pauses = Vec::new();
+    for _ in 0..200 {
+        let command = driver.next_command().unwrap();
+        match (&command.instruction, toy.answer(&command)) {
+            (Instruction::Sleep { duration, .. }, _) => pauses.push(duration.as_secs_f64()),
+            (_, Some(result)) => assert!(driver.complete(result).unwrap()),
+            (other, None) => panic!("{other:?}"),
+        }
+        if driver.is_over() {
+            break;
+        }
+    }
+    let left = driver.snapshot().campaign.unwrap().left().cloned().unwrap();
+    assert_eq!((&left.settings["web.cpu"], left.problem.as_deref()), (&json!(2.0), Some("it crashed")));
+    assert!(pauses.windows(2).all(|pair| pair[1] >= pair[0]) && pauses.len() >= 7, "{pauses:?}");
+}
+
+#[test]
+fn an_application_that_somebody_changed_in_between_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("j");
+    let (mut driver, mut toy) = (open(&json!({}), &path).unwrap(), Toy::new());
+    while driver.snapshot().campaign.is_none_or(|campaign| campaign.trials().len() < 5) {
+        let command = driver.next_command().unwrap();
+        driver.complete(toy.answer(&command).unwrap()).unwrap();
+    }
+    drop(driver);
+    let mut driver = open(&json!({}), &path).unwrap();
+    driver.next_command().unwrap();
+    toy.cpu = 3.8;
+    let error = driver.complete(CommandResult::Described(toy.description())).unwrap_err();
+    assert!(error.is_of_configuration(), "{error}");
+    assert!(error.to_string().contains("it is 3.8, the baseline has 2.0"), "{error}");
+    // The baseline itself, and the settings of the last trial, are known.
+    drop(driver);
+    toy.cpu = 2.0;
+    run(&mut open(&json!({}), &path).unwrap(), &mut toy);
+}
+
+#[test]
+fn changed_prices_thresholds_ranges_and_budgets_continue_a_journal() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("j");
+    let mut toy = Toy::new();
+    run(&mut open(&json!({}), &path).unwrap(), &mut toy);
+    for (changes, trials) in [
+        (json!({"prices": {"cpu": 5}}), 10..=10),
+        (json!({"prices": {"cpu": 5}, "slo": [{"metric": "latency", "threshold": 80}]}), 10..=10),
+        (json!({"prices": {"cpu": 5}, "slo": [{"metric": "latency", "threshold": 80}], "trials": 14}), 12..=14),
+        (
+            json!({"prices": {"cpu": 5}, "slo": [{"metric": "latency", "threshold": 80}], "trials": 14, "apply": true}),
+            12..=14,
+        ),
+    ] {
+        let mut driver = open(&changes, &path).unwrap();
+        run(&mut driver, &mut toy);
+        let campaign = driver.snapshot().campaign.unwrap();
+        assert!(trials.contains(&campaign.trials().len()), "{changes} {}", campaign.trials().len());
+        let cost = campaign.objective(&campaign.trials()[0]).unwrap();
+        assert!((cost - 10.0).abs() < 1e-9, "the cost is computed anew: {cost}");
+        drop(driver);
+        // The same again is finished, and its journal tells the same.
+        let before = entries(&path);
+        assert_eq!(names(&run(&mut open(&changes, &path).unwrap(), &mut toy)), ["DESCRIBE"]);
+        assert_eq!(entries(&path), before);
+    }
+}
+
+#[test]
+fn a_component_with_a_dot_in_its_name_is_one_component() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut driver = open(&json!({}), &folder.path().join("j")).unwrap();
+    driver.next_command().unwrap();
+    let mut description = Toy::new().description();
+    description.components[0].name = "web.v1".to_owned();
+    driver.complete(CommandResult::Described(description.clone())).unwrap();
+    let adjustments = loop {
+        let Instruction::Perform(task) = driver.next_command().unwrap().instruction else { panic!("it sleeps") };
+        let result = match *task {
+            Task::Adjust { adjustments, .. } => break adjustments,
+            Task::Measure { .. } => measured(&[("latency", 50.0)]),
+            Task::Describe { .. } => CommandResult::Described(description.clone()),
+        };
+        driver.complete(result).unwrap();
+    };
+    let named = adjustments.iter().map(|of| (of.component_name.as_str(), of.setting_name.as_str()));
+    assert_eq!(named.collect::<Vec<_>>(), [("web.v1", "cpu")]);
 }

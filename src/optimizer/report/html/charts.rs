@@ -79,6 +79,7 @@ fn title(report: &Report, trial: &TrialReport) -> String {
     }
     match &trial.outcome {
         Outcome::Infeasible { word, .. } => parts.push(word.clone()),
+        Outcome::Void { reason, .. } => parts.push(reason.clone()),
         Outcome::Measured { .. } => {
             let pairs = report.conditions.iter().zip(&trial.readings);
             parts.extend(pairs.filter_map(|(condition, reading)| {

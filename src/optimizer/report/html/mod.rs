@@ -306,6 +306,9 @@ fn outcome(report: &Report, trial: &TrialReport) -> String {
             let what = escape(&format!("{during} {word}{reason}"));
             format!("<span class=\"no\">{what}</span> {}", escape(&shortened(message)))
         }
+        Outcome::Void { reason, message, .. } => {
+            format!("<span class=\"no\">{}</span> {}", escape(reason), escape(&shortened(message)))
+        }
         Outcome::Measured { .. } => {
             let readings = report.conditions.iter().zip(&trial.readings).map(|(condition, reading)| match reading {
                 Some(ConditionReading { value, threshold, holds }) => {

@@ -92,7 +92,7 @@ pub(crate) async fn run(args: Args, cx: &Context) -> Result<ExitCode, CliError> 
             ending.interrupted(campaign.as_ref(), followed.outcome).await
         }
         (RunOutcome::Misconfigured, _) => Ok(ExitCode::Usage),
-        (RunOutcome::NoneLeft, _) => Ok(ExitCode::Failure),
+        (RunOutcome::NoneLeft | RunOutcome::NotRestored, _) => Ok(ExitCode::Failure),
     }
 }
 

@@ -252,20 +252,6 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_certificate_that_is_not_trusted_will_not_be_trusted_later() {
-        for (cause, transient) in [
-            ("tls: invalid peer certificate: UnknownIssuer", false),
-            ("dns error: failed to lookup address information: Name or service not known", false),
-            ("dns error: failed to lookup address information: Temporary failure in name resolution", true),
-            ("tcp connect error: Connection refused (os error 111)", true),
-        ] {
-            let source = TransportError(cause.to_owned());
-            let error = ApiError::Unreachable { request: "get pods".to_owned(), source };
-            assert_eq!(error.is_transient(), transient, "{cause}");
-        }
-    }
-
     #[derive(Debug, thiserror::Error)]
     #[error("{text}")]
     struct Level {

@@ -31,7 +31,8 @@ pub(crate) async fn run(args: Args, cx: &Context) -> Result<ExitCode, CliError> 
     let entries = &journal.entries;
     let mut decided = 0;
     let mut difference = None;
-    for (index, entry) in entries.iter().enumerate().skip(1) {
+    let decisions = entries.iter().enumerate().skip(1);
+    for (index, entry) in decisions.filter(|(_, entry)| !matches!(entry, Entry::Continued(_))) {
         let before = journal.until(index)?;
         let written = decision(entry);
         let again = again(&before.next(""));
@@ -59,7 +60,7 @@ pub(crate) async fn run(args: Args, cx: &Context) -> Result<ExitCode, CliError> 
 /// What an entry says was decided.
 fn decision(entry: &Entry) -> Value {
     match entry {
-        Entry::Header(_) => Value::Null,
+        Entry::Header(_) | Entry::Continued(_) => Value::Null,
         Entry::Trial(trial) => json!({ "try": trial.plan.settings, "purpose": trial.plan.purpose }),
         Entry::End(end) => json!({ "end": end.stop, "winner": end.winner.as_ref().map(|winner| &winner.settings) }),
         Entry::Left(left) => json!({ "leave": left.settings }),

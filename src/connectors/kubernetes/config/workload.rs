@@ -12,7 +12,7 @@ use crate::config::variables::{CONTAINER_PREFIX, DEPLOYMENT_PREFIX, STATEFUL_SET
 use crate::decode::{Decode, Decoder, Fields, Form, Node, Properties, Secrets, Show, TextForm, Value, Written, keys};
 use crate::k8s::{ContainerName, DnsSubdomain};
 use crate::types::{
-    ByteSize, Core, EnvironmentSetting, KubernetesCpuSetting, KubernetesMemorySetting, ReplicasSetting,
+    Amount, ByteSize, Core, EnvironmentSetting, KubernetesCpuSetting, KubernetesMemorySetting, ReplicasSetting,
 };
 
 keys! {

@@ -21,7 +21,7 @@ pub(crate) use sidecar::injection::Injection;
 
 pub(crate) use api::metrics::{ContainerMetrics, POD_METRICS, PodMetrics};
 pub(crate) use api::watch::PodEvent;
-pub(crate) use objects::managed_fields::{FieldManager, other_manager};
+pub(crate) use objects::managed_fields::{FieldManager, last_other_manager, other_manager};
 pub(crate) use objects::name::{ContainerName, DnsSubdomain, NameError};
 pub(crate) use objects::pod::RunningPod;
 pub use objects::quantity::{parse_bytes, parse_cores};

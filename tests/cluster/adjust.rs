@@ -47,7 +47,7 @@ async fn one_command_changes_every_setting_of_a_deployment() {
     assert_adjusted(&namespace).await;
     assert_described(&session.describe().await);
     let left = namespace.get("deployments/web").await;
-    assert!(left["metadata"]["annotations"].get("servo.opsani.com/rollback").is_none(), "{left:#}");
+    assert_eq!(namespace.get(workload::RECORD).await, Value::Null, "{left:#}");
     session.stop().await;
 }
 

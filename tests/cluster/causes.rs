@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::session::Session;
 use crate::support::cluster::{Cluster, Namespace};
-use crate::workload::{self, ROLLBACK_ANNOTATION, Section};
+use crate::workload::{self, RECORD, Section};
 
 const WEB: &str = "deployments/web";
 
@@ -73,7 +73,7 @@ async fn assert_treated(cause: &Cause, set_up: impl AsyncFn(&Namespace)) {
         match on_failure {
             "rollback" => {
                 assert_eq!(workload::adjustable(&left), workload::adjustable(&first));
-                assert!(left["metadata"]["annotations"].get(ROLLBACK_ANNOTATION).is_none(), "{left:#}");
+                assert_eq!(namespace.get(RECORD).await, Value::Null);
                 if cause.is_cured_by_old_values {
                     assert_eq!(left["status"]["readyReplicas"], left["spec"]["replicas"], "{left:#}");
                 }

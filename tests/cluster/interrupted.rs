@@ -6,16 +6,12 @@ use serde_json::{Value, json};
 
 use crate::session::Session;
 use crate::support::cluster::{Cluster, Namespace};
-use crate::workload::{self, ROLLBACK_ANNOTATION, Section, TUNING};
+use crate::workload::{self, RECORD, Section, TUNING};
 
 const WEB: &str = "deployments/web";
 
 /// How long the API server is away: longer than a pod of mode `slow` needs, so that it gets ready unseen.
 const OUTAGE: Duration = Duration::from_secs(10);
-
-fn annotation(object: &Value) -> Option<&Value> {
-    object["metadata"]["annotations"].get(ROLLBACK_ANNOTATION)
-}
 
 /// Kills an agent as soon as it has patched the Deployment, and starts another.
 async fn kill_after_patch(namespace: &Namespace, section: &Section) -> Session {
@@ -34,7 +30,7 @@ async fn a_start_restores_what_a_killed_agent_was_to_roll_back() {
     let first = workload::deployment(&namespace, 1).await;
     let section = Section { on_failure: "rollback", ..Section::of(&namespace) };
     let session = kill_after_patch(&namespace, &section).await;
-    namespace.until(WEB, "restored", |object| annotation(object).is_none()).await;
+    namespace.until(RECORD, "gone", Value::is_null).await;
     let restored = namespace.until_ready(WEB).await;
     assert_eq!(workload::adjustable(&restored), workload::adjustable(&first));
     assert_eq!(session.describe().await["main"]["settings"]["cpu"]["value"], 0.05);
@@ -49,8 +45,9 @@ async fn a_start_leaves_an_adjustment_alone_whose_last_write_a_killed_agent_had_
     let section = Section { on_failure: "rollback", ..Section::of(&namespace) };
     let session = Session::start(&section).await;
     session.begin_adjustment(&json!({"main": {"MODE": "better", "cpu": 0.1}}));
-    let is_finished = |object: &Value| workload::is_changed_since(&first)(object) && annotation(object).is_none();
-    let left = namespace.until(WEB, "adjusted", is_finished).await;
+    namespace.until(WEB, "patched", workload::is_changed_since(&first)).await;
+    namespace.until(RECORD, "gone", Value::is_null).await;
+    let left = namespace.get(WEB).await;
     session.kill().await;
 
     let session = Session::start(&section).await;
@@ -78,7 +75,7 @@ async fn assert_reached_after_a_kill(is_there: impl AsyncFn(&Namespace, &Value))
     session.kill().await;
 
     let session = Session::start(&Section { timeout: "30s", ..section }).await;
-    namespace.until(WEB, "restored", |object| annotation(object).is_none()).await;
+    namespace.until(RECORD, "gone", Value::is_null).await;
     let restored = namespace.until_ready(WEB).await;
     assert_eq!(workload::adjustable(&restored), workload::adjustable(&first));
     assert_eq!(session.describe().await["main"]["settings"]["cpu"]["value"], 0.05);
@@ -98,7 +95,7 @@ async fn a_start_does_the_rollback_that_a_killed_agent_had_not_begun() {
         };
         let object = namespace.until("pods?labelSelector=app%3Dweb", "restarted", has_failed).await;
         assert_eq!(object["kind"], "PodList");
-        assert!(annotation(&namespace.get(WEB).await).is_some());
+        assert!(!namespace.get(RECORD).await.is_null());
     })
     .await;
 }
@@ -107,8 +104,8 @@ async fn a_start_does_the_rollback_that_a_killed_agent_had_not_begun() {
 async fn a_start_finds_nothing_to_do_after_the_last_write_of_a_rollback() {
     assert_reached_after_a_kill(async |namespace, first| {
         namespace.until(WEB, "patched", workload::is_changed_since(first)).await;
-        let left = namespace.until(WEB, "given its old values", |object| annotation(object).is_none()).await;
-        assert_eq!(workload::adjustable(&left), workload::adjustable(first));
+        let is_restored = |object: &Value| workload::adjustable(object) == workload::adjustable(first);
+        namespace.until(WEB, "given its old values", is_restored).await;
     })
     .await;
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::support::cluster::Namespace;
 
 /// Holds the old values of a workload that may have to be rolled back.
-pub(super) const ROLLBACK_ANNOTATION: &str = "servo.opsani.com/rollback";
+pub(super) const RECORD: &str = "leases/servo-deployment-web";
 
 /// The tuning pod.
 pub(super) const TUNING: &str = "pods/web-tuning";

@@ -165,6 +165,10 @@ async fn the_role_has_what_the_features_in_use_need() {
     has(&adjusting(&json!({"deployments": [canary]})), "pods: get list watch create delete");
     let stateful = json!({"stateful_sets": [workload(&json!({}))]});
     has(&adjusting(&stateful), "apps statefulsets: get list watch update patch");
+    has(&adjusting(&stateful), "pods: delete");
+    has(&adjusting(&json!({"on_failure": "rollback"})), "coordination.k8s.io leases: get create patch delete");
+    let one = json!({"deployments": [workload(&json!({"on_failure": "rollback"}))]});
+    has(&adjusting(&one), "coordination.k8s.io leases: get create patch delete");
     has(&adjusting(&json!({"container_logs_in_error_status": true})), "pods/log: get");
     let kube_metrics = json!({"kube_metrics": {"name": "web", "container": "main"}});
     has(&embedded(&kube_metrics), "metrics.k8s.io pods: get list");

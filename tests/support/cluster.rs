@@ -126,6 +126,7 @@ impl Namespace {
     fn collection(&self, resource: &str) -> String {
         let group = match resource {
             "deployments" | "replicasets" | "statefulsets" => "/apis/apps/v1",
+            "leases" => "/apis/coordination.k8s.io/v1",
             "roles" | "rolebindings" => "/apis/rbac.authorization.k8s.io/v1",
             _ => "/api/v1",
         };

@@ -1,11 +1,13 @@
 //! The connector: describes and adjusts workloads, and sees to their tuning pods.
 
+use std::collections::BTreeMap;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::future::join_all;
+use serde_json::Value as Json;
 use tokio::sync::{Mutex, OnceCell};
 
 use super::apply::workload_state::{Adjustable, WorkloadState, read_tuning_pod};
@@ -36,6 +38,8 @@ pub(super) struct KubernetesConnector {
     applied: AppliedValues,
     /// What the workloads were when the present measurement began, in their order.
     measured: std::sync::Mutex<Vec<Baseline>>,
+    /// The templates of the workloads when their tuning pods were made or first seen.
+    templates: std::sync::Mutex<BTreeMap<String, Json>>,
 }
 
 /// How long a start may be held up by what an earlier run left: a pod has ended by then, after its usual grace.
@@ -54,7 +58,8 @@ impl KubernetesConnector {
     pub(super) fn new(name: ConnectorName, config: KubernetesConfig) -> Self {
         let (clusters, running, recovered) = (OnceCell::new(), AtomicBool::new(false), Mutex::new(false));
         let (applied, measured) = (AppliedValues::default(), std::sync::Mutex::default());
-        Self { name, config, clusters, running, recovered, applied, measured }
+        let templates = std::sync::Mutex::default();
+        Self { name, config, clusters, running, recovered, applied, measured, templates }
     }
 
     /// Reads the access to the clusters, once.
@@ -81,6 +86,27 @@ impl KubernetesConnector {
         Ok(())
     }
 
+    /// Whether the template of a workload is another one than when its tuning pod was made or first seen.
+    fn has_new_template(&self, state: &WorkloadState<'_>) -> bool {
+        let templates = self.templates.lock().unwrap_or_else(PoisonError::into_inner);
+        templates.get(&state.workload_ref.to_string()).is_some_and(|known| *known != state.workload.template)
+    }
+
+    fn remember_template(&self, state: &WorkloadState<'_>) {
+        let (name, template) = (state.workload_ref.to_string(), state.workload.template.clone());
+        self.templates.lock().unwrap_or_else(PoisonError::into_inner).insert(name, template);
+    }
+
+    /// Undoes what adjustments wrote that were cut off, also those of other processes that are gone: what is recorded as
+    /// the value before an adjustment must not be that of another one.
+    async fn undo_leftovers(&self, cx: &EventContext) -> Result<(), EventError> {
+        let workload_refs = self.workload_refs()?;
+        let is_adjusted =
+            |workload_ref: &&WorkloadRef<'_>| *workload_ref.config.strategy.strategy() == Strategy::Default;
+        let undone = workload_refs.iter().filter(is_adjusted).map(|workload_ref| leftovers::undo(cx, workload_ref));
+        join_all(undone).await.into_iter().collect()
+    }
+
     /// Reads all workloads, one after the other.
     async fn read(&self, cx: &EventContext) -> Result<Vec<WorkloadState<'_>>, EventError> {
         self.recover(cx).await?;
@@ -97,7 +123,11 @@ impl KubernetesConnector {
         let work = async {
             let mut states = self.read(cx).await?;
             for state in &mut states {
-                ready(cx, state, readied).await?;
+                let has_new_template = self.has_new_template(state);
+                ready(cx, state, readied, has_new_template).await?;
+                if readied == Readied::Always || !has_new_template {
+                    self.remember_template(state);
+                }
             }
             Ok(states)
         };
@@ -163,25 +193,62 @@ pub(crate) async fn ensure_tuning_pods(cx: &EventContext, config: KubernetesConf
     connector.set_up(cx, Readied::WhenMade).await.map(drop)
 }
 
-/// Makes a tuning pod that is missing, and awaits it.
-async fn ready(cx: &EventContext, state: &mut WorkloadState<'_>, readied: Readied) -> Result<(), EventError> {
+/// Makes a tuning pod that is missing, and awaits it. One that does not become ready is taken away again. One that was
+/// made from an older template is made anew with its settings, when it must be ready.
+async fn ready(
+    cx: &EventContext,
+    state: &mut WorkloadState<'_>,
+    readied: Readied,
+    has_new_template: bool,
+) -> Result<(), EventError> {
     let workload_ref = state.workload_ref;
+    let policy = CancelPolicy::Event(cx);
     let Adjustable::TuningPod { pod, .. } = &state.adjustable else { return Ok(()) };
-    let is_ending = pod.as_ref().is_some_and(|pod| !pod["metadata"]["deletionTimestamp"].is_null());
-    if pod.is_none() || is_ending {
-        let next = state.tuning_pod(None)?;
-        tuning_pod::replace(&workload_ref, next.body(), CancelPolicy::Event(cx)).await?;
+    let present = pod.as_ref().filter(|pod| pod["metadata"]["deletionTimestamp"].is_null());
+    let is_outdated = readied == Readied::Always && has_new_template && present.is_some();
+    let is_made = present.is_none() || is_outdated;
+    if is_outdated {
+        tracing::info!(workload = %workload_ref, "making the tuning pod anew: the workload has a new template");
+    }
+    if is_made {
+        let next = state.tuning_pod(present)?;
+        tuning_pod::replace(&workload_ref, next.body(), policy).await?;
     } else if readied == Readied::WhenMade {
         return Ok(());
     }
-    if rollout::pod_ready(&workload_ref, CancelPolicy::Event(cx)).await? == Arrival::TimedOut {
-        diagnosis::of_rollout(cx, &workload_ref, &[], &Restarts::default()).await?;
+    let became_ready = match rollout::pod_ready(&workload_ref, policy).await {
+        Ok(Arrival::Ready) => Ok(()),
+        Ok(Arrival::TimedOut) => diagnosis::of_rollout(cx, &workload_ref, &[], &Restarts::default()).await,
+        Err(error) => Err(error),
+    };
+    if let Err(error) = became_ready {
+        return Err(if is_made { taken_away(&workload_ref, error).await } else { error });
     }
-    let now = read_tuning_pod(&workload_ref, CancelPolicy::Event(cx)).await?;
+    let now = read_tuning_pod(&workload_ref, policy).await?;
     if let Adjustable::TuningPod { pod, .. } = &mut state.adjustable {
         *pod = now;
     }
     Ok(())
+}
+
+/// Takes away the tuning pod that was made and did not become ready: it would hold what the workload's pods need, such as
+/// a port of the node. Returns what is told.
+async fn taken_away(workload_ref: &WorkloadRef<'_>, error: EventError) -> EventError {
+    let taken = async {
+        let Some(pod) = read_tuning_pod(workload_ref, CancelPolicy::UntilDone).await? else { return Ok(()) };
+        tuning_pod::begin_deletion(workload_ref, &pod, CancelPolicy::UntilDone).await
+    };
+    let note = match taken.await {
+        Ok(()) => format!("the pod \"{}\" that was made was taken away", workload_ref.tuning_pod()),
+        Err(problem) => {
+            format!("the pod \"{}\" that was made is still there: {}", workload_ref.tuning_pod(), problem.chain())
+        }
+    };
+    let noted = EventError::new(error.kind(), format!("{}; {note}", error.chain()));
+    match error.reason() {
+        Some(reason) => noted.with_reason(reason),
+        None => noted,
+    }
 }
 
 fn components(states: &[WorkloadState<'_>]) -> Result<Vec<Component>, EventError> {
@@ -246,7 +313,13 @@ impl Adjust for KubernetesConnector {
         let components = if request.adjustments.is_empty() {
             self.described(cx).await?
         } else {
-            adjust::adjust(cx, self.read(cx).await?, request, &self.applied).await?
+            self.undo_leftovers(cx).await?;
+            let states = self.read(cx).await?;
+            // Tuning pods are made anew from what was read.
+            for state in &states {
+                self.remember_template(state);
+            }
+            adjust::adjust(cx, states, request, &self.applied).await?
         };
         Ok(Description { components, metrics: Vec::new() })
     }

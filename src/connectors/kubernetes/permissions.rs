@@ -4,8 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use super::PermissionSet;
 use super::workload_ref::WorkloadRef;
+use super::{FailureMode, PermissionSet, Strategy};
 use crate::k8s::{Cluster, Permission, WorkloadKind};
 
 /// What must be allowed in one namespace of one cluster.
@@ -18,7 +18,7 @@ pub(super) struct Requirement<'a> {
 /// The requirements of each namespace that has workloads, in the order of the workloads.
 ///
 /// The configured permissions are asked for everywhere. The access to stateful sets comes on top where there are any,
-/// and that to logs where failures are told with logs.
+/// that to logs where failures are told with logs, and that to leases where adjustments are recorded to be rolled back.
 pub(super) fn requirements<'a>(
     configured: &'a [PermissionSet],
     workload_refs: &[WorkloadRef<'a>],
@@ -45,6 +45,12 @@ fn on_top(workload_ref: &WorkloadRef<'_>) -> Vec<Permission<'static>> {
     let mut permissions = Vec::new();
     if workload_ref.kind == WorkloadKind::StatefulSet {
         permissions.extend(STATEFUL_SET_VERBS.map(|verb| Permission { verb, ..STATEFUL_SETS }));
+        // Pods of a failed revision block those of the next one.
+        permissions.push(Permission { group: "", resource: "pods", verb: "delete" });
+    }
+    let is_adjusted = *workload_ref.config.strategy.strategy() == Strategy::Default;
+    if is_adjusted && workload_ref.mode() == FailureMode::Rollback {
+        permissions.extend(LEASE_VERBS.map(|verb| Permission { verb, ..LEASES }));
     }
     if workload_ref.config.shared.container_logs_in_error_status {
         permissions.push(LOGS);
@@ -54,6 +60,8 @@ fn on_top(workload_ref: &WorkloadRef<'_>) -> Vec<Permission<'static>> {
 
 const STATEFUL_SETS: Permission<'_> = Permission { group: "apps", resource: "statefulsets", verb: "" };
 const STATEFUL_SET_VERBS: [&str; 5] = ["get", "list", "watch", "update", "patch"];
+const LEASES: Permission<'_> = Permission { group: "coordination.k8s.io", resource: "leases", verb: "" };
+const LEASE_VERBS: [&str; 4] = ["get", "create", "patch", "delete"];
 const LOGS: Permission<'_> = Permission { group: "", resource: "pods/log", verb: "get" };
 
 /// Every verb on every resource, in the order in which they are written.

@@ -195,14 +195,58 @@ impl Cluster {
     /// Has a pod deleted, which takes its grace period; false when there is none. With `uid`, another pod of that
     /// name is a conflict.
     pub(crate) async fn delete_pod(&self, namespace: &str, name: &str, uid: Option<&str>) -> Result<bool, ApiError> {
+        self.delete(Collection::PODS, namespace, name, uid).await
+    }
+
+    async fn delete(
+        &self,
+        collection: Collection,
+        namespace: &str,
+        name: &str,
+        uid: Option<&str>,
+    ) -> Result<bool, ApiError> {
         let preconditions = uid.map(|uid| Preconditions { uid: Some(uid.to_owned()), resource_version: None });
         let params = DeleteParams { preconditions, ..DeleteParams::default() };
-        let deleted = Collection::PODS.within(namespace).delete(name, &params);
-        match self.api.send(&about("delete", Collection::PODS, namespace, name), deleted).await {
+        let deleted = collection.within(namespace).delete(name, &params);
+        match self.api.send(&about("delete", collection, namespace, name), deleted).await {
             Ok(_) => Ok(true),
             Err(error) if error.is_not_found() => Ok(false),
             Err(error) => Err(error),
         }
+    }
+
+    /// A lease as the API has it, when it exists.
+    pub(crate) async fn lease(&self, namespace: &str, name: &str) -> Result<Option<Json>, ApiError> {
+        self.object(Collection::LEASES, namespace, name).await
+    }
+
+    /// Creates a lease. One of its name is a conflict.
+    pub(crate) async fn create_lease(&self, namespace: &str, lease: &Json) -> Result<(), ApiError> {
+        let name = lease["metadata"]["name"].as_str().unwrap_or_default();
+        let created = Collection::LEASES.within(namespace).create(&PostParams::default(), body(lease));
+        self.api.send(&about("create", Collection::LEASES, namespace, name), created).await?;
+        Ok(())
+    }
+
+    /// Changes a lease by a merge patch. With the `uid` of the one that is meant, another one of its name is a conflict.
+    pub(crate) async fn patch_lease(&self, namespace: &str, name: &str, patch: &Json) -> Result<(), ApiError> {
+        let leases = Collection::LEASES;
+        let patched = leases.within(namespace).patch(name, &PatchParams::default(), &Patch::Merge(patch));
+        self.api.send(&about("patch", leases, namespace, name), patched).await?;
+        Ok(())
+    }
+
+    /// Deletes a lease; false when there is none. With `uid`, another lease of that name is a conflict.
+    pub(crate) async fn delete_lease(&self, namespace: &str, name: &str, uid: Option<&str>) -> Result<bool, ApiError> {
+        self.delete(Collection::LEASES, namespace, name, uid).await
+    }
+
+    /// What each node has for pods, in the form `{"cpu": "2", "memory": "4Gi", …}`.
+    pub(crate) async fn allocatable(&self) -> Result<Vec<Json>, ApiError> {
+        let request = Request::new("/api/v1/nodes").list(&ListParams::default());
+        let list: Json = self.api.read("list nodes", request).await?;
+        let nodes = list["items"].as_array().into_iter().flatten();
+        Ok(nodes.map(|node| node["status"]["allocatable"].clone()).collect())
     }
 
     /// The log of a container; `None` when there is none.

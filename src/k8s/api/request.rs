@@ -45,6 +45,7 @@ impl Collection {
     pub(in crate::k8s) const SERVICES: Self = Self { group: CORE, plural: "services" };
     pub(in crate::k8s) const POD_METRICS: Self = Self { group: METRICS, plural: "pods" };
     pub(in crate::k8s) const CONFIG_MAPS: Self = Self { group: CORE, plural: "configmaps" };
+    pub(in crate::k8s) const LEASES: Self = Self { group: COORDINATION, plural: "leases" };
 
     pub(in crate::k8s) fn of(kind: WorkloadKind) -> Self {
         match kind {
@@ -61,6 +62,7 @@ impl Collection {
 
 const APPS: &str = "/apis/apps/v1";
 const CORE: &str = "/api/v1";
+const COORDINATION: &str = "/apis/coordination.k8s.io/v1";
 const METRICS: &str = "/apis/metrics.k8s.io/v1beta1";
 
 /// What a request is about, for messages.

@@ -49,6 +49,13 @@ pub(crate) fn other_manager(entries: &[ManagedFieldsEntry], path: &[String]) -> 
     })
 }
 
+/// The other manager that changed anything but the status last.
+pub(crate) fn last_other_manager(entries: &[ManagedFieldsEntry]) -> Option<FieldManager> {
+    let is_of_status = |entry: &ManagedFieldsEntry| entry.subresource.as_deref() == Some("status");
+    let changes: Vec<ManagedFieldsEntry> = entries.iter().filter(|entry| !is_of_status(entry)).cloned().collect();
+    other_manager(&changes, &[])
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::{Value as Json, json};

@@ -1,8 +1,6 @@
 //! Workloads as this program sees them: the few fields that it uses are typed, the pod template stays raw JSON, so
 //! that fields that nobody here knows survive.
 
-use std::collections::BTreeMap;
-
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ManagedFieldsEntry, ObjectMeta};
 use kube::core::Object;
 use serde::{Deserialize, Deserializer};
@@ -16,11 +14,43 @@ use crate::k8s::{Container, WorkloadKind};
 pub(crate) struct WorkloadSpec {
     /// How many pods there should be; absent means 1.
     pub replicas: Option<i32>,
+    /// Whether changes of the template wait; only a deployment can be paused.
+    pub paused: bool,
+    /// How the pods of a deployment are replaced.
+    #[serde(deserialize_with = "or_default")]
+    pub strategy: UpdateStrategy,
+    /// How the pods of a stateful set are replaced.
+    #[serde(deserialize_with = "or_default")]
+    pub update_strategy: UpdateStrategy,
     /// Which pods belong to it.
     #[serde(deserialize_with = "or_default")]
     pub selector: LabelSelector,
     /// What its pods are made from.
     pub template: Json,
+}
+
+/// How a workload's pods are replaced by those of a new template.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct UpdateStrategy {
+    /// `RollingUpdate`, `Recreate` or `OnDelete`.
+    #[serde(rename = "type")]
+    pub type_: String,
+    #[serde(deserialize_with = "or_default")]
+    rolling_update: RollingUpdate,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+struct RollingUpdate {
+    partition: Option<i64>,
+}
+
+impl UpdateStrategy {
+    /// The pods of a stateful set below this ordinal keep the old template.
+    pub(crate) fn partition(&self) -> i64 {
+        self.rolling_update.partition.unwrap_or(0)
+    }
 }
 
 /// The `spec` of a workload without its template, for those who only watch.
@@ -76,9 +106,14 @@ pub(crate) struct Workload {
     pub uid: String,
     /// Grows with each change of its `spec`.
     pub generation: i64,
-    pub annotations: BTreeMap<String, String>,
     /// Who wrote which fields.
     pub managed_fields: Vec<ManagedFieldsEntry>,
+    /// Changes with every change of the object, its status included.
+    pub resource_version: String,
+    /// Whether changes of the template wait.
+    pub paused: bool,
+    /// How its pods are replaced.
+    pub update: UpdateStrategy,
     /// How many pods there should be.
     pub replicas: i32,
     /// Which pods belong to it.
@@ -101,15 +136,21 @@ pub(crate) struct WorkloadProgress {
 impl Workload {
     /// The workload in an object of the API.
     pub(crate) fn from_object(kind: WorkloadKind, object: Object<WorkloadSpec, WorkloadStatus>) -> Self {
-        let ObjectMeta { namespace, name, uid, generation, annotations, managed_fields, .. } = object.metadata;
+        let ObjectMeta { namespace, name, uid, generation, managed_fields, resource_version, .. } = object.metadata;
+        let update = match kind {
+            WorkloadKind::Deployment => object.spec.strategy,
+            WorkloadKind::StatefulSet => object.spec.update_strategy,
+        };
         Self {
             kind,
             namespace: namespace.unwrap_or_default(),
             name: name.unwrap_or_default(),
             uid: uid.unwrap_or_default(),
             generation: generation.unwrap_or_default(),
-            annotations: annotations.unwrap_or_default(),
             managed_fields: managed_fields.unwrap_or_default(),
+            resource_version: resource_version.unwrap_or_default(),
+            paused: object.spec.paused,
+            update,
             replicas: object.spec.replicas.unwrap_or(DEFAULT_REPLICAS),
             selector: object.spec.selector,
             template: object.spec.template,

@@ -10,7 +10,14 @@ use super::{attached, container, expect_failure, held, memory, none, section, st
 use crate::support::kube_api::cluster::{Cluster, Fate, deployment, roll_out};
 use crate::support::kube_api::{Effect, Fault, Key, KubeApi, Refusal};
 
-const ANNOTATION: &str = "servo.opsani.com/rollback";
+/// What the adjustment of `web` under way is recorded in.
+fn lease(api: &KubeApi) -> Option<Value> {
+    api.object(&Key::new("coordination.k8s.io", "leases", "default", "servo-deployment-web"))
+}
+
+/// The writes of an adjustment that is rolled back.
+const ROLLED_BACK: [&str; 4] =
+    ["POST leases", "PATCH deployments/web", "PATCH deployments/web", "DELETE leases/servo-deployment-web"];
 
 fn rollback() -> Value {
     json!({"on_failure": "rollback"})
@@ -51,9 +58,9 @@ async fn a_cancelled_adjustment_is_rolled_back_where_the_mode_says_so() {
     let api = KubeApi::start(deployment("web", 1), held).await;
     let error = cancelled(&api, &rollback()).await;
     expect_failure(&error, ("cancelled", None), &[]);
-    assert_eq!(writes(&api), ["PATCH deployments/web"; 2]);
+    assert_eq!(writes(&api), ROLLED_BACK);
     assert_eq!(limit(&api), "128Mi");
-    assert_eq!(workload(&api)["metadata"]["annotations"].get(ANNOTATION), None);
+    assert_eq!(lease(&api), None);
 }
 
 #[tokio::test]
@@ -70,9 +77,9 @@ async fn a_write_that_is_under_way_is_answered_before_it_is_rolled_back() {
     let adjustments = memory("web/main.mem");
     let (adjusted, ()) = tokio::join!(servo.adjust_until(&adjustments, &cancellation), script);
     expect_failure(&adjusted.unwrap_err(), ("cancelled", None), &["rolled back"]);
-    assert_eq!(writes(&api), ["PATCH deployments/web"; 2]);
+    assert_eq!(writes(&api), ROLLED_BACK);
     assert_eq!(limit(&api), "128Mi");
-    assert_eq!(workload(&api)["metadata"]["annotations"].get(ANNOTATION), None);
+    assert_eq!(lease(&api), None);
 }
 
 #[tokio::test]
@@ -82,31 +89,109 @@ async fn old_values_that_cannot_be_taken_off_are_restored_on_all_workloads() {
     let section = section(&[stanza("web", &none()), stanza("api", &none())], &rollback());
     let servo = attached(&api, &section).await;
     let refusal = Refusal::new(403, "no more");
-    api.fault(Fault::on("PATCH deployments/web", Effect::Refuse(refusal)).after(1).times(1));
+    api.fault(Fault::on("DELETE leases/servo-deployment-web", Effect::Refuse(refusal)).times(1));
     let adjustments = [memory("web/main.mem"), memory("api/main.mem")].concat();
     let error = servo.adjust(&adjustments, &none()).await.unwrap_err();
     expect_failure(&error, ("failed", None), &["no more", "rolled back"]);
     for name in ["web", "api"] {
         let workload = api.object(&Key::deployment("default", name)).unwrap();
         assert_eq!(container(&workload)["resources"]["limits"]["memory"], "128Mi", "{name}");
-        assert_eq!(workload["metadata"]["annotations"].get(ANNOTATION), None, "{name}");
+    }
+}
+
+/// Cuts an adjustment off while it waits for its rollout, as the end of its process does.
+async fn cut_off(api: &KubeApi) {
+    let servo = attached(api, &web_section(&rollback())).await;
+    let adjustments = [("web/main.mem", json!("256Mi")), ("web/main.replicas", json!(3))];
+    let control = none();
+    tokio::select! {
+        _ = servo.adjust(&adjustments, &control) => panic!("nothing rolls it out"),
+        () = api.wait_for("WATCH deployments", 1) => {}
+    }
+    assert!(lease(api).is_some());
+}
+
+#[tokio::test]
+async fn what_a_crash_left_is_undone_before_the_next_adjustment_in_every_mode() {
+    for mode in ["rollback", "exception"] {
+        let api = KubeApi::start(deployment("web", 1), held).await;
+        cut_off(&api).await;
+        let servo = attached(&api, &web_section(&json!({"on_failure": mode}))).await;
+        let script = async {
+            api.wait_for("WATCH deployments", 1).await;
+            api.change(|objects| roll_out(objects, &web(), &Fate::Ready));
+        };
+        let (adjustments, control) = ([("web/main.cpu", json!("250m"))], none());
+        let (adjusted, ()) = tokio::join!(servo.adjust(&adjustments, &control), script);
+        adjusted.unwrap();
+        let amounts = json!({"cpu": "250m", "memory": "128Mi"});
+        assert_eq!(container(&workload(&api))["resources"], json!({"requests": amounts, "limits": amounts}), "{mode}");
+        assert_eq!(workload(&api)["spec"]["replicas"], 1, "{mode}");
+        assert_eq!(lease(&api), None, "{mode}");
     }
 }
 
 #[tokio::test]
-async fn values_that_are_given_again_are_not_taken_back_by_the_next_start() {
-    for mode in ["rollback", "exception"] {
-        let mut objects = [deployment("web", 1), deployment("api", 1)].concat();
-        for object in objects.iter_mut().filter(|object| object["kind"] == "Deployment") {
-            object["metadata"]["annotations"][ANNOTATION] = json!(r#"[{"field":"replicas","value":3}]"#);
+async fn what_somebody_chose_after_a_crash_is_not_undone() {
+    let api = KubeApi::start(deployment("web", 1), held).await;
+    cut_off(&api).await;
+    api.change(|objects| objects.update(&web(), |workload| workload["spec"]["replicas"] = json!(5)));
+    let servo = attached(&api, &web_section(&rollback())).await;
+    servo.servo().startup(&Dispatch::default()).await.unwrap();
+    assert_eq!((limit(&api), &workload(&api)["spec"]["replicas"]), (json!("128Mi"), &json!(5)));
+    assert_eq!(lease(&api), None);
+}
+
+#[tokio::test]
+async fn an_adjustment_of_another_process_is_neither_undone_nor_joined() {
+    let record = json!({
+        "attempt": "1", "workload": "uid-default-web", "fields": [{"field": "replicas", "before": 3, "written": 1}],
+        "holder": {"host": "elsewhere", "place": "another machine", "pid": 17, "started": "1"},
+    });
+    let held_elsewhere = json!({
+        "apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
+        "metadata": {
+            "name": "servo-deployment-web", "namespace": "default",
+            "annotations": {"servo.opsani.com/undo": record.to_string()},
+        },
+        "spec": {"renewTime": "2023-06-15T00:00:00.000000Z"},
+    });
+    let api =
+        KubeApi::start(deployment("web", 1).into_iter().chain([held_elsewhere.clone()]), Cluster::healthy()).await;
+    let servo = attached(&api, &web_section(&rollback())).await;
+    let renewed = async {
+        for second in 1.. {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            let time = json!(format!("2023-06-15T00:00:{second:02}.000000Z"));
+            api.change(|objects| objects.update(&Key::of(&held_elsewhere), |lease| lease["spec"]["renewTime"] = time));
         }
-        let api = KubeApi::start(objects, Cluster::healthy()).await;
-        let section = section(&[stanza("web", &none()), stanza("api", &none())], &json!({"on_failure": mode}));
-        let servo = attached(&api, &section).await;
-        servo.adjust(&[("web/main.mem", json!("128Mi"))], &none()).await.unwrap();
-        assert_eq!(writes(&api), ["PATCH deployments/web"], "{mode}");
-        assert_eq!(workload(&api)["metadata"]["annotations"].get(ANNOTATION), None, "{mode}");
+    };
+    let (adjustments, control) = (memory("web/main.mem"), none());
+    let work = async {
+        servo.servo().startup(&Dispatch::default()).await.unwrap();
+        assert_eq!(workload(&api)["spec"]["replicas"], 1);
+        servo.adjust(&adjustments, &control).await.unwrap_err()
+    };
+    let error = tokio::select! {
+        error = work => error,
+        () = renewed => unreachable!("it is renewed for ever"),
+    };
+    expect_failure(&error, ("failed", Some("not-applied")), &["the process 17 on elsewhere", "servo-deployment-web"]);
+    assert_eq!(limit(&api), "128Mi");
+    assert!(lease(&api).is_some());
+}
+
+#[tokio::test]
+async fn what_would_not_be_rolled_out_is_refused_before_anything_is_written() {
+    let mut objects = deployment("web", 1);
+    for object in objects.iter_mut().filter(|object| object["kind"] == "Deployment") {
+        object["spec"]["paused"] = json!(true);
     }
+    let api = KubeApi::start(objects, Cluster::healthy()).await;
+    let servo = attached(&api, &web_section(&rollback())).await;
+    let error = servo.adjust(&memory("web/main.mem"), &none()).await.unwrap_err();
+    expect_failure(&error, ("failed", Some("not-applied")), &["is paused", "rollout resume deployment web"]);
+    assert!(writes(&api).is_empty());
 }
 
 #[tokio::test]
@@ -115,7 +200,7 @@ async fn a_rollback_restores_what_was_changed_and_nothing_else() {
     let servo = attached(&api, &web_section(&json!({"on_failure": "rollback", "timeout": "1s"}))).await;
     let script = async {
         api.wait_for("WATCH deployments", 1).await;
-        assert!(workload(&api)["metadata"]["annotations"][ANNOTATION].is_string());
+        assert!(lease(&api).is_some());
         api.change(|objects| {
             roll_out(objects, &web(), &Fate::Unready);
             // Somebody else works on it as well.
@@ -133,7 +218,8 @@ async fn a_rollback_restores_what_was_changed_and_nothing_else() {
     let adjustments = [("web/main.mem", json!("256Mi")), ("web/main.replicas", json!(3))];
     let control = none();
     let (adjusted, ()) = tokio::join!(servo.adjust(&adjustments, &control), script);
-    expect_failure(&adjusted.unwrap_err(), ("rejected", Some("start-failed")), &["web", "rolled back"]);
+    let told = ["web", "while it was being adjusted", "rolled back"];
+    expect_failure(&adjusted.unwrap_err(), ("aborted", Some("overwritten")), &told);
     let after = workload(&api);
     assert_eq!(after["spec"]["replicas"], 1);
     assert_eq!(
@@ -143,7 +229,7 @@ async fn a_rollback_restores_what_was_changed_and_nothing_else() {
     assert_eq!(container(&after)["image"], "example/web:2.0");
     assert_eq!(container(&after)["env"], json!([{"name": "MODE", "value": "b"}]));
     assert_eq!(after["metadata"]["annotations"]["theirs"], "kept");
-    assert_eq!(after["metadata"]["annotations"].get(ANNOTATION), None);
+    assert_eq!(lease(&api), None);
 }
 
 #[tokio::test]
@@ -152,7 +238,7 @@ async fn a_success_removes_the_old_values_from_the_workload() {
     let servo = attached(&api, &web_section(&rollback())).await;
     servo.adjust(&memory("web/main.mem"), &none()).await.unwrap();
     assert_eq!(limit(&api), "256Mi");
-    assert_eq!(workload(&api)["metadata"]["annotations"].get(ANNOTATION), None);
+    assert_eq!(lease(&api), None);
 }
 
 #[tokio::test]
@@ -172,5 +258,5 @@ async fn a_start_restores_what_a_crash_left() {
     let servo = attached(&api, &web_section(&rollback())).await;
     servo.servo().startup(&Dispatch::default()).await.unwrap();
     assert_eq!(limit(&api), "128Mi");
-    assert_eq!(workload(&api)["metadata"]["annotations"].get(ANNOTATION), None);
+    assert_eq!(lease(&api), None);
 }

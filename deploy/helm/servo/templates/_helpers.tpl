@@ -137,6 +137,10 @@ capabilities: {drop: [ALL]}
 {{- end }}
 {{- if $section.stateful_sets }}
 - {apiGroups: [apps], resources: [statefulsets], verbs: [get, list, watch, update, patch]}
+- {apiGroups: [""], resources: [pods], verbs: [delete]}
+{{- end }}
+{{- if regexMatch `"on_failure":"rollback"` (toJson $section) }}
+- {apiGroups: [coordination.k8s.io], resources: [leases], verbs: [get, create, patch, delete]}
 {{- end }}
 {{- if $section.container_logs_in_error_status }}
 - {apiGroups: [""], resources: [pods/log], verbs: [get]}

@@ -46,7 +46,7 @@ pub(crate) async fn adjust(
         on_failure::conclude(&attempts, results).await?;
     }
 
-    let finished = join_all(attempts.iter_mut().map(|attempt| attempt.finish(cx, &request.adjustments))).await;
+    let finished = join_all(attempts.iter().map(|attempt| attempt.finish(cx))).await;
     on_failure::conclude(&attempts, finished).await?;
 
     let mut components = Vec::new();
@@ -69,12 +69,18 @@ async fn verified(
 /// Plans for all workloads; every problem is reported, and nothing has been written then.
 fn plan(states: &[WorkloadState<'_>], adjustments: &[Adjustment]) -> Result<Vec<Intent>, EventError> {
     let mut intents = Vec::new();
-    let mut problems: Vec<String> = Vec::new();
+    let mut problems: Vec<EventError> = Vec::new();
     for state in states {
         match state.plan(adjustments) {
             Ok(intent) => intents.push(intent),
-            Err(error) => problems.push(error.chain()),
+            Err(error) => problems.push(error),
         }
     }
-    if problems.is_empty() { Ok(intents) } else { Err(EventError::adjustment_failed(problems.join("; "))) }
+    let Some(first) = problems.first() else { return Ok(intents) };
+    let texts: Vec<String> = problems.iter().map(EventError::chain).collect();
+    let failed = EventError::adjustment_failed(texts.join("; "));
+    Err(match first.reason() {
+        Some(reason) => failed.with_reason(reason),
+        None => failed,
+    })
 }

@@ -1,19 +1,16 @@
 //! One workload on its way through an adjustment: written to, waited for, watched, described.
 
-use serde_json::Value as Json;
-
+use super::undo_record::OwnRecord;
 use super::workload_state::{Adjustable, Intent, WorkloadState, read_tuning_pod};
 use super::{tuning_pod, workload};
 use crate::connector::{AdjustRequest, ErrorKind, EventContext, EventError, NOT_APPLIED, OVERWRITTEN};
 use crate::connectors::kubernetes::FailureMode;
 use crate::connectors::kubernetes::plan::fields::{Field, FieldValue};
-use crate::connectors::kubernetes::plan::targets::targets;
-use crate::connectors::kubernetes::plan::undo::{ROLLBACK_ANNOTATION, Undo};
 use crate::connectors::kubernetes::plan::workload::Plan;
-use crate::connectors::kubernetes::watch::diagnosis;
 use crate::connectors::kubernetes::watch::restarts::Restarts;
-use crate::connectors::kubernetes::watch::rollout::{self, Arrival};
+use crate::connectors::kubernetes::watch::rollout::{self, Arrival, Expected};
 use crate::connectors::kubernetes::watch::verification::{self, Applied};
+use crate::connectors::kubernetes::watch::{diagnosis, disturbance};
 use crate::connectors::kubernetes::workload_ref::{CancelPolicy, Deadline, WorkloadRef};
 use crate::types::{Adjustment, Component, Duration};
 
@@ -33,8 +30,8 @@ pub(crate) struct Attempt<'a> {
 /// What an adjustment has written, or may have written when a request was cut off.
 pub(crate) enum Written {
     Nothing,
-    /// Fields of the workload; their old values, when they may have to be restored.
-    Fields(Option<Undo>),
+    /// Fields of the workload; with their record, when they may have to be restored.
+    Fields(Option<Box<OwnRecord>>),
     /// A tuning pod in place of what there was.
     Pod,
 }
@@ -67,7 +64,7 @@ impl<'a> Attempt<'a> {
             Intent::Keep => {
                 self.accept();
                 let before = diagnosis::restarts(cx, &workload_ref, &self.state.workload).await?;
-                (rollout::workload_ready(&workload_ref, CancelPolicy::Event(cx)).await?, before)
+                (self.rolled_out(cx, &before).await?, before)
             }
             Intent::Patch(plan) => {
                 self.requested.clone_from(&plan.adjustments);
@@ -79,12 +76,15 @@ impl<'a> Attempt<'a> {
                 } else {
                     diagnosis::restarts(cx, &workload_ref, &self.state.workload).await?
                 };
-                let (patch, undo) = self.reversible(plan)?;
+                self.has_room().await?;
                 // Before it is sent: it may be carried out without an answer.
-                self.written = Written::Fields(undo);
-                self.state.workload = workload::patch(&workload_ref, &patch, CancelPolicy::Event(cx)).await?;
+                self.written = Written::Fields(self.record(&plan, cx).await?);
+                self.state.workload = workload::patch(&workload_ref, &plan.patch, CancelPolicy::Event(cx)).await?;
                 self.accept();
-                (rollout::workload_ready(&workload_ref, CancelPolicy::Event(cx)).await?, before)
+                if let Written::Fields(Some(record)) = &mut self.written {
+                    record.accept(&workload_ref, &self.state.workload, CancelPolicy::Event(cx)).await?;
+                }
+                (self.rolled_out(cx, &before).await?, before)
             }
             Intent::Replace(pod, adjustments) => {
                 self.requested = adjustments;
@@ -96,6 +96,33 @@ impl<'a> Attempt<'a> {
         match arrival {
             Arrival::Ready => Ok(()),
             Arrival::TimedOut => diagnosis::of_rollout(cx, &workload_ref, &self.requested, &before).await,
+        }
+    }
+
+    /// Makes sure that a node is large enough, where all pods are ended before new ones are made: none might be left.
+    /// Without the right to list nodes nothing is known of them.
+    async fn has_room(&self) -> Result<(), EventError> {
+        if self.state.workload.update.type_ != "Recreate" {
+            return Ok(());
+        }
+        let nodes = match self.workload_ref().cluster.allocatable().await {
+            Ok(nodes) => nodes,
+            Err(error) => {
+                tracing::debug!(%error, "it is not known how large the nodes are");
+                return Ok(());
+            }
+        };
+        let exceeding = self.asked.iter().find(|asked| nodes.iter().all(|node| asked.exceeds(node)));
+        match exceeding.filter(|_| !nodes.is_empty()) {
+            None => Ok(()),
+            Some(FieldValue { field, value }) => Err(EventError::rejected(
+                format!(
+                    "{}: no node has room for {field} of {value}, and its strategy Recreate would have ended its pods \
+                     first: nothing was changed",
+                    self.workload_ref()
+                ),
+                "unschedulable",
+            )),
         }
     }
 
@@ -123,13 +150,30 @@ impl<'a> Attempt<'a> {
             verification::verify_template(self.workload_ref(), &self.asked, accepted, CancelPolicy::Event(cx)).await
         };
         match (result, found) {
+            (Ok(()), Ok(())) => self.undisturbed(cx).await,
             (Ok(()), found) => found,
             (Err(failure), Err(difference)) if matches!(difference.reason(), Some(NOT_APPLIED | OVERWRITTEN)) => {
                 let noted = EventError::new(difference.kind(), format!("{difference}; seen as: {}", failure.chain()));
                 Err(noted.with_reason(difference.reason().unwrap_or(OVERWRITTEN)))
             }
-            (failed, _) => failed,
+            (Err(failure), _) if failure.reason() == Some(OVERWRITTEN) => Err(failure),
+            (Err(failure), _) => match self.undisturbed(cx).await {
+                Err(disturbance) if disturbance.reason() == Some(OVERWRITTEN) => {
+                    Err(EventError::aborted(format!("{disturbance}; seen as: {}", failure.chain()), OVERWRITTEN))
+                }
+                _ => Err(failure),
+            },
         }
+    }
+
+    /// Makes sure that nobody else has changed the workload since it was written.
+    async fn undisturbed(&self, cx: &EventContext) -> Result<(), EventError> {
+        let Written::Fields(_) = &self.written else { return Ok(()) };
+        let now = self.workload_ref().workload(CancelPolicy::Event(cx)).await?;
+        if now.generation <= self.state.workload.generation {
+            return Ok(());
+        }
+        Err(disturbance::of(&now))
     }
 
     /// What is in force after it has succeeded.
@@ -142,19 +186,20 @@ impl<'a> Attempt<'a> {
         Applied { tuning_pod, stale_revision, ..self.before.clone().with(&self.asked) }
     }
 
-    /// The patch of a plan. Where it may have to be rolled back, the workload carries its old values with it, those of
-    /// an earlier adjustment that was never finished before all others.
-    fn reversible(&self, plan: Plan) -> Result<(Json, Option<Undo>), EventError> {
+    /// The record of what a plan changes, where it may have to be rolled back.
+    async fn record(&self, plan: &Plan, cx: &EventContext) -> Result<Option<Box<OwnRecord>>, EventError> {
         if self.mode() != FailureMode::Rollback {
-            return Ok((plan.patch, None));
+            return Ok(None);
         }
-        let older =
-            Undo::left_on(&self.state.workload).map_err(|error| EventError::adjustment_failed(error.to_string()))?;
-        let undo = match older {
-            Some(older) => plan.undo.clone().covering(&older),
-            None => plan.undo.clone(),
-        };
-        Ok((plan.patch_leaving(&undo), Some(undo)))
+        let (workload_ref, workload) = (self.workload_ref(), &self.state.workload);
+        let record = OwnRecord::create(workload_ref, workload, &plan.undo, CancelPolicy::Event(cx)).await?;
+        Ok(Some(Box::new(record)))
+    }
+
+    /// Waits until the workload is rolled out as it is now.
+    async fn rolled_out(&self, cx: &EventContext, before: &Restarts) -> Result<Arrival, EventError> {
+        let expected = Expected { generation: Some(self.state.workload.generation), crashes: Some((cx, before)) };
+        rollout::workload_ready(self.workload_ref(), CancelPolicy::Event(cx), expected).await
     }
 
     /// Watches it for its settlement time. Where failures are ignored, it goes on after one.
@@ -172,24 +217,12 @@ impl<'a> Attempt<'a> {
         result
     }
 
-    /// Takes the old values off it, also those of an earlier adjustment whose values it was given again, so that no
-    /// start restores them.
-    pub(crate) async fn finish(&mut self, cx: &EventContext, adjustments: &[Adjustment]) -> Result<(), EventError> {
-        let workload_ref = *self.workload_ref();
-        let carries_values = self.state.workload.annotations.contains_key(ROLLBACK_ANNOTATION);
-        if carries_values && self.is_addressed(adjustments) {
-            workload::patch(&workload_ref, &Undo::forgotten(), CancelPolicy::Event(cx)).await?;
+    /// Deletes the record, so that nothing is restored any more.
+    pub(crate) async fn finish(&self, cx: &EventContext) -> Result<(), EventError> {
+        match &self.written {
+            Written::Fields(Some(record)) => record.delete(self.workload_ref(), CancelPolicy::Event(cx)).await,
+            Written::Fields(None) | Written::Nothing | Written::Pod => Ok(()),
         }
-        Ok(())
-    }
-
-    /// Whether its own fields are adjusted, be it to what they are.
-    fn is_addressed(&self, adjustments: &[Adjustment]) -> bool {
-        let targets = match self.state.adjustable {
-            Adjustable::Workload => targets(self.workload_ref().config).unwrap_or_default(),
-            Adjustable::TuningPod { .. } => Vec::new(),
-        };
-        adjustments.iter().any(|adjustment| targets.iter().any(|target| target.component == adjustment.component_name))
     }
 
     /// Its components as they are now: others may have changed what was written.

@@ -39,8 +39,7 @@ async fn treat(attempt: &Attempt<'_>, failure: Option<EventError>) -> Option<Eve
     match failure {
         Some(error) if rolls_back => {
             let note = match roll_back(attempt).await {
-                Ok(true) => "rolled back to the values from before".to_owned(),
-                Ok(false) => "nothing of it was changed".to_owned(),
+                Ok(done) => done,
                 Err(problem) => format!("rolling back failed: {}", problem.chain()),
             };
             Some(noted(&error, &note))
@@ -64,16 +63,19 @@ async fn treat(attempt: &Attempt<'_>, failure: Option<EventError>) -> Option<Eve
     }
 }
 
-/// Says whether there was anything to restore.
-async fn roll_back(attempt: &Attempt<'_>) -> Result<bool, EventError> {
+/// Says what was done.
+async fn roll_back(attempt: &Attempt<'_>) -> Result<String, EventError> {
     let workload_ref = attempt.workload_ref();
     match (&attempt.written, &attempt.state.adjustable) {
-        (Written::Fields(Some(undo)), _) => workload::roll_back(workload_ref, undo).await,
+        (Written::Fields(Some(record)), _) => {
+            workload::roll_back(workload_ref, record).await.map(|restored| restored.to_string())
+        }
         (Written::Pod, Adjustable::TuningPod { pod, .. }) => {
             let pod = attempt.state.tuning_pod(pod.as_ref())?;
-            tuning_pod::restore(workload_ref, pod.body()).await.map(|()| true)
+            tuning_pod::restore(workload_ref, pod.body()).await?;
+            Ok("rolled back to the settings it had before".to_owned())
         }
-        _ => Ok(false),
+        _ => Ok("nothing of it was changed".to_owned()),
     }
 }
 

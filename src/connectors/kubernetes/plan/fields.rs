@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json, json};
 
 use crate::k8s::{Container, Resource, Workload, parse_bytes, parse_cores};
-use crate::types::ResourceRequirement;
+use crate::types::{Amount, ResourceRequirement};
 
 /// A field of a workload that this connector writes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -130,6 +130,22 @@ fn same_entry(one: &Json, other: &Json) -> bool {
 }
 
 impl FieldValue {
+    /// Whether it requests more than a node has, which is in the form `{"cpu": "2", "memory": "4Gi"}`. Nothing exceeds
+    /// what is not known.
+    pub(crate) fn exceeds(&self, allocatable: &Json) -> bool {
+        let Field::Resource { requirement: ResourceRequirement::Request, resource, .. } = &self.field else {
+            return false;
+        };
+        let [wanted, room] = [&self.value, &allocatable[resource.as_str()]].map(|quantity| {
+            let text = quantity.as_str()?;
+            match resource {
+                Resource::Cpu => parse_cores(text).map(|cores| cores.as_f64()),
+                Resource::Memory => parse_bytes(text).map(|size| Amount::from(size).as_f64()),
+            }
+        });
+        wanted.zip(room).is_some_and(|(wanted, room)| wanted > room)
+    }
+
     /// Sets it in a container, which is taken to be its own.
     pub(crate) fn set_in(&self, container: &mut Json) {
         match &self.field {

@@ -1,88 +1,84 @@
-//! What a workload had before an adjustment, and how it gets it back, in this process or a later one.
+//! What a workload had before an adjustment and what the adjustment wrote, and how a workload gets back what it had.
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 
 use super::fields::{Field, FieldValue, patch};
 use crate::k8s::Workload;
 
-/// The annotation that holds the old values while an adjustment is under way. Whoever finds it restores them.
-pub(crate) const ROLLBACK_ANNOTATION: &str = "servo.opsani.com/rollback";
-
-/// The annotation of a workload is not one that this program wrote.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "annotation {ROLLBACK_ANNOTATION} of workload \"{workload}\" in namespace \"{namespace}\" cannot be read, so that \
-         nothing can be restored from it: look at the workload, then remove the annotation"
-)]
-pub(crate) struct UndoError {
-    namespace: String,
-    workload: String,
-    source: serde_json::Error,
-}
-
-/// Fields of a workload with their old values.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// The fields that an adjustment changes, so that they can be restored.
+///
+/// A field is restored only while it has the value that the adjustment wrote: whoever changed it since has chosen it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct Undo {
-    values: Vec<FieldValue>,
+    fields: Vec<ChangedField>,
+}
+
+/// A field that an adjustment changes. A value is null where the field is not there.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct ChangedField {
+    #[serde(flatten)]
+    field: Field,
+    before: Json,
+    written: Json,
+}
+
+impl ChangedField {
+    fn is_as_written(&self, workload: &Workload) -> bool {
+        self.field.same(&self.field.read(workload), &self.written)
+    }
 }
 
 impl Undo {
-    /// The present values of these fields.
-    pub(crate) fn capture<'a>(workload: &Workload, fields: impl IntoIterator<Item = &'a Field>) -> Self {
-        let read = |field: &Field| FieldValue { field: field.clone(), value: field.read(workload) };
-        Self { values: fields.into_iter().map(read).collect() }
+    /// The present values of the fields that are about to be given these values.
+    pub(crate) fn capture(workload: &Workload, values: &[FieldValue]) -> Self {
+        let changed = |value: &FieldValue| ChangedField {
+            field: value.field.clone(),
+            before: value.field.read(workload),
+            written: value.value.clone(),
+        };
+        Self { fields: values.iter().map(changed).collect() }
     }
 
-    /// What an earlier adjustment left on a workload.
-    ///
-    /// # Errors
-    /// The annotation is there and is not what [`Self::left_in_metadata`] writes.
-    pub(crate) fn left_on(workload: &Workload) -> Result<Option<Self>, UndoError> {
-        let Some(text) = workload.annotations.get(ROLLBACK_ANNOTATION) else { return Ok(None) };
-        let undo = serde_json::from_str(text).map_err(|source| UndoError {
-            namespace: workload.namespace.clone(),
-            workload: workload.name.clone(),
-            source,
-        })?;
-        Ok(Some(undo))
+    /// Takes over what the API server made of the values that were written: an admission webhook may have changed them.
+    /// Returns whether it made something else of any.
+    pub(crate) fn accept(&mut self, workload: &Workload) -> bool {
+        let mut is_different = false;
+        for changed in &mut self.fields {
+            if !changed.is_as_written(workload) {
+                changed.written = changed.field.read(workload);
+                is_different = true;
+            }
+        }
+        is_different
     }
 
-    /// This with an older one, whose values count for the fields in both.
-    #[must_use]
-    pub(crate) fn covering(self, older: &Self) -> Self {
-        let mut values = older.values.clone();
-        let is_new = |value: &FieldValue| !older.values.iter().any(|old| old.field == value.field);
-        values.extend(self.values.into_iter().filter(is_new));
-        Self { values }
+    /// The strategic merge patch that restores the fields which still have what was written; `None` if none has, or all
+    /// have what they had before. Containers that the workload does not have any more are left out.
+    pub(crate) fn patch(&self, workload: &Workload) -> Option<Json> {
+        let restored = self.fields.iter().filter(|changed| changed.is_as_written(workload));
+        let values: Vec<FieldValue> = restored
+            .map(|changed| FieldValue { field: changed.field.clone(), value: changed.before.clone() })
+            .collect();
+        patch(workload, &values)
     }
 
-    /// The `metadata` of a patch that leaves this on a workload.
-    pub(crate) fn left_in_metadata(&self) -> Json {
-        metadata(&json!(self).to_string().into())
+    /// The fields that have neither what was written nor what was there before: somebody else has changed them.
+    pub(crate) fn changed_by_others(&self, workload: &Workload) -> Vec<&Field> {
+        let is_other = |changed: &&ChangedField| {
+            let present = changed.field.read(workload);
+            let is_before = present == changed.before || changed.field.same(&present, &changed.before);
+            !changed.is_as_written(workload) && !is_before
+        };
+        self.fields.iter().filter(is_other).map(|changed| &changed.field).collect()
     }
-
-    /// The strategic merge patch that gives a workload, as it is now, the old values and removes the annotation.
-    /// Containers that it has not any more are left out.
-    pub(crate) fn patch(&self, workload: &Workload) -> Json {
-        let mut restoring = patch(workload, &self.values).unwrap_or_else(|| json!({}));
-        restoring["metadata"] = metadata(&Json::Null);
-        restoring
-    }
-
-    /// The patch that removes the annotation and nothing else, after a success.
-    pub(crate) fn forgotten() -> Json {
-        json!({ "metadata": metadata(&Json::Null) })
-    }
-}
-
-fn metadata(annotation: &Json) -> Json {
-    json!({ "annotations": { ROLLBACK_ANNOTATION: annotation } })
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::connectors::kubernetes::config::workload::WorkloadConfig;
     use crate::connectors::kubernetes::fixtures::{self, adjustment, merged};
@@ -97,6 +93,10 @@ mod tests {
         let adjustments: Vec<_> =
             adjustments.iter().map(|(setting, value)| adjustment("web/main", setting, value)).collect();
         Plan::of(&config(), workload, &adjustments).expect("valid").expect("it changes something")
+    }
+
+    fn restored(undo: &Undo, adjusted: &Workload) -> Workload {
+        merged(adjusted, &undo.patch(adjusted).expect("there is something to restore"))
     }
 
     #[test]
@@ -115,40 +115,47 @@ mod tests {
             let plan = plan(&before, &adjustments);
             let adjusted = merged(&before, &plan.patch);
             assert_ne!((&adjusted.template, adjusted.replicas), (&before.template, 0), "{main}");
-            let restored = merged(&adjusted, &plan.undo.patch(&adjusted));
+            let restored = restored(&plan.undo, &adjusted);
             let texts = [&before, &restored].map(|workload| workload.template.to_string());
             assert_eq!(texts[0], texts[1], "{main}");
             assert_eq!(restored.replicas, before.replicas);
+            assert_eq!(plan.undo.patch(&restored), None, "{main}");
         }
     }
 
     #[test]
-    fn what_is_left_on_a_workload_can_be_read_by_a_later_process() {
-        let mut workload = fixtures::workload(&json!({}));
-        assert_eq!(Undo::left_on(&workload).expect("nothing is there"), None);
-        let plan = plan(&workload, &[("cpu", json!(1)), ("NEW", json!("a")), ("replicas", json!(3))]);
-        let patch = plan.patch_leaving(&plan.undo);
-        assert_eq!(patch["spec"], plan.patch["spec"]);
-        let left = patch["metadata"]["annotations"][ROLLBACK_ANNOTATION].as_str().expect("a text");
-        workload.annotations.insert(ROLLBACK_ANNOTATION.to_owned(), left.to_owned());
-        assert_eq!(Undo::left_on(&workload).expect("it is ours"), Some(plan.undo));
-        let nothing = json!({ "metadata": { "annotations": { ROLLBACK_ANNOTATION: null } } });
-        assert_eq!(Undo::forgotten(), nothing);
-        workload.annotations.insert(ROLLBACK_ANNOTATION.to_owned(), "{}".to_owned());
-        let error = Undo::left_on(&workload).expect_err("it is not ours");
-        assert!(error.to_string().contains("workload \"web\" in namespace \"default\""), "{error}");
+    fn what_was_captured_can_be_read_by_a_later_process() {
+        let undo = plan(&fixtures::workload(&json!({})), &[("cpu", json!(1)), ("NEW", json!("a"))]).undo;
+        let text = json!(undo).to_string();
+        assert_eq!(serde_json::from_str::<Undo>(&text).expect("it is what was written"), undo);
     }
 
     #[test]
-    fn the_oldest_values_count() {
-        let first = fixtures::workload(&json!({}));
-        let older = plan(&first, &[("cpu", json!(1))]);
-        let second = merged(&first, &older.patch);
-        let newer = plan(&second, &[("cpu", json!(2)), ("replicas", json!(2))]);
-        let third = merged(&second, &newer.patch);
-        let undo = newer.undo.covering(&older.undo);
-        let restored = merged(&third, &undo.patch(&third));
-        assert_eq!((restored.template, restored.replicas), (first.template, 1));
+    fn what_others_chose_since_is_left_as_it_is() {
+        let before = fixtures::workload(&json!({}));
+        let plan = plan(&before, &[("cpu", json!(1)), ("mem", json!("512Mi")), ("replicas", json!(3))]);
+        let mut adjusted = merged(&before, &plan.patch);
+        adjusted.template["spec"]["containers"][0]["resources"]["limits"]["cpu"] = "700m".into();
+        adjusted.replicas = 5;
+        let others: Vec<String> = plan.undo.changed_by_others(&adjusted).iter().map(ToString::to_string).collect();
+        assert_eq!(others, ["limits.cpu", "replicas"]);
+        let after = restored(&plan.undo, &adjusted);
+        let resources = json!({
+            "requests": { "cpu": "125m", "memory": "128Mi" }, "limits": { "cpu": "700m", "memory": "256Mi" },
+        });
+        assert_eq!(after.template["spec"]["containers"][0]["resources"], resources);
+        assert_eq!(after.replicas, 5);
+    }
+
+    #[test]
+    fn what_a_webhook_made_of_a_value_is_undone_as_well() {
+        let before = fixtures::workload(&json!({}));
+        let mut plan = plan(&before, &[("cpu", json!(1))]);
+        let mut adjusted = merged(&before, &plan.patch);
+        adjusted.template["spec"]["containers"][0]["resources"]["limits"]["cpu"] = "500m".into();
+        assert!(plan.undo.accept(&adjusted));
+        assert!(!plan.undo.accept(&adjusted));
+        assert_eq!(restored(&plan.undo, &adjusted).template, before.template);
     }
 
     #[test]
@@ -157,6 +164,6 @@ mod tests {
         let undo = plan(&before, &[("cpu", json!(1))]).undo;
         let mut changed = before.clone();
         changed.template["spec"]["containers"][0]["name"] = "renamed".into();
-        assert_eq!(undo.patch(&changed), Undo::forgotten());
+        assert_eq!(undo.patch(&changed), None);
     }
 }

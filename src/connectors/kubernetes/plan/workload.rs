@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 use super::fields::{Field, FieldValue, patch};
 use super::targets::{TargetError, find_container, targets};
 use super::undo::Undo;
-use crate::connector::EventError;
+use crate::connector::{EventError, NOT_APPLIED};
 use crate::connectors::kubernetes::config::workload::{ContainerConfig, LEAST_MEMORY, WorkloadConfig};
 use crate::decode::Problems;
 use crate::k8s::{Resource, Workload, parse_bytes, parse_cores, whole_bytes_text};
@@ -37,6 +37,9 @@ pub enum PlanError {
     /// A value is no number of the variable's type.
     #[error("adjustment {0}: the value is no number of the variable's value_type")]
     Variable(String),
+    /// Its pods would not be replaced.
+    #[error("{kind} \"{name}\" {why}, so that its pods would keep their old settings: nothing was changed; {remedy}")]
+    NotRolledOut { kind: &'static str, name: String, why: String, remedy: String },
     /// A value would be a reference.
     #[error("adjustment {0}: Adjustment of valueFrom variables is not supported yet")]
     Reference(String),
@@ -44,14 +47,15 @@ pub enum PlanError {
 
 impl From<PlanError> for EventError {
     fn from(error: PlanError) -> Self {
-        Self::adjustment_failed(error.to_string())
+        let failed = Self::adjustment_failed(error.to_string());
+        if matches!(error, PlanError::NotRolledOut { .. }) { failed.with_reason(NOT_APPLIED) } else { failed }
     }
 }
 
 /// What adjustments change of a workload.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Plan {
-    /// The strategic merge patch that changes it, without an annotation.
+    /// The strategic merge patch that changes it.
     pub patch: Json,
     pub undo: Undo,
     /// The adjustments that are of this workload, in their order.
@@ -72,18 +76,33 @@ impl Plan {
         let Addressed { mut values, adjustments } = addressed(config, workload, adjustments)?;
         values.retain(|value| !value.field.same(&value.field.read(workload), &value.value));
         let plan = patch(workload, &values).map(|patch| {
-            let undo = Undo::capture(workload, values.iter().map(|value| &value.field));
+            let undo = Undo::capture(workload, &values);
             Self { patch, undo, adjustments }
         });
+        if plan.as_ref().is_some_and(|plan: &Self| plan.patch["spec"].get("template").is_some()) {
+            would_roll_out(workload)?;
+        }
         Ok(plan)
     }
+}
 
-    /// The patch that also leaves this on the workload, so that a later process can undo the change.
-    pub(crate) fn patch_leaving(&self, undo: &Undo) -> Json {
-        let mut patch = self.patch.clone();
-        patch["metadata"] = undo.left_in_metadata();
-        patch
-    }
+/// Checks that a new template would replace all pods.
+fn would_roll_out(workload: &Workload) -> Result<(), PlanError> {
+    let (kind, partition) = (workload.kind.as_str(), workload.update.partition());
+    let (why, remedy) = if workload.paused {
+        let (namespace, name) = (&workload.namespace, &workload.name);
+        let command = format!("resume it with: kubectl -n {namespace} rollout resume deployment {name}");
+        ("is paused".to_owned(), command)
+    } else if workload.update.type_ == "OnDelete" {
+        let remedy = "set spec.updateStrategy.type to RollingUpdate".to_owned();
+        ("has the update strategy OnDelete".to_owned(), remedy)
+    } else if partition > 0 {
+        let remedy = "set spec.updateStrategy.rollingUpdate.partition to 0".to_owned();
+        (format!("has the partition {partition} in its update strategy"), remedy)
+    } else {
+        return Ok(());
+    };
+    Err(PlanError::NotRolledOut { kind, name: workload.name.clone(), why, remedy })
 }
 
 /// What adjustments ask of a workload.

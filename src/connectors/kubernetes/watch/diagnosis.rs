@@ -2,19 +2,22 @@
 
 use futures_util::TryStreamExt;
 use futures_util::stream::{BoxStream, StreamExt};
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{ContainerState, Pod};
 
 use super::cause::{Cause, Subject, in_settlement};
 use super::classify::{classify_pod, classify_workload};
 use super::logs::Logs;
 use super::newest_pods::pod_selector;
 use super::readiness::{Readiness, pod_readiness, ready_condition, workload_readiness};
-use super::restarts::Restarts;
-use crate::connector::{EventContext, EventError};
+use super::restarts::{Restarted, Restarts, container_statuses};
+use crate::connector::{ErrorKind, EventContext, EventError};
 use crate::connectors::kubernetes::Strategy;
 use crate::connectors::kubernetes::workload_ref::{CancelPolicy, WorkloadRef};
 use crate::k8s::{ApiError, LogRequest, PodEvent, Workload, WorkloadKind, WorkloadProgress, selector_text};
 use crate::types::Adjustment;
+
+/// A container that has crashed so often since it was adjusted goes on to crash.
+const CRASHES: i32 = 3;
 
 /// How much of one log is read; a message has room for less.
 const LOG_BYTES: u64 = 1024 * 1024;
@@ -66,6 +69,20 @@ impl Observed {
         }
     }
 
+    /// Whether a container that has restarted was last killed for want of memory.
+    fn is_out_of_memory(&self, restarted: &Restarted) -> bool {
+        let pods = self.pods().iter().filter(|pod| pod.metadata.name.as_deref() == Some(restarted.pod.as_str()));
+        let statuses = pods.flat_map(container_statuses).filter(|status| status.name == restarted.container);
+        let ended = |state: &ContainerState| {
+            state.terminated.as_ref().is_some_and(|ended| ended.reason.as_deref() == Some("OOMKilled"))
+        };
+        statuses
+            .filter(|status| !status.ready)
+            .flat_map(|status| [&status.state, &status.last_state])
+            .flatten()
+            .any(ended)
+    }
+
     /// Why it is not well; `since` has the restarts that do not count.
     fn cause(&self, kind: WorkloadKind, since: &Restarts) -> Cause {
         match self {
@@ -91,6 +108,25 @@ pub(crate) async fn of_rollout(
         return Ok(());
     }
     Err(explained(cx, workload_ref, requested, observed.cause(workload_ref.kind, before)).await)
+}
+
+/// Whether containers crash in a way that time does not mend: for want of memory, or again and again.
+///
+/// # Errors
+/// The API refuses, or the event is cancelled.
+pub(super) async fn crashes_for_good(
+    cx: &EventContext,
+    workload_ref: &WorkloadRef<'_>,
+    before: &Restarts,
+) -> Result<bool, EventError> {
+    let observed = match Observed::now(cx, workload_ref).await {
+        Ok(observed) => observed,
+        Err(error) if error.kind() == ErrorKind::Cancelled => return Err(error),
+        // Its controller may not have made the pods yet.
+        Err(_) => return Ok(false),
+    };
+    let restarted = Restarts::of(observed.pods()).since(before);
+    Ok(restarted.iter().any(|restarted| restarted.count >= CRASHES || observed.is_out_of_memory(restarted)))
 }
 
 /// What went wrong during settlement; nothing, when it is ready and has not restarted `since` it became so.

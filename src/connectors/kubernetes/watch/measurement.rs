@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use super::live_pods::selector;
 use super::readiness::workload_readiness;
-use super::rollout::{self, Arrival};
+use super::rollout::{self, Arrival, Expected};
 use crate::connector::{ErrorKind, EventError, NOT_MEASURED};
 use crate::connectors::kubernetes::Strategy;
 use crate::connectors::kubernetes::watch::cause::UNSTABLE;
@@ -48,7 +48,9 @@ pub(crate) async fn begin(
     let is_ready = |workload: &Workload| {
         workload_readiness(workload_ref.kind, &workload.progress()).is_ok_and(|readiness| readiness.is_ready())
     };
-    if !is_ready(workload) && rollout::workload_ready(workload_ref, cancel_policy).await? == Arrival::TimedOut {
+    if !is_ready(workload)
+        && rollout::workload_ready(workload_ref, cancel_policy, Expected::default()).await? == Arrival::TimedOut
+    {
         let now = workload_ref.workload(cancel_policy).await?;
         let missing = match workload_readiness(workload_ref.kind, &now.progress()) {
             Ok(readiness) => readiness.to_string(),

@@ -9,14 +9,14 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use k8s_openapi::api::core::v1::Pod;
-use tokio::time::Instant;
+use tokio::time::{Instant, interval_at};
 
-use super::diagnosis;
 use super::readiness::{pod_readiness, workload_readiness};
 use super::restarts::Restarts;
+use super::{blocking_pods, diagnosis, disturbance};
 use crate::connector::{EventContext, EventError};
 use crate::connectors::kubernetes::workload_ref::{CancelPolicy, Deadline, WorkloadRef, failed};
-use crate::k8s::PodEvent;
+use crate::k8s::{PodEvent, WorkloadKind, WorkloadProgress};
 use crate::progress::{self, EVENT_INTERVAL};
 use crate::types::{self, Adjustment};
 
@@ -27,6 +27,12 @@ const SETTLEMENT_INTERVAL: Duration = Duration::from_secs(5);
 /// are on their way out.
 const CONDITION_GRACE: Duration = Duration::from_secs(2);
 
+/// The same for pods that cannot be created while nothing else progresses: a quota is freed by pods that end.
+const QUOTA_GRACE: Duration = Duration::from_secs(6);
+
+/// How often the pods of a workload that is not ready are looked at.
+const LOOK: Duration = Duration::from_secs(3);
+
 /// Whether something became ready in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Arrival {
@@ -35,41 +41,130 @@ pub(crate) enum Arrival {
     TimedOut,
 }
 
-/// Waits until a workload has as many ready pods of its present template as it should have.
+/// What is expected of a workload while it is waited for. The default expects nothing but that it becomes ready.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Expected<'a> {
+    /// The generation that was written: a higher one is somebody else's change.
+    pub generation: Option<i64>,
+    /// Whether crashes end the wait, and the restarts that do not count.
+    pub crashes: Option<(&'a EventContext, &'a Restarts)>,
+}
+
+/// Waits until a workload has as many ready pods of its present template as it should have. Pods of an older template
+/// that block a stateful set are deleted.
 ///
 /// # Errors
-/// Its controller says that it will not; it is deleted; the API refuses; or the wait is called off.
+/// Somebody else changes it; it is deleted; the API refuses; or the wait is called off.
 pub(crate) async fn workload_ready(
     workload_ref: &WorkloadRef<'_>,
     policy: CancelPolicy<'_>,
+    expected: Expected<'_>,
 ) -> Result<Arrival, EventError> {
     let (mut cancelled, mut deadline) = (pin!(policy.ends()), pin!(workload_ref.deadline().passed()));
     let begin = Instant::now();
     let mut changes =
         pin!(workload_ref.cluster.watch_workload(workload_ref.kind, workload_ref.namespace(), workload_ref.name()));
-    let mut grace: Option<Deadline> = None;
+    let mut grace = Grace::default();
+    let mut look = interval_at(begin + LOOK, LOOK);
     loop {
         let change = tokio::select! {
             error = &mut cancelled => return Err(error),
             () = &mut deadline => return Ok(Arrival::TimedOut),
-            () = grace.unwrap_or(Deadline::NEVER).passed() => return Ok(Arrival::TimedOut),
+            () = grace.over() => {
+                if grace.is_conclusive(workload_ref, policy).await? {
+                    return Ok(Arrival::TimedOut);
+                }
+                continue;
+            }
+            _ = look.tick() => {
+                if workload_ref.kind == WorkloadKind::StatefulSet {
+                    blocking_pods::delete_next(workload_ref, policy).await?;
+                }
+                if let Some((cx, before)) = expected.crashes
+                    && diagnosis::crashes_for_good(cx, workload_ref, before).await?
+                {
+                    return Ok(Arrival::TimedOut);
+                }
+                continue;
+            }
             change = changes.next() => change,
         };
         let Some(progress) = change.transpose().map_err(failed)?.flatten() else {
             return Err(gone(workload_ref));
         };
+        if expected.generation.is_some_and(|generation| progress.generation > generation) {
+            return Err(disturbance::of(&workload_ref.workload(policy).await?));
+        }
         match workload_readiness(workload_ref.kind, &progress) {
             Ok(readiness) if readiness.is_ready() => {
                 tracing::debug!(workload = %workload_ref, milliseconds = begin.elapsed().as_millis(), "rolled out");
                 return Ok(Arrival::Ready);
             }
             Ok(readiness) => {
-                grace = None;
+                grace = Grace::default();
                 tracing::debug!(workload = %workload_ref, "not ready: {readiness}");
             }
-            Err(_) => grace = grace.or(Some(Deadline::after(CONDITION_GRACE))),
+            Err(_) => grace.begin(progress),
         }
     }
+}
+
+/// How long a controller may say that it fails before it is believed.
+#[derive(Default)]
+struct Grace {
+    end: Option<Deadline>,
+    /// What its controller said last.
+    progress: WorkloadProgress,
+}
+
+impl Grace {
+    async fn over(&self) {
+        self.end.unwrap_or(Deadline::NEVER).passed().await;
+    }
+
+    /// Its controller says that it fails. While it gets on all the same, it is not believed.
+    fn begin(&mut self, progress: WorkloadProgress) {
+        let has_progressed = counts(&progress) != counts(&self.progress);
+        if self.end.is_none() || has_progressed {
+            let time = if lacks_pods(&progress) { QUOTA_GRACE } else { CONDITION_GRACE };
+            self.end = Some(Deadline::after(time));
+        }
+        self.progress = progress;
+    }
+
+    /// Whether the controller is believed now. Pods that cannot be created for a quota may be when others have ended.
+    async fn is_conclusive(
+        &mut self,
+        workload_ref: &WorkloadRef<'_>,
+        policy: CancelPolicy<'_>,
+    ) -> Result<bool, EventError> {
+        if lacks_pods(&self.progress) && blocking_pods::is_any_ending(workload_ref, policy).await? {
+            self.end = Some(Deadline::after(CONDITION_GRACE));
+            return Ok(false);
+        }
+        Ok(true)
+    }
+}
+
+fn lacks_pods(progress: &WorkloadProgress) -> bool {
+    let mut conditions = progress.status.conditions.iter();
+    conditions.any(|condition| condition.type_ == "ReplicaFailure" && condition.status == "True")
+        && !progress
+            .status
+            .conditions
+            .iter()
+            .any(|condition| condition.type_ == "Progressing" && condition.status == "False")
+}
+
+fn counts(progress: &WorkloadProgress) -> [Option<i32>; 5] {
+    let status = &progress.status;
+    [
+        status.replicas,
+        status.updated_replicas,
+        status.ready_replicas,
+        status.available_replicas,
+        status.unavailable_replicas,
+    ]
 }
 
 /// Waits until a tuning pod is running and ready.

@@ -104,8 +104,7 @@ impl Form<Limit> for LimitOrAbsent {
 
     fn show(key: &'static str, value: &Limit, secrets: Secrets, members: &mut Map<String, Json>) {
         let shown = match value {
-            Limit::Inherited => return,
-            Limit::None => Json::Null,
+            Limit::Inherited | Limit::None => Json::Null,
             Limit::At(time) => time.show(secrets),
         };
         members.insert(key.to_owned(), shown);

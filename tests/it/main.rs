@@ -29,7 +29,6 @@ mod support {
     #[expect(dead_code, reason = "other tests use the rest")]
     pub(crate) mod helm;
     pub(crate) mod http_server;
-    #[expect(dead_code, reason = "shared with the golden cases, which use the rest")]
     pub(crate) mod kube_api;
     pub(crate) mod kubernetes_servo;
     pub(crate) mod load_server;

@@ -131,7 +131,7 @@ impl KubernetesConnector {
             }
             Ok(states)
         };
-        let what = "Kubernetes state setup to complete";
+        let what = "Kubernetes optimization setup to complete";
         Box::pin(rollout::awaiting(cx, self.config.shared.timeout, what, work)).await
     }
 

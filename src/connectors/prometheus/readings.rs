@@ -76,7 +76,11 @@ impl<'a> MetricQuery<'a> {
         is_judged: impl Fn(&str) -> bool,
         is_strict: bool,
     ) -> Result<Vec<Self>, MeasureError> {
-        let step = |metric: &MetricConfig| metric.step.within(window.length(), is_strict);
+        let step = |metric: &MetricConfig| {
+            let duration = window.length();
+            let too_long = QueryError::LongStep { step: metric.step.duration(), duration };
+            metric.step.within(duration, is_strict).ok_or(too_long)
+        };
         Self::all(metrics, window, is_judged, step)
     }
 

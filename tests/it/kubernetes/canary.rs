@@ -60,15 +60,12 @@ async fn somebody_elses_pod_of_that_name_is_an_error_and_untouched() {
 }
 
 #[tokio::test]
-async fn a_pod_that_is_not_ready_is_awaited_before_a_measurement() {
+async fn a_pod_that_was_made_for_a_measurement_and_is_not_ready_is_taken_away() {
     let api = KubeApi::start(deployment("web", 1), Cluster::where_pods(|_| Fate::Unready)).await;
     let servo = attached(&api, &canary(&json!({"timeout": "1s"}))).await;
     let error = servo.before_measure().await.unwrap_err();
-    expect_failure(&error, ("rejected", Some("start-failed")), &["web", "ContainersNotReady"]);
-    // It exists now.
-    let error = servo.before_measure().await.unwrap_err();
-    expect_failure(&error, ("rejected", Some("start-failed")), &["web", "ContainersNotReady"]);
-    assert_eq!(writes(&api), ["POST pods"]);
+    expect_failure(&error, ("rejected", Some("start-failed")), &["web", "ContainersNotReady", "taken away"]);
+    assert_eq!(writes(&api), ["POST pods", "DELETE pods/web-tuning"]);
 }
 
 #[tokio::test]

@@ -30,8 +30,8 @@ pub(crate) async fn selector(
     }
 }
 
-/// The pods of the present template that neither end nor have ended. None are known while a stateful set still names
-/// `stale`, the revision from before its template was changed, as its present one.
+/// The pods of the present template that neither end nor have ended. None are known while a stateful set names no
+/// revision, or still names `stale`, the revision from before its template was changed.
 ///
 /// # Errors
 /// The API refuses, or the wait is called off.
@@ -41,7 +41,8 @@ pub(crate) async fn live_pods(
     stale: Option<&str>,
     cancel_policy: CancelPolicy<'_>,
 ) -> Result<Vec<RunningPod>, EventError> {
-    if stale.is_some() && workload.status.update_revision.as_deref() == stale {
+    let revision = workload.status.update_revision.as_deref();
+    if workload.kind == WorkloadKind::StatefulSet && (revision.is_none() || revision == stale) {
         return Ok(Vec::new());
     }
     let Some(selector) = selector(workload_ref, workload, cancel_policy).await? else { return Ok(Vec::new()) };

@@ -51,6 +51,11 @@ fn tried(tries: u32) -> String {
 }
 
 impl ClientError {
+    /// Whether the server answered with success, but with nothing that this request can use.
+    pub(in crate::connectors::prometheus) fn is_of_the_answer(&self) -> bool {
+        matches!(self.source, RequestError::Response(_))
+    }
+
     /// Whether it says by itself what to do: a file is missing, or the server answered and would not have the request.
     pub(in crate::connectors::prometheus) fn explains_itself(&self) -> bool {
         matches!(self.source, RequestError::Status { .. } | RequestError::Transport(_))

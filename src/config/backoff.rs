@@ -78,6 +78,16 @@ impl BackoffTable {
     }
 }
 
+/// Adds to each entry of a shown table the limit that it leaves to the next one, as null: all keys are there, but an
+/// absent limit no longer differs from none.
+pub(super) fn show_absent_limits(table: &mut Json) {
+    for entry in table.as_object_mut().into_iter().flat_map(Map::values_mut) {
+        if let Json::Object(limits) = entry {
+            limits.entry("max_time").or_insert(Json::Null);
+        }
+    }
+}
+
 impl Show for BackoffTable {
     fn show(&self, secrets: Secrets) -> Json {
         match &self.0 {
@@ -104,7 +114,8 @@ impl Form<Limit> for LimitOrAbsent {
 
     fn show(key: &'static str, value: &Limit, secrets: Secrets, members: &mut Map<String, Json>) {
         let shown = match value {
-            Limit::Inherited | Limit::None => Json::Null,
+            Limit::Inherited => return,
+            Limit::None => Json::Null,
             Limit::At(time) => time.show(secrets),
         };
         members.insert(key.to_owned(), shown);

@@ -74,8 +74,7 @@ enum Verify {
 }
 
 impl CommonConfig {
-    /// The limits of requests of this kind; see [`DEFAULT_BACKOFF`](super::DEFAULT_BACKOFF) and
-    /// [`CONNECT_BACKOFF`](super::CONNECT_BACKOFF).
+    /// The limits of requests of this kind, such as [`CONNECT_BACKOFF`](super::backoff::CONNECT_BACKOFF).
     pub fn backoff(&self, name: &str) -> BackoffSettings {
         self.backoff.lookup(name)
     }

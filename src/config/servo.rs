@@ -5,6 +5,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde_json::{Value as Json, json};
 
+use super::backoff::show_absent_limits;
 use super::checks::ChecksConfig;
 use super::common::CommonConfig;
 use super::optimizer::OptimizerConfig;
@@ -166,7 +167,11 @@ impl ServoConfig {
         // These two are also shown where they were written and say nothing but the defaults.
         let (settings, checks) = (self.settings.as_ref(), &self.checks);
         let is_set = |is_written: bool| is_written && !is_full;
-        add("settings", shown(settings, dump), is_set(self.written.settings) || *settings != CommonConfig::default());
+        let mut shown_settings = shown(settings, dump);
+        if is_full {
+            show_absent_limits(&mut shown_settings["backoff"]);
+        }
+        add("settings", shown_settings, is_set(self.written.settings) || *settings != CommonConfig::default());
         add("checks", shown(checks, dump), is_set(self.written.checks) || *checks != ChecksConfig::default());
         members.extend(sections);
         members.into()

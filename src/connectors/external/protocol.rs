@@ -1,6 +1,6 @@
 //! The messages between servo and an executable, as lines: JSON-RPC 2.0, one message a line. Pure.
 //!
-//! What the messages say is in `docs/connector-protocol.md`; the bodies of events are in [`bodies`](super::bodies).
+//! What the messages say is in `docs/connector-protocol.md`; the bodies of events are in [`wire`](crate::wire).
 
 use serde_json::{Value as Json, json};
 

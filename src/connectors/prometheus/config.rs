@@ -151,14 +151,14 @@ impl Step {
         self.duration.as_secs_f64()
     }
 
-    /// The step of a measurement of this time. One that is longer gives way; returns `None` if it was written and
-    /// `is_strict`.
+    /// The step of a measurement of this time. A longer one gives way if it is the default; if it was written, returns
+    /// `None` if `is_strict`, else the step as it is: an optimizer of others gets the series that it knows.
     pub(super) fn within(self, time: Duration, is_strict: bool) -> Option<Duration> {
         if self.duration <= time {
             return Some(self.duration);
         }
-        if is_strict && !self.is_default {
-            return None;
+        if !self.is_default {
+            return (!is_strict).then_some(self.duration);
         }
         Some(Duration::from_micros(time.as_micros() / POINTS).max(LEAST_STEP).min(time))
     }
@@ -436,7 +436,7 @@ mod tests {
             (Step::default(), 4, true, Some(1)),
             (Step::new(seconds(15)), 15, true, Some(15)),
             (Step::new(seconds(15)), 14, true, None),
-            (Step::new(seconds(15)), 5, false, Some(1)),
+            (Step::new(seconds(15)), 5, false, Some(15)),
         ] {
             assert_eq!(step.within(seconds(time), is_strict), expected.map(seconds), "{time}");
         }

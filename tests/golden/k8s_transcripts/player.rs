@@ -113,6 +113,7 @@ fn show(objects: &mut Objects, seen: &Seen, is_own: bool) {
         objects.remove(&seen.key);
     } else if !is_own {
         objects.put(seen.object.clone());
+        make_of_template(objects, &seen.object);
     } else {
         let recorded = seen.object.clone();
         objects.update(&seen.key, |object| {
@@ -123,6 +124,16 @@ fn show(objects: &mut Objects, seen: &Seen, is_own: bool) {
                 object["status"]["observedGeneration"] = json!(generation - lag);
             }
         });
+    }
+}
+
+/// Gives a pod of a StatefulSet's new revision the containers of the template, as any cluster does: the recorded one
+/// only changed its revision.
+fn make_of_template(objects: &mut Objects, pod: &Value) {
+    let namespace = pod["metadata"]["namespace"].as_str().unwrap_or_default();
+    let owner = objects.all("apps", "statefulsets", namespace).find(|(_, set)| is_of_revision(pod, set));
+    if let Some(containers) = owner.map(|(_, set)| set["spec"]["template"]["spec"]["containers"].clone()) {
+        objects.update(&Key::of(pod), |pod| pod["spec"]["containers"] = containers);
     }
 }
 

@@ -49,8 +49,12 @@ impl Window {
         self.end.since(self.start)
     }
 
-    /// The last part of the window that is a whole number of steps, so that its last point is at its end.
+    /// The last part of the window that is a whole number of steps, so that its last point is at its end; all of it if
+    /// it is shorter than a step.
     fn aligned(self, step: Duration) -> Self {
+        if step > self.length() {
+            return self;
+        }
         let steps = self.length().as_micros() / step.as_micros().max(1);
         Self { start: self.end.plus(-Duration::from_micros(steps * step.as_micros())), ..self }
     }

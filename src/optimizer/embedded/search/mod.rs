@@ -105,7 +105,7 @@ pub(crate) fn front(problem: &Problem, history: &[Observation]) -> Vec<Tradeoff>
     explain::front(&Study::new(problem, history))
 }
 
-/// What [`sensitivity`], [`partial_dependence`] and [`front`] tell, from models that are fitted once.
+/// What moves the objective and what it trades against the SLOs, from models that are fitted once.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Explanation {
     pub dimensions: Vec<DimensionExplanation>,

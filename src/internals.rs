@@ -18,7 +18,8 @@ pub mod cli {
 }
 pub mod config {
     pub use crate::config::{
-        ConnectionFile, Detail, Dump, Environment, OptimizerConfig, OptimizerRequirement, Secrets,
+        CampaignMode, ConnectionFile, Detail, Dump, Environment, OptimizerConfig, OptimizerRequirement,
+        SearchAlgorithm, Secrets,
     };
     pub mod file {
         pub use crate::config::file::{parse_bytes, parse_documents, to_yaml};
@@ -87,8 +88,8 @@ pub mod optimizer {
     pub mod embedded {
         pub mod search {
             pub use crate::optimizer::embedded::search::{
-                Algorithm, Constraint, Dimension, Mode, Objective, Observation, Outcome, Point, Problem, Scale, Space,
-                recommend, suggest,
+                Constraint, Dimension, ObjectiveSource, Observation, Outcome, Point, Problem, Scale, Space, recommend,
+                suggest,
             };
         }
     }

@@ -32,8 +32,12 @@ pub(crate) struct Case {
     pub(crate) price: Option<fn(&[f64]) -> f64>,
 }
 
+/// Steps of a dimension's lattice.
+const LATTICE: f64 = 4_000.0;
+
 fn free(name: &'static str, bounds: &[(f64, f64)], truth: fn(&[f64]) -> Truth, noise: f64, optimum: f64) -> Case {
-    let dimensions = bounds.iter().map(|&(min, max)| Dimension::Continuous { min, max }).collect();
+    let dimensions =
+        bounds.iter().map(|&(min, max)| Dimension::Steps { min, max, step: (max - min) / LATTICE }).collect();
     let (thresholds, baseline) = (Vec::new(), None);
     Case { name, dimensions, truth, noise, relative: 0.0, thresholds, optimum, baseline, outliers: 0.0, price: None }
 }

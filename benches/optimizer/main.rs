@@ -40,8 +40,9 @@ use std::time::Instant;
 
 use functions::Case;
 use oorandom::Rand64;
+use servox::internals::config::{CampaignMode, SearchAlgorithm};
 use servox::internals::optimizer::embedded::search::{
-    Algorithm, Constraint, Mode, Objective, Observation, Outcome, Point, Problem, Scale, Space, recommend, suggest,
+    Constraint, ObjectiveSource, Observation, Outcome, Point, Problem, Scale, Space, recommend, suggest,
 };
 use statistics::{mann_whitney, median, quantile};
 
@@ -59,11 +60,11 @@ fn main() {
         unconstrained(case, seeds, trials);
     }
     for case in functions::constrained().iter().filter(|case| wanted(case.name)) {
-        for mode in [Mode::Explore, Mode::Safe] {
+        for mode in [CampaignMode::Explore, CampaignMode::Safe] {
             constrained(case, mode, seeds);
         }
-        let ours = every(seeds, |seed| regrets(case, Algorithm::GaussianProcess, seed, trials));
-        let random = every(seeds, |seed| regrets(case, Algorithm::Random, seed, trials));
+        let ours = every(seeds, |seed| regrets(case, SearchAlgorithm::GaussianProcess, seed, trials));
+        let random = every(seeds, |seed| regrets(case, SearchAlgorithm::Random, seed, trials));
         for (index, count) in COUNTS.iter().enumerate().filter(|(_, count)| **count <= trials) {
             beside_random(case, *count, &column(&ours, index), &column(&random, index));
         }
@@ -87,13 +88,13 @@ struct Run {
     problem: Problem,
 }
 
-fn problem(case: &Case, algorithm: Algorithm, mode: Mode, (seed, trials): (u64, usize)) -> Problem {
+fn problem(case: &Case, algorithm: SearchAlgorithm, mode: CampaignMode, (seed, trials): (u64, usize)) -> Problem {
     let space = Space { dimensions: case.dimensions.clone() };
     let mut generator = Rand64::new_inc(u128::from(seed), 77);
     let drawn: Vec<f64> = case.dimensions.iter().map(|_| generator.rand_float()).collect();
     let objective = match case.price {
-        Some(price) => Objective::Computed(std::sync::Arc::new(price)),
-        None => Objective::Measured { scale: Scale::Linear },
+        Some(price) => ObjectiveSource::Computed(std::sync::Arc::new(price)),
+        None => ObjectiveSource::Measured { scale: Scale::Linear },
     };
     // The first constraint of what has a price is a latency.
     let scale = |index| if case.price.is_some() && index == 0 { Scale::Log } else { Scale::Linear };
@@ -109,13 +110,14 @@ fn problem(case: &Case, algorithm: Algorithm, mode: Mode, (seed, trials): (u64, 
         objective,
         constraints: constraints.collect(),
         mode,
+        risk: 0.2,
         algorithm,
         seed,
         trials,
     }
 }
 
-fn run(case: &Case, algorithm: Algorithm, mode: Mode, seed: u64, trials: usize) -> Run {
+fn run(case: &Case, algorithm: SearchAlgorithm, mode: CampaignMode, seed: u64, trials: usize) -> Run {
     let problem = problem(case, algorithm, mode, (seed, trials));
     let mut generator = Rand64::new_inc(u128::from(seed), 78);
     let replicates = if case.noise > 0.0 || !case.thresholds.is_empty() { 3 } else { 1 };
@@ -179,8 +181,8 @@ fn holds<'a>(case: &Case, constraints: impl Iterator<Item = &'a f64>) -> bool {
 }
 
 /// Regrets at each of the counts.
-fn regrets(case: &Case, algorithm: Algorithm, seed: u64, trials: usize) -> Vec<f64> {
-    let run = run(case, algorithm, Mode::Explore, seed, trials);
+fn regrets(case: &Case, algorithm: SearchAlgorithm, seed: u64, trials: usize) -> Vec<f64> {
+    let run = run(case, algorithm, CampaignMode::Explore, seed, trials);
     let regret = |point: &[f64]| regret(case, point);
     let counts = COUNTS.iter().filter(|&&count| count <= trials);
     let chosen = |count: usize| -> f64 {
@@ -188,8 +190,8 @@ fn regrets(case: &Case, algorithm: Algorithm, seed: u64, trials: usize) -> Vec<f
         if case.noise == 0.0 && case.thresholds.is_empty() {
             return history.iter().map(|trial| regret(&trial.point)).fold(f64::INFINITY, f64::min);
         }
-        let recommended: Option<Point> = if algorithm == Algorithm::GaussianProcess {
-            recommend(&run.problem, history).map(|found| found.point)
+        let recommended: Option<Point> = if algorithm == SearchAlgorithm::GaussianProcess {
+            recommend(&run.problem, history, &[]).map(|found| found.point)
         } else {
             let best = history.iter().min_by(|a, b| reading(case, a).total_cmp(&reading(case, b)));
             best.map(|trial| trial.point.clone())
@@ -219,8 +221,8 @@ const LEVELS: &[(&str, usize, f64)] = &[
 ];
 
 fn unconstrained(case: &Case, seeds: u64, trials: usize) {
-    let ours = every(seeds, |seed| regrets(case, Algorithm::GaussianProcess, seed, trials));
-    let random = every(seeds, |seed| regrets(case, Algorithm::Random, seed, trials));
+    let ours = every(seeds, |seed| regrets(case, SearchAlgorithm::GaussianProcess, seed, trials));
+    let random = every(seeds, |seed| regrets(case, SearchAlgorithm::Random, seed, trials));
     for (index, count) in COUNTS.iter().enumerate().filter(|(_, count)| **count <= trials) {
         let (ours, random) = (column(&ours, index), column(&random, index));
         let found = median(&ours);
@@ -246,20 +248,20 @@ fn beside_random(case: &Case, count: usize, ours: &[f64], random: &[f64]) {
 }
 
 /// Of one seed: whether the recommendation is good, its regret, and the share of trials that were infeasible.
-fn constrained_seed(case: &Case, mode: Mode, seed: u64) -> (bool, f64, f64) {
+fn constrained_seed(case: &Case, mode: CampaignMode, seed: u64) -> (bool, f64, f64) {
     const TRIALS: usize = 30;
     const REPLICATES: usize = 3;
-    let run = run(case, Algorithm::GaussianProcess, mode, seed, TRIALS);
+    let run = run(case, SearchAlgorithm::GaussianProcess, mode, seed, TRIALS);
     let bad = run.history[REPLICATES..].iter().filter(|trial| regret(case, &trial.point).is_infinite()).count();
     let share = bad as f64 / (TRIALS - REPLICATES) as f64;
-    let found = recommend(&run.problem, &run.history);
+    let found = recommend(&run.problem, &run.history, &[]);
     let regret = found.map_or(f64::INFINITY, |found| regret(case, &found.point));
     (regret <= 0.1 * case.optimum.abs(), regret, share)
 }
 
-fn constrained(case: &Case, mode: Mode, seeds: u64) {
+fn constrained(case: &Case, mode: CampaignMode, seeds: u64) {
     let found = every(seeds, |seed| constrained_seed(case, mode, seed));
-    let (word, limit) = if mode == Mode::Safe { ("safe", 0.05) } else { ("explore", 0.25) };
+    let (word, limit) = if mode == CampaignMode::Safe { ("safe", 0.05) } else { ("explore", 0.25) };
     let good = found.iter().filter(|(good, _, _)| *good).count() as f64 / found.len() as f64;
     let failed = found.iter().filter(|(_, regret, _)| regret.is_infinite()).count() as f64 / found.len() as f64;
     let regrets: Vec<f64> = found.iter().map(|(_, regret, _)| *regret).collect();
@@ -280,8 +282,8 @@ fn cost() {
         [("hartmann6", 50, 50.0), ("hartmann6-noisy", 50, 50.0), ("hartmann6-noisy", 200, 500.0)]
     {
         let case = cases.iter().find(|case| case.name == name).expect("a case of this name");
-        let Run { history, problem } = run(case, Algorithm::Random, Mode::Explore, 1, trials);
-        let problem = Problem { algorithm: Algorithm::GaussianProcess, ..problem };
+        let Run { history, problem } = run(case, SearchAlgorithm::Random, CampaignMode::Explore, 1, trials);
+        let problem = Problem { algorithm: SearchAlgorithm::GaussianProcess, ..problem };
         let times: Vec<f64> = (0..5)
             .map(|_| {
                 let started = Instant::now();

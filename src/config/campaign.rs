@@ -31,8 +31,8 @@ keys! {
         pub algorithm: SearchAlgorithm = SearchAlgorithm::default(),
         /// Fixes every random choice; 1 by default.
         pub seed: i64 = 1,
-        /// Whether the settings that were found stay in the end, if they are confirmed; by default those of before are
-        /// put back. Less than 10 trials leave no room for a confirmation, and the search alone has to do.
+        /// Whether the settings that were found stay in the end, if they are confirmed; by default the baseline settings
+        /// are put back. With less than 6 trials nothing can be confirmed.
         pub apply: bool = false,
         /// How many measurements in a row may say nothing about their settings, for want of a reading or because
         /// somebody else changed the settings, before the optimization stops; 3 by default.

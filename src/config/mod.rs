@@ -29,7 +29,8 @@ mod servo;
 pub(crate) use appdynamics::{AppDynamicsOptimizer, ResolvedAppDynamics};
 
 pub use crate::decode::{Detail, Dump, Secrets};
-pub(crate) use campaign::{CampaignConfig, CampaignMode, Objective, Prices, SearchAlgorithm};
+pub(crate) use campaign::{CampaignConfig, Objective, Prices};
+pub use campaign::{CampaignMode, SearchAlgorithm};
 pub(crate) use checks::ChecksConfig;
 pub(crate) use common::{CommonConfig, Proxies, SslVerify};
 pub use connection_file::ConnectionFile;

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::config::{CampaignConfig, Objective};
-use crate::optimizer::embedded::{Campaign, Difference, Outcome, Snapshot, Trial, Winner};
+use crate::optimizer::embedded::{Campaign, Difference, Outcome, Snapshot, Stop, Trial, Winner};
 use crate::optimizer::report::{number, settings_text, value_text};
 use crate::table::Table;
 use crate::types::{Operation, SloCondition, SloKeep};
@@ -117,6 +117,7 @@ pub(crate) fn result_text(campaign: &Campaign) -> String {
         return format!("{trials} of {} trials so far\n{}", campaign.budget(), best_line(campaign));
     };
     let mut lines = match &end.winner {
+        None if end.stop == Stop::BaselineViolates => vec![format!("After {trials} trials: {}.", end.stop)],
         None => vec![format!("After {trials} trials: nothing was found that keeps the objectives.")],
         Some(winner) if winner.is_baseline => {
             vec![format!("After {trials} trials: nothing was found that is better than the settings of before.")]
@@ -197,8 +198,12 @@ fn winner_lines(campaign: &Campaign, winner: &Winner) -> Vec<String> {
         let (before, after) = (number(difference.baseline), number(difference.winner));
         format!(": {} {before} → {after}{change}{}", objective_name(campaign), interval_text(difference))
     });
-    let confirmed = if winner.confirmed { "confirmed" } else { "NOT confirmed" };
-    let mut lines = vec![format!("Found after {trials} trials, {confirmed}{change}")];
+    let verdict = match &winner.verdict {
+        Some(verdict) => verdict.to_string(),
+        None if winner.confirmed => "confirmed".to_owned(),
+        None => "NOT confirmed".to_owned(),
+    };
+    let mut lines = vec![format!("Found after {trials} trials, {verdict}{change}")];
     for (metric, difference) in &winner.metrics {
         let (before, after) = (number(difference.baseline), number(difference.winner));
         lines.push(format!("  {metric} {before} → {after}{}", interval_text(difference)));

@@ -1,36 +1,21 @@
 //! A campaign: from what is written down to what to do next.
 //!
 //! Pure, without clock and I/O: the same entries lead to the same next step, so that one that was interrupted goes on
-//! as if it had not been. The phases are the baseline, three times; the search, until the budget or the hope is used
-//! up; the confirmation of the winner against the baseline, in turns; and what the application is left with.
+//! as if it had not been. The phases are in [`super::phases`]; after them the application is given its final settings.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::cost;
+use super::phases::{Chosen, Evidence, Phases, Purpose, Step, Stop, Verdict};
 use super::problem::{decimal, problem};
-use super::record::{Continued, End, Entry, Forecast, Header, Left, Outcome, Plan, Purpose, Stop, Trial, Winner};
-use super::search::{self, Observation, Point, Problem};
-use super::statistics::Difference;
+use super::record::{Continued, End, Entry, Header, Left, Outcome, Plan, Trial, Winner};
+use super::search::{self, Forecast, Observation, Point, Problem, Suggestion};
+use super::statistics::{self, Difference};
 use super::tunable::{self, Settings};
-use super::{cost, values};
-use crate::config::{CampaignConfig, Objective as Goal};
+use crate::config::{CampaignConfig, Objective};
 use crate::decode::{Decode, Decoder, NoVariables, Node, Origin};
 use crate::types::{SloCondition, SloKeep};
-
-/// How often the baseline is measured first: a mean and a notion of the noise.
-const REPLICATES: usize = 3;
-
-/// How often, at most, the winner is measured beside the baseline.
-const MOST_PAIRS: usize = 3;
-
-/// For each so many trials of the budget there is one such pair.
-const TRIALS_PER_PAIR: usize = 10;
-
-/// So many trials in a row must promise little for the search to end.
-const HOPELESS: usize = 5;
-
-/// What counts as little, as a share of the baseline's objective.
-const LITTLE: f64 = 0.01;
 
 /// Why entries are no campaign.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -166,8 +151,10 @@ impl Campaign {
     /// conditions.
     pub(crate) fn missing(&self, metrics: &BTreeMap<String, f64>) -> Vec<String> {
         let objective = match &self.config.objective {
-            Goal::Cost => None,
-            Goal::Minimize(name) | Goal::Maximize(name) => (!metrics.contains_key(name)).then(|| name.clone()),
+            Objective::Cost => None,
+            Objective::Minimize(name) | Objective::Maximize(name) => {
+                (!metrics.contains_key(name)).then(|| name.clone())
+            }
         };
         let conditions = self.config.slo.iter().zip(self.constraints(metrics));
         let unread = conditions.filter(|(_, reading)| reading.is_none()).map(|(condition, _)| {
@@ -256,8 +243,10 @@ impl Campaign {
     /// The value of the objective in a trial, in its own unit.
     pub(crate) fn objective(&self, trial: &Trial) -> Option<f64> {
         match (&self.config.objective, &trial.outcome) {
-            (Goal::Cost, _) => Some(trial.plan.cost),
-            (Goal::Minimize(name) | Goal::Maximize(name), Outcome::Measured { metrics }) => metrics.get(name).copied(),
+            (Objective::Cost, _) => Some(trial.plan.cost),
+            (Objective::Minimize(name) | Objective::Maximize(name), Outcome::Measured { metrics }) => {
+                metrics.get(name).copied()
+            }
             (_, Outcome::Infeasible { .. } | Outcome::Void { .. }) => None,
         }
     }
@@ -266,13 +255,14 @@ impl Campaign {
     pub(crate) fn keeps_objectives(&self, trial: &Trial) -> bool {
         match self.observation(trial).map(|observation| observation.outcome) {
             Some(search::Outcome::Measured { constraints, .. }) => self.hold(&constraints),
-            Some(search::Outcome::Infeasible) | None => false,
+            Some(search::Outcome::Infeasible | search::Outcome::Void) | None => false,
         }
     }
 
     /// The measured trial of the best objective among those that kept all objectives.
     pub(crate) fn best(&self) -> Option<&Trial> {
-        let is_better = |a: f64, b: f64| if matches!(self.config.objective, Goal::Maximize(_)) { a > b } else { a < b };
+        let is_better =
+            |a: f64, b: f64| if matches!(self.config.objective, Objective::Maximize(_)) { a > b } else { a < b };
         let feasible = self.trials.iter().filter(|trial| self.keeps_objectives(trial));
         let valued = feasible.filter_map(|trial| Some((trial, self.objective(trial)?)));
         valued.reduce(|best, other| if is_better(other.1, best.1) { other } else { best }).map(|(trial, _)| trial)
@@ -301,118 +291,91 @@ impl Campaign {
             let (stop, ended) = (Stop::NotMeasured, now.to_owned());
             return Next::Finish(Box::new(End { stop, winner: None, problem: Some(problem), ended }));
         }
-        let baselines = self.trials.iter().filter(|trial| trial.plan.purpose == Purpose::Baseline);
-        if baselines.filter(|trial| !trial.is_void()).count() < REPLICATES {
-            return self.trial(Purpose::Baseline, self.baseline.clone(), "the settings of before", None);
+        match self.with_phases(|phases| phases.next()) {
+            Step::Baseline => self.trial(Purpose::Baseline, self.baseline.clone(), "the baseline settings", None),
+            Step::Search(suggestion) => self.suggestion(*suggestion),
+            Step::Confirm(point, forecast) => {
+                let why = "the best settings found, measured again to confirm them";
+                self.trial(Purpose::Confirmation, self.settings(&point), why, Some(*forecast))
+            }
+            Step::ConfirmBaseline => {
+                let why = "the baseline settings, to compare with at the same time";
+                self.trial(Purpose::Confirmation, self.baseline.clone(), why, None)
+            }
+            Step::Finish(conclusion) => {
+                let winner = conclusion.chosen.map(|chosen| self.winner(chosen));
+                Next::Finish(Box::new(End { stop: conclusion.stop, winner, problem: None, ended: now.to_owned() }))
+            }
         }
-        if self.confirmations() == 0 && self.stop().is_none() {
-            return self.suggestion();
-        }
-        self.confirmation(now)
     }
 
-    fn suggestion(&self) -> Next {
-        let suggestion = search::suggest(&self.problem, &self.history_with_void());
-        let settings = tunable::settings(&self.header.settings, &suggestion.point);
-        let mut plan = self.plan(Purpose::Search, settings, &suggestion.why.to_string());
-        plan.forecast = suggestion.forecast.map(Forecast::from);
+    /// The metrics of the SLOs that the baseline violates on average, each with its mean reading and its threshold. Where
+    /// the threshold is another metric, both are shares of it.
+    pub(crate) fn baseline_violations(&self) -> Vec<(String, f64, f64)> {
+        let violations = self.with_phases(|phases| phases.baseline_violations());
+        let violations = violations.into_iter().map(|(index, mean)| {
+            let condition = &self.config.slo[index];
+            let sign = if condition.keep == SloKeep::Above { -1.0 } else { 1.0 };
+            (condition.metric.clone(), sign * mean, sign * self.problem.constraints[index].threshold)
+        });
+        violations.collect()
+    }
+
+    fn with_phases<T>(&self, ask: impl FnOnce(Phases<'_>) -> T) -> T {
+        let evidence: Vec<Evidence> = self.trials.iter().filter_map(|trial| self.evidence(trial)).collect();
+        ask(Phases { problem: &self.problem, evidence: &evidence, continued_at: self.continued_at })
+    }
+
+    fn evidence(&self, trial: &Trial) -> Option<Evidence> {
+        let observation = self.observation(trial)?;
+        Some(Evidence { purpose: trial.plan.purpose, observation, potential: trial.plan.potential })
+    }
+
+    fn suggestion(&self, suggestion: Suggestion) -> Next {
+        let mut plan = self.plan(Purpose::Search, self.settings(&suggestion.point), &suggestion.why.to_string());
+        plan.forecast = suggestion.forecast;
         plan.expected_improvement = suggestion.expected_improvement.filter(|expected| expected.is_finite());
+        plan.potential = suggestion.potential.filter(|potential| potential.is_finite());
         Next::Try(Box::new(plan))
     }
 
-    /// The winner and the baseline in turns, as often as the budget has room for; then the end.
-    fn confirmation(&self, now: &str) -> Next {
-        let recommendation = search::recommend(&self.problem, &self.history());
-        let winner = recommendation
-            .map(|found| (tunable::settings(&self.header.settings, &found.point), Forecast::from(found.forecast)));
-        if let Some((settings, forecast)) = &winner
-            && !self.is_same(settings, &self.baseline)
-            && self.trials.len() < self.budget()
-        {
-            let [of_winner, of_baseline] =
-                [settings, &self.baseline].map(|settings| self.of(Purpose::Confirmation, settings).count());
-            let why = "what was found, against what was before";
-            if of_winner < self.pairs() && of_winner <= of_baseline {
-                return self.trial(Purpose::Confirmation, settings.clone(), why, Some(forecast.clone()));
-            }
-            if of_baseline < of_winner {
-                return self.trial(Purpose::Confirmation, self.baseline.clone(), why, None);
-            }
-        }
-        let stop = self.stop().unwrap_or(Stop::Budget);
-        let winner = winner.map(|(settings, forecast)| self.winner(settings, forecast));
-        Next::Finish(Box::new(End { stop, winner, problem: None, ended: now.to_owned() }))
-    }
-
-    fn winner(&self, settings: Settings, forecast: Forecast) -> Winner {
+    fn winner(&self, chosen: Chosen) -> Winner {
+        let settings = self.settings(&chosen.point);
         let is_baseline = self.is_same(&settings, &self.baseline);
-        let before: Vec<&Trial> =
+        let of_baseline: Vec<&Trial> =
             self.trials.iter().filter(|trial| self.is_same(&trial.plan.settings, &self.baseline)).collect();
         let confirming: Vec<&Trial> = self.of(Purpose::Confirmation, &settings).collect();
-        // What a trial was chosen for flatters it, so that those of the confirmation alone count where there are any.
+        // Search trials are biased by selection, so prefer confirmation trials.
         let of_winner: Vec<&Trial> = if is_baseline {
-            before.clone()
+            of_baseline.clone()
         } else if confirming.is_empty() {
             self.trials.iter().filter(|trial| self.is_same(&trial.plan.settings, &settings)).collect()
         } else {
-            confirming.clone()
+            confirming
+        };
+        let compared = |metric: &str| {
+            Difference::between(&readings(&of_baseline, metric), &readings(&of_winner, metric), statistics::ERROR)
         };
         let objective = match &self.config.objective {
-            Goal::Cost => Some(Difference::exact(self.cost(&self.baseline), self.cost(&settings))),
-            Goal::Minimize(metric) | Goal::Maximize(metric) => {
-                Difference::welch(&readings(&before, metric), &readings(&of_winner, metric))
-            }
+            Objective::Cost => Some(Difference::exact(self.cost(&self.baseline), self.cost(&settings))),
+            Objective::Minimize(metric) | Objective::Maximize(metric) => compared(metric),
         };
-        let compared = self.config.slo.iter().filter_map(|condition| {
-            let metric = &condition.metric;
-            let difference = Difference::welch(&readings(&before, metric), &readings(&of_winner, metric))?;
-            Some((metric.clone(), difference))
-        });
-        let metrics = compared.collect();
-        let confirmed = !is_baseline && !confirming.is_empty() && self.is_confirmed(&confirming);
-        Winner { settings, is_baseline, confirmed, forecast: Some(forecast), objective, metrics }
-    }
-
-    /// Whether all of these were measured, and their means keep the objectives.
-    fn is_confirmed(&self, trials: &[&Trial]) -> bool {
-        let measured: Option<Vec<&BTreeMap<String, f64>>> = trials
-            .iter()
-            .map(|trial| match &trial.outcome {
-                Outcome::Measured { metrics } => Some(metrics),
-                Outcome::Infeasible { .. } | Outcome::Void { .. } => None,
-            })
-            .collect();
-        let Some(measured) = measured else { return false };
-        let mut means = BTreeMap::new();
-        for metric in measured.iter().flat_map(|metrics| metrics.keys()) {
-            let of_metric: Vec<f64> = measured.iter().filter_map(|metrics| metrics.get(metric).copied()).collect();
-            means.extend(values::mean(&of_metric).map(|mean| (metric.clone(), mean)));
+        let metrics = self.config.slo.iter().map(|condition| &condition.metric);
+        let metrics = metrics.filter_map(|metric| Some((metric.clone(), compared(metric)?))).collect();
+        Winner {
+            settings,
+            is_baseline,
+            confirmed: chosen.verdict == Some(Verdict::Confirmed),
+            verdict: chosen.verdict,
+            forecast: Some(chosen.forecast),
+            objective,
+            metrics,
         }
-        self.hold(&self.constraints(&means))
     }
 
     fn settings_to_leave(&self, end: &End) -> Settings {
-        // Without room for a confirmation, the trial of the search has to do.
-        let is_known = |winner: &&Winner| winner.confirmed || self.pairs() == 0;
-        let winner = end.winner.as_ref().filter(|_| self.config.apply).filter(is_known);
+        let winner = end.winner.as_ref().filter(|winner| self.config.apply && winner.confirmed);
         winner.map_or_else(|| self.baseline.clone(), |winner| winner.settings.clone())
-    }
-
-    /// Why the search is over; `None` while it is not.
-    fn stop(&self) -> Option<Stop> {
-        if self.trials.len() + 2 * self.pairs() >= self.budget() + self.confirmations() {
-            return Some(Stop::Budget);
-        }
-        let first = self.trials.first().and_then(|trial| self.objective(trial))?;
-        let little = LITTLE * first.abs();
-        let searched: Vec<&Trial> = self.trials.iter().filter(|trial| trial.plan.purpose == Purpose::Search).collect();
-        let latest = searched.len().checked_sub(HOPELESS).map(|start| &searched[start..])?;
-        let is_hopeless = |trial: &&Trial| trial.plan.expected_improvement.is_some_and(|expected| expected < little);
-        latest.iter().all(is_hopeless).then_some(Stop::NoImprovement)
-    }
-
-    fn pairs(&self) -> usize {
-        (self.budget() / TRIALS_PER_PAIR).min(MOST_PAIRS)
     }
 
     fn trial(&self, purpose: Purpose, settings: Settings, why: &str, forecast: Option<Forecast>) -> Next {
@@ -424,17 +387,21 @@ impl Campaign {
     fn plan(&self, purpose: Purpose, settings: Settings, why: &str) -> Plan {
         let cost = self.cost(&settings);
         let number = self.trials.len() + 1;
-        Plan { number, purpose, settings, cost, why: why.to_owned(), forecast: None, expected_improvement: None }
+        Plan {
+            number,
+            purpose,
+            settings,
+            cost,
+            why: why.to_owned(),
+            forecast: None,
+            expected_improvement: None,
+            potential: None,
+        }
     }
 
-    fn cost(&self, settings: &Settings) -> f64 {
+    /// The price of an hour with these settings.
+    pub(crate) fn cost(&self, settings: &Settings) -> f64 {
         cost::of(&self.header.settings, settings, &self.config.prices)
-    }
-
-    /// The confirmations since the campaign was last continued: a larger budget is searched before it is confirmed again.
-    fn confirmations(&self) -> usize {
-        let since = &self.trials[self.continued_at..];
-        since.iter().filter(|trial| trial.plan.purpose == Purpose::Confirmation).count()
     }
 
     fn of<'a>(&'a self, purpose: Purpose, settings: &'a Settings) -> impl Iterator<Item = &'a Trial> {
@@ -457,35 +424,14 @@ impl Campaign {
     fn observation(&self, trial: &Trial) -> Option<Observation> {
         let outcome = match &trial.outcome {
             Outcome::Measured { metrics } => {
-                let sign = if matches!(self.config.objective, Goal::Maximize(_)) { -1.0 } else { 1.0 };
+                let sign = if matches!(self.config.objective, Objective::Maximize(_)) { -1.0 } else { 1.0 };
                 let objective = self.objective(trial).map(|value| sign * value);
                 search::Outcome::Measured { objective, constraints: self.constraints(metrics) }
             }
             Outcome::Infeasible { .. } => search::Outcome::Infeasible,
-            Outcome::Void { .. } => return None,
+            Outcome::Void { .. } => search::Outcome::Void,
         };
         Some(Observation { point: self.point(&trial.plan.settings)?, outcome })
-    }
-
-    /// The history in which a trial that said nothing is as the model expected it, so that it teaches nothing and is not
-    /// suggested again.
-    fn history_with_void(&self) -> Vec<Observation> {
-        let expected = |trial: &Trial| {
-            let forecast = trial.plan.forecast.as_ref();
-            let mean = |prediction: Option<super::record::Prediction>| prediction.map(|prediction| prediction.mean);
-            let of = |index| forecast.and_then(|forecast| mean(forecast.constraints.get(index).copied().flatten()));
-            let outcome = search::Outcome::Measured {
-                objective: forecast.and_then(|forecast| mean(forecast.objective)),
-                constraints: (0..self.problem.constraints.len()).map(of).collect(),
-            };
-            Some(Observation { point: self.point(&trial.plan.settings)?, outcome })
-        };
-        let of = |trial| self.observation(trial).or_else(|| expected(trial));
-        self.trials
-            .iter()
-            .filter(|trial| !trial.is_void() || trial.plan.purpose == Purpose::Search)
-            .filter_map(of)
-            .collect()
     }
 
     /// The readings of the conditions, in the form of the problem's constraints.

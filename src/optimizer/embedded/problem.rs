@@ -3,10 +3,13 @@
 use std::sync::Arc;
 
 use super::record::Header;
-use super::search::{Algorithm, Constraint, Mode, Objective, Point, Problem, Scale};
+use super::search::{Constraint, ObjectiveSource, Point, Problem, Scale};
 use super::{cost, tunable};
-use crate::config::{CampaignConfig, CampaignMode, Objective as Goal, SearchAlgorithm};
+use crate::config::{CampaignConfig, Objective};
 use crate::types::{SloCondition, SloKeep};
+
+/// The share of the trials that may violate an SLO in explore mode.
+const RISK: f64 = 0.2;
 
 pub(super) fn decimal(number: &bigdecimal::BigDecimal) -> f64 {
     crate::types::decimal_text(number).parse().unwrap_or(f64::NAN)
@@ -18,30 +21,24 @@ pub(super) fn problem(header: &Header, config: &CampaignConfig, baseline: Point)
         baseline,
         objective: objective(header, config),
         constraints: config.slo.iter().map(|condition| constraint(condition, header)).collect(),
-        mode: match config.mode {
-            CampaignMode::Explore => Mode::Explore,
-            CampaignMode::Safe => Mode::Safe,
-        },
-        algorithm: match config.algorithm {
-            SearchAlgorithm::GaussianProcess => Algorithm::GaussianProcess,
-            SearchAlgorithm::Random => Algorithm::Random,
-            SearchAlgorithm::Sobol => Algorithm::Sobol,
-        },
+        mode: config.mode,
+        risk: RISK,
+        algorithm: config.algorithm,
         seed: config.seed.cast_unsigned(),
         trials: usize::try_from(config.trials).unwrap_or(usize::MAX),
     }
 }
 
-fn objective(header: &Header, config: &CampaignConfig) -> Objective {
+fn objective(header: &Header, config: &CampaignConfig) -> ObjectiveSource {
     match &config.objective {
-        Goal::Cost => {
+        Objective::Cost => {
             let (tunables, prices) = (header.settings.clone(), config.prices);
-            Objective::Computed(Arc::new(move |point: &[f64]| {
+            ObjectiveSource::Computed(Arc::new(move |point: &[f64]| {
                 cost::of(&tunables, &tunable::settings(&tunables, point), &prices)
             }))
         }
-        Goal::Minimize(metric) => Objective::Measured { scale: scale(header, metric) },
-        Goal::Maximize(_) => Objective::Measured { scale: Scale::Linear },
+        Objective::Minimize(metric) => ObjectiveSource::Measured { scale: scale(header, metric) },
+        Objective::Maximize(_) => ObjectiveSource::Measured { scale: Scale::Linear },
     }
 }
 
@@ -51,7 +48,7 @@ fn constraint(condition: &SloCondition, header: &Header) -> Constraint {
         Some(threshold) => decimal(threshold) * decimal(&condition.threshold_multiplier),
         None => 1.0,
     };
-    let name = condition.to_string();
+    let name = condition.metric.clone();
     match condition.keep {
         SloKeep::Above => Constraint { name, threshold: -threshold, scale: Scale::Linear },
         SloKeep::Below => Constraint { name, threshold, scale: scale(header, &condition.metric) },

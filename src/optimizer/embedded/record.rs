@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::search;
+use super::phases::{Purpose, Stop, Verdict};
+use super::search::Forecast;
 use super::statistics::Difference;
 use super::tunable::{Settings, Tunable};
 
@@ -15,7 +16,7 @@ use super::tunable::{Settings, Tunable};
 pub(super) const FORMAT: u32 = 2;
 
 /// The version of the search; changes when it would go on from an older journal in another way than that one began.
-pub(super) const SEARCH: u32 = 2;
+pub(super) const SEARCH: u32 = 3;
 
 /// The version of the search of journals that do not name it.
 fn first_search() -> u32 {
@@ -143,27 +144,6 @@ pub(super) enum Comparison {
     Other(String),
 }
 
-/// Why a trial was made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Purpose {
-    /// To know how it was before, and how noisy.
-    Baseline,
-    Search,
-    /// To confirm what was found: the winner and the baseline in turns.
-    Confirmation,
-}
-
-impl Purpose {
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Baseline => "baseline",
-            Self::Search => "search",
-            Self::Confirmation => "confirmation",
-        }
-    }
-}
-
 /// What is about to be tried.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Plan {
@@ -178,41 +158,9 @@ pub(crate) struct Plan {
     pub forecast: Option<Forecast>,
     /// How much better than the best one known it was expected to be, in the unit of the objective.
     pub expected_improvement: Option<f64>,
-}
-
-/// What a model expects of a trial.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Forecast {
-    /// Of the objective, negated when it is maximized.
-    pub objective: Option<Prediction>,
-    /// Of the service level objectives, in their order.
-    pub constraints: Vec<Option<Prediction>>,
-    /// That all of them hold.
-    pub probability_feasible: Option<f64>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Prediction {
-    pub mean: f64,
-    pub deviation: f64,
-}
-
-impl Prediction {
-    /// JSON has no word for what is not finite.
-    fn of(prediction: search::Prediction) -> Option<Self> {
-        let search::Prediction { mean, deviation } = prediction;
-        (mean.is_finite() && deviation.is_finite()).then_some(Self { mean, deviation })
-    }
-}
-
-impl From<search::Forecast> for Forecast {
-    fn from(forecast: search::Forecast) -> Self {
-        Self {
-            objective: forecast.objective.and_then(Prediction::of),
-            constraints: forecast.constraints.into_iter().map(|of| of.and_then(Prediction::of)).collect(),
-            probability_feasible: Some(forecast.probability_feasible).filter(|share| share.is_finite()),
-        }
-    }
+    /// The expected improvement of the best setting that was not measured, as a share of the incumbent's objective.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub potential: Option<f64>,
 }
 
 /// A trial that is over.
@@ -224,13 +172,6 @@ pub(crate) struct Trial {
     /// When it began, as RFC 3339.
     pub began: String,
     pub ended: String,
-}
-
-impl Trial {
-    /// Whether it says nothing about its settings.
-    pub(crate) fn is_void(&self) -> bool {
-        matches!(self.outcome, Outcome::Void { .. })
-    }
 }
 
 /// What came of a trial.
@@ -262,23 +203,11 @@ pub(crate) enum Outcome {
     },
 }
 
-/// Why the search is over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Stop {
-    /// The budget is used up.
-    Budget,
-    /// Nothing better is to be expected.
-    NoImprovement,
-    /// Several trials in a row said nothing about their settings.
-    NotMeasured,
-}
-
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct End {
     /// Why the search is over.
     pub stop: Stop,
-    /// The best settings; none when none is known that keeps the objectives.
+    /// The recommended settings; `None` if none are known that keep the SLOs.
     pub winner: Option<Winner>,
     /// What made a search end that could not go on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -291,15 +220,18 @@ pub(crate) struct End {
 pub(crate) struct Winner {
     /// The values of what may be changed.
     pub settings: Settings,
-    /// Whether they are those of before.
+    /// Whether they are the baseline settings.
     pub is_baseline: bool,
-    /// Whether measurements beside the baseline's have shown that they keep all objectives.
+    /// Whether the verdict is that they are confirmed.
     pub confirmed: bool,
+    /// What the confirmation says of them; `None` for the baseline, of which there is nothing to confirm.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<Verdict>,
     /// What the model expects of them.
     pub forecast: Option<Forecast>,
-    /// How the objective differs from that of before.
+    /// How the objective differs from the baseline's.
     pub objective: Option<Difference>,
-    /// How the metrics of the service level objectives differ.
+    /// How the metrics of the SLOs differ.
     pub metrics: BTreeMap<String, Difference>,
 }
 

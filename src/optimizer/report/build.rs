@@ -2,22 +2,22 @@
 
 use super::text::{number, with_unit};
 use super::{
-    Change, Condition, ConditionReading, CurvePoint, Effect, FrontPoint, Goal, Report, ResultReport, Setting,
-    TrialReport,
+    COST_UNIT, Change, Condition, ConditionReading, CurvePoint, Effect, FrontPoint, ObjectiveReport, Report,
+    ResultReport, Setting, TrialReport, Violation,
 };
 use crate::config;
 use crate::optimizer::embedded::search::{self, DimensionExplanation, Explanation};
-use crate::optimizer::embedded::{Campaign, Outcome, Prediction, Trial, Tunable, Winner};
+use crate::optimizer::embedded::{Campaign, Difference, Outcome, Prediction, Trial, Tunable, Winner};
 use crate::types::{SloCondition, SloKeep};
 
-/// What a cost is in; prices have no currency.
-const COST_UNIT: &str = "per hour";
+/// A twelfth of a year, as cloud providers count.
+const HOURS_PER_MONTH: f64 = 730.0;
 
 impl Report {
     /// The report of a campaign, also of one that is not over. Takes as long as a suggestion does.
     pub(crate) fn of(campaign: &Campaign) -> Self {
         let header = campaign.header();
-        let objective = goal(campaign);
+        let objective = objective(campaign);
         let conditions: Vec<Condition> = campaign.config().slo.iter().map(|slo| condition(slo, campaign)).collect();
         let free = header.settings.iter().filter(|tunable| !tunable.is_pinned());
         let settings: Vec<Setting> = free
@@ -40,19 +40,29 @@ impl Report {
             began: header.began.clone(),
             ended: campaign.end().map(|end| end.ended.clone()),
             stop: campaign.end().map(|end| end.stop),
+            baseline_violations: baseline_violations(campaign),
             budget: campaign.budget(),
             pinned: pinned(&header.settings),
             trials: trials(campaign, &objective, &conditions),
             best: campaign.best().map(|trial| trial.plan.number),
             front: front.filter(|point| point.objective.is_finite() && point.margin.is_finite()).collect(),
             effects: effects(campaign, &explanation, &objective, &conditions, &settings),
-            result: campaign.end().and_then(|end| end.winner.as_ref()).map(|winner| result(winner, &settings)),
+            result: campaign
+                .end()
+                .and_then(|end| end.winner.as_ref())
+                .map(|winner| result(campaign, winner, &settings)),
             left: campaign.left().cloned(),
             objective,
             conditions,
             settings,
         }
     }
+}
+
+fn baseline_violations(campaign: &Campaign) -> Vec<Violation> {
+    let unit = |metric: &str| campaign.header().metrics.get(metric).cloned().unwrap_or_default();
+    let violations = campaign.baseline_violations().into_iter();
+    violations.map(|(metric, value, threshold)| Violation { value, threshold, unit: unit(&metric), metric }).collect()
 }
 
 fn pinned(tunables: &[Tunable]) -> Vec<String> {
@@ -63,12 +73,17 @@ fn pinned(tunables: &[Tunable]) -> Vec<String> {
     pinned
 }
 
-fn goal(campaign: &Campaign) -> Goal {
+fn objective(campaign: &Campaign) -> ObjectiveReport {
     let unit = |metric: &str| campaign.header().metrics.get(metric).cloned().unwrap_or_default();
-    let of = |metric: &str, maximize| Goal { name: metric.to_owned(), unit: unit(metric), maximize, computed: false };
+    let of = |metric: &str, maximize| ObjectiveReport {
+        name: metric.to_owned(),
+        unit: unit(metric),
+        maximize,
+        computed: false,
+    };
     match &campaign.config().objective {
         config::Objective::Cost => {
-            Goal { name: "cost".to_owned(), unit: COST_UNIT.to_owned(), maximize: false, computed: true }
+            ObjectiveReport { name: "cost".to_owned(), unit: COST_UNIT.to_owned(), maximize: false, computed: true }
         }
         config::Objective::Minimize(metric) => of(metric, false),
         config::Objective::Maximize(metric) => of(metric, true),
@@ -76,8 +91,8 @@ fn goal(campaign: &Campaign) -> Goal {
 }
 
 /// The search minimizes, so that what is maximized is negated there.
-fn sign(goal: &Goal) -> f64 {
-    if goal.maximize { -1.0 } else { 1.0 }
+fn sign(objective: &ObjectiveReport) -> f64 {
+    if objective.maximize { -1.0 } else { 1.0 }
 }
 
 fn condition(slo: &SloCondition, campaign: &Campaign) -> Condition {
@@ -118,14 +133,14 @@ fn signed(sign: f64, prediction: Prediction) -> Prediction {
     Prediction { mean: sign * prediction.mean, ..prediction }
 }
 
-fn trials(campaign: &Campaign, goal: &Goal, conditions: &[Condition]) -> Vec<TrialReport> {
+fn trials(campaign: &Campaign, objective: &ObjectiveReport, conditions: &[Condition]) -> Vec<TrialReport> {
     let mut best: Option<f64> = None;
     let of = |trial: &Trial| {
-        let mut report = trial_report(campaign, trial, goal, conditions);
+        let mut report = trial_report(campaign, trial, objective, conditions);
         if report.feasible
             && let Some(value) = report.objective
         {
-            let better = if goal.maximize { f64::max } else { f64::min };
+            let better = if objective.maximize { f64::max } else { f64::min };
             best = Some(best.map_or(value, |best| better(best, value)));
         }
         report.best_so_far = best;
@@ -134,7 +149,12 @@ fn trials(campaign: &Campaign, goal: &Goal, conditions: &[Condition]) -> Vec<Tri
     campaign.trials().iter().map(of).collect()
 }
 
-fn trial_report(campaign: &Campaign, trial: &Trial, goal: &Goal, conditions: &[Condition]) -> TrialReport {
+fn trial_report(
+    campaign: &Campaign,
+    trial: &Trial,
+    objective: &ObjectiveReport,
+    conditions: &[Condition],
+) -> TrialReport {
     let plan = &trial.plan;
     let readings = readings(campaign, trial, conditions);
     let margins = conditions.iter().zip(&readings).filter_map(|(condition, reading)| condition.margin((*reading)?));
@@ -154,7 +174,7 @@ fn trial_report(campaign: &Campaign, trial: &Trial, goal: &Goal, conditions: &[C
         margin: margins.reduce(f64::min),
         why: plan.why.clone(),
         expected: expected.collect(),
-        expected_objective: forecast.and_then(|of| of.objective).map(|objective| signed(sign(goal), objective)),
+        expected_objective: forecast.and_then(|of| of.objective).map(|expected| signed(sign(objective), expected)),
         probability_feasible: forecast.and_then(|forecast| forecast.probability_feasible),
         expected_improvement: plan.expected_improvement,
         explanation: String::new(),
@@ -163,7 +183,7 @@ fn trial_report(campaign: &Campaign, trial: &Trial, goal: &Goal, conditions: &[C
         ended: trial.ended.clone(),
         readings,
     };
-    report.explanation = explanation(&report, goal, conditions);
+    report.explanation = explanation(&report, objective, conditions);
     report
 }
 
@@ -178,13 +198,13 @@ fn readings(campaign: &Campaign, trial: &Trial, conditions: &[Condition]) -> Vec
 }
 
 /// Why a trial was made and what was expected of it, in a sentence.
-fn explanation(trial: &TrialReport, goal: &Goal, conditions: &[Condition]) -> String {
+fn explanation(trial: &TrialReport, objective: &ObjectiveReport, conditions: &[Condition]) -> String {
     let mut parts = Vec::new();
     let around = |name: &str, unit: &str, prediction: &Prediction| {
         format!("{name} {} ± {}", with_unit(prediction.mean, unit), number(prediction.deviation))
     };
-    if let Some(prediction) = trial.expected_objective.as_ref().filter(|_| !goal.computed) {
-        parts.push(around(&goal.name, &goal.unit, prediction));
+    if let Some(prediction) = trial.expected_objective.as_ref().filter(|_| !objective.computed) {
+        parts.push(around(&objective.name, &objective.unit, prediction));
     }
     for (condition, prediction) in conditions.iter().zip(&trial.expected) {
         parts.extend(prediction.as_ref().map(|prediction| around(&condition.metric, &condition.unit, prediction)));
@@ -193,7 +213,7 @@ fn explanation(trial: &TrialReport, goal: &Goal, conditions: &[Condition]) -> St
         parts.push(format!("{:.0}% likely to keep all objectives", 100.0 * probability));
     }
     if let Some(gain) = trial.expected_improvement {
-        parts.push(format!("improvement {}", with_unit(gain, &goal.unit)));
+        parts.push(format!("improvement {}", with_unit(gain, &objective.unit)));
     }
     if parts.is_empty() { trial.why.clone() } else { format!("{}; expected: {}", trial.why, parts.join(", ")) }
 }
@@ -201,11 +221,11 @@ fn explanation(trial: &TrialReport, goal: &Goal, conditions: &[Condition]) -> St
 fn effects(
     campaign: &Campaign,
     explanation: &Explanation,
-    goal: &Goal,
+    objective: &ObjectiveReport,
     conditions: &[Condition],
     settings: &[Setting],
 ) -> Vec<Effect> {
-    let of_objective = std::iter::once((None, goal.name.as_str(), sign(goal)));
+    let of_objective = std::iter::once((None, objective.name.as_str(), sign(objective)));
     let of_conditions = conditions.iter().enumerate().map(|(at, of)| (Some(at), of.metric.as_str(), of.sign()));
     let metrics = of_objective.chain(of_conditions);
     metrics
@@ -240,7 +260,8 @@ fn effects(
         .collect()
 }
 
-fn result(winner: &Winner, settings: &[Setting]) -> ResultReport {
+fn result(campaign: &Campaign, winner: &Winner, settings: &[Setting]) -> ResultReport {
+    let cost = Difference::exact(campaign.cost(campaign.baseline()), campaign.cost(&winner.settings));
     let changes = settings.iter().filter_map(|setting| {
         let to = winner.settings.get(&setting.name)?;
         (*to != setting.baseline).then(|| Change {
@@ -254,6 +275,9 @@ fn result(winner: &Winner, settings: &[Setting]) -> ResultReport {
         settings: winner.settings.clone(),
         is_baseline: winner.is_baseline,
         confirmed: winner.confirmed,
+        verdict: winner.verdict.clone(),
+        savings_per_month: HOURS_PER_MONTH * (cost.baseline - cost.winner),
+        cost,
         objective: winner.objective.clone(),
         metrics: winner.metrics.clone(),
         changes: changes.collect(),

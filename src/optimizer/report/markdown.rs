@@ -1,17 +1,16 @@
 //! A report as Markdown, for a pull request or a wiki: the result, the settings to apply, the trials. Without pictures.
 
 use super::text::{self, interval, number, percent, verdict, with_unit};
-use super::{Report, ResultReport, TrialReport};
+use super::{COST_UNIT, Report, ResultReport, TrialReport};
 use crate::optimizer::embedded::Outcome;
 
 pub(crate) fn document(report: &Report) -> String {
-    let goal = &report.objective;
-    let direction = if goal.maximize { "highest" } else { "lowest" };
+    let objective = &report.objective;
+    let direction = if objective.maximize { "highest" } else { "lowest" };
     let mut lines = vec![format!("# Optimization of {}", escape(&report.optimizer)), String::new()];
-    lines.push(format!("Wanted: the {direction} {}.", escape(&goal.name)));
+    lines.push(format!("Wanted: the {direction} {}.", escape(&objective.name)));
     lines.extend(report.conditions.iter().map(|condition| format!("- {}", escape(&condition.text))));
-    let ended =
-        report.ended.as_ref().map_or_else(|| "and not over".to_owned(), |ended| format!("to {}", text::time(ended)));
+    let ended = text::ended(report);
     let trials = report.trials.len();
     lines.extend([
         String::new(),
@@ -25,6 +24,9 @@ pub(crate) fn document(report: &Report) -> String {
         "## Result".to_owned(),
         String::new(),
     ]);
+    if let Some(violations) = text::baseline_violations(report) {
+        lines.extend([escape(&violations), String::new()]);
+    }
     match &report.result {
         Some(result) => lines.extend(result_lines(report, result)),
         None if report.ended.is_some() => lines.push("Nothing was found that keeps all objectives.".to_owned()),
@@ -45,15 +47,19 @@ pub(crate) fn document(report: &Report) -> String {
 }
 
 fn result_lines(report: &Report, result: &ResultReport) -> Vec<String> {
-    let goal = &report.objective;
-    let mut lines = vec![format!("**{}**", verdict(result)), String::new()];
-    let rows = result.objective.iter().map(|difference| (goal.name.as_str(), goal.unit.as_str(), difference));
+    let objective = &report.objective;
+    let mut lines = vec![format!("**{}**", escape(&verdict(result))), String::new()];
+    if let Some(savings) = text::savings(result) {
+        lines.extend([escape(&savings), String::new()]);
+    }
+    let rows = result.objective.iter().map(|difference| (objective.name.as_str(), objective.unit.as_str(), difference));
+    let cost = (!objective.computed).then_some(("cost", COST_UNIT, &result.cost));
     let metrics = report.conditions.iter().filter_map(|condition| {
         Some((condition.metric.as_str(), condition.unit.as_str(), result.metrics.get(&condition.metric)?))
     });
-    lines.push("| metric | before | result | change | 95% interval |".to_owned());
+    lines.push("| metric | baseline | result | change | 95% interval |".to_owned());
     lines.push("|---|--:|--:|--:|--:|".to_owned());
-    for (name, unit, difference) in rows.chain(metrics) {
+    for (name, unit, difference) in rows.chain(cost).chain(metrics) {
         let (before, after) = (with_unit(difference.baseline, unit), with_unit(difference.winner, unit));
         let change = difference.relative().map(percent).unwrap_or_default();
         let interval = interval(difference).unwrap_or_default();
@@ -61,7 +67,7 @@ fn result_lines(report: &Report, result: &ResultReport) -> Vec<String> {
     }
     if !result.changes.is_empty() {
         lines.extend([String::new(), "Settings to apply:".to_owned(), String::new()]);
-        lines.push("| setting | before | to apply | unit |".to_owned());
+        lines.push("| setting | baseline | to apply | unit |".to_owned());
         lines.push("|---|--:|--:|---|".to_owned());
         lines.extend(result.changes.iter().map(|change| {
             let unit = change.unit.as_deref().unwrap_or_default();

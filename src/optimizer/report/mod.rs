@@ -16,9 +16,12 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::embedded::{Difference, Left, Outcome, Prediction, Purpose, Settings, Stop};
+use super::embedded::{Difference, Left, Outcome, Prediction, Purpose, Settings, Stop, Verdict};
 
 pub(crate) use text::{number, settings as settings_text, value as value_text};
+
+/// What a cost is in; prices have no currency.
+const COST_UNIT: &str = "per hour";
 
 /// A campaign for readers. Its keys are stable: later versions add some, and neither remove nor rename any.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -33,9 +36,11 @@ pub(crate) struct Report {
     pub ended: Option<String>,
     /// Why its search is over.
     pub stop: Option<Stop>,
+    /// The SLOs that the baseline violates on average.
+    pub baseline_violations: Vec<Violation>,
     /// How many trials it may have.
     pub budget: usize,
-    pub objective: Goal,
+    pub objective: ObjectiveReport,
     pub conditions: Vec<Condition>,
     /// The settings that may be changed.
     pub settings: Vec<Setting>,
@@ -56,13 +61,24 @@ pub(crate) struct Report {
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub(crate) struct Goal {
+pub(crate) struct ObjectiveReport {
     pub name: String,
     /// The unit, for people; empty when none is known.
     pub unit: String,
     pub maximize: bool,
     /// Whether it is computed from the settings rather than measured.
     pub computed: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct Violation {
+    pub metric: String,
+    /// The mean of the baseline's readings.
+    pub value: f64,
+    /// What it is compared with.
+    pub threshold: f64,
+    /// For people; empty if none is known.
+    pub unit: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -170,8 +186,14 @@ pub(crate) struct ResultReport {
     pub settings: Settings,
     /// Whether they are those of before.
     pub is_baseline: bool,
-    /// Whether measurements beside the baseline's have shown that they keep all conditions.
+    /// Whether the verdict is that they are confirmed.
     pub confirmed: bool,
+    /// What the confirmation says of them; `None` for the baseline, of which there is nothing to confirm.
+    pub verdict: Option<Verdict>,
+    /// How the price of an hour differs from the baseline's.
+    pub cost: Difference,
+    /// By how much a month of 730 hours is cheaper; negative if it is dearer.
+    pub savings_per_month: f64,
     /// How the objective differs from that of before.
     pub objective: Option<Difference>,
     /// How the metrics of the conditions differ.

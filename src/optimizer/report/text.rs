@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::ResultReport;
+use super::{Report, ResultReport, Violation};
 use crate::optimizer::embedded::{Difference, Settings};
 
 /// Digits of a fraction that times have, which are kept.
@@ -79,20 +79,62 @@ pub(super) fn last(name: &str) -> &str {
     name.split_once('.').map_or(name, |(_, setting)| setting)
 }
 
-/// The interval of a relative difference; `exactly` for what is computed; nothing with too few measurements.
+/// The interval of a relative difference with the numbers of readings; `exactly` if it is computed; `None` with too few
+/// measurements.
 pub(super) fn interval(difference: &Difference) -> Option<String> {
     let [low, high] = difference.relative_interval()?;
     // A price is known, not measured.
     let is_exact = low.to_bits() == high.to_bits();
-    Some(if is_exact { "exactly".to_owned() } else { format!("{} to {}", percent(low), percent(high)) })
+    Some(if is_exact {
+        "exactly".to_owned()
+    } else {
+        format!("{} to {}{}", percent(low), percent(high), readings(difference))
+    })
 }
 
-/// Whether a result was proven, in a word or two.
-pub(super) fn verdict(result: &ResultReport) -> &'static str {
-    match (result.is_baseline, result.confirmed) {
-        (true, _) => "nothing better than the settings of before",
-        (false, true) => "confirmed against the baseline",
-        (false, false) => "NOT confirmed",
+/// When the optimization ended, and why.
+pub(super) fn ended(report: &Report) -> String {
+    match (&report.ended, report.stop) {
+        (Some(ended), Some(stop)) => format!("to {}, when {stop}", time(ended)),
+        (Some(ended), None) => format!("to {}", time(ended)),
+        (None, _) => "and not over".to_owned(),
+    }
+}
+
+/// The SLOs that the baseline violates, in a sentence; `None` if it keeps them all.
+pub(super) fn baseline_violations(report: &Report) -> Option<String> {
+    let violations = report.baseline_violations.iter().map(|violation| {
+        let Violation { metric, value, threshold, unit } = violation;
+        format!("{metric} ({} against {})", number(*value), with_unit(*threshold, unit))
+    });
+    let violations: Vec<String> = violations.collect();
+    (!violations.is_empty()).then(|| format!("The baseline settings violate {}.", violations.join(", ")))
+}
+
+/// What the change of the price is worth in a month, in a sentence; `None` if the price is the same.
+pub(super) fn savings(result: &ResultReport) -> Option<String> {
+    let (saved, per_month) = (result.savings_per_month, number(result.savings_per_month.abs()));
+    let share = result.cost.relative().map_or_else(String::new, |share| format!(" ({})", percent(share)));
+    let word = if saved > 0.0 { "saves" } else { "costs" };
+    let more = if saved > 0.0 { "" } else { " more" };
+    (saved != 0.0).then(|| format!("It {word} {per_month}{more} per month of 730 hours{share}."))
+}
+
+/// How many readings a difference is of, as a suffix; nothing if that is not known.
+fn readings(difference: &Difference) -> String {
+    let count = difference.readings.map(|[baseline, winner]| format!(" ({baseline} against {winner} readings)"));
+    count.unwrap_or_default()
+}
+
+/// What the confirmation says of a result, in a few words.
+pub(super) fn verdict(result: &ResultReport) -> String {
+    if result.is_baseline {
+        return "nothing better than the baseline settings".to_owned();
+    }
+    match &result.verdict {
+        None if result.confirmed => "confirmed against the baseline".to_owned(),
+        None => "NOT confirmed".to_owned(),
+        Some(verdict) => verdict.to_string(),
     }
 }
 
@@ -135,7 +177,7 @@ mod tests {
     #[test]
     fn an_interval_without_width_is_exact() {
         assert_eq!(interval(&Difference::exact(2.0, 1.0)).as_deref(), Some("exactly"));
-        let measured = Difference { baseline: 10.0, winner: 9.0, interval: Some([-2.0, 0.5]) };
+        let measured = Difference { baseline: 10.0, winner: 9.0, interval: Some([-2.0, 0.5]), readings: None };
         assert_eq!(interval(&measured).as_deref(), Some("-20.0% to +5.0%"));
         assert_eq!(interval(&Difference { interval: None, ..measured }), None);
     }

@@ -1,18 +1,19 @@
-//! Acquisition: what a trial of a point promises, in logarithms.
+//! The acquisition function: what a trial of a point is worth, in logarithms.
 //!
-//! Expected improvement times the probability of feasibility, as a sum of logarithms (Ament et al. 2023), so that
+//! It is expected improvement times the probability of feasibility, as a sum of logarithms (Ament et al. 2023), so that
 //! regions where either is tiny still tell where it grows.
 
 use nalgebra::{DMatrix, DVector};
 
 use super::gp::Process;
+use super::maximize::Score;
 use super::model::Models;
 use super::normal;
 use super::problem::Function;
 use super::sequence;
 
-/// How much less a detour is worth for its relative loss, as a logarithm.
-const TOLL: f64 = 10.0;
+/// By how much the logarithm of an information gain falls for each relative loss of a computed objective.
+const COST_PENALTY: f64 = 10.0;
 
 /// Joint posterior samples that noisy expected improvement is averaged over.
 const SAMPLES: usize = 16;
@@ -20,8 +21,8 @@ const SAMPLES: usize = 16;
 /// Noise below this share of the amplitude is none.
 const NOISELESS: f64 = 1e-6;
 
-/// Below every logarithm of an improvement: no improvement is possible, but feasibility still counts.
-pub(super) const HOPELESS: f64 = -1e9;
+/// A relative gain of a computed objective below this is rounding.
+const LEAST_GAIN: f64 = 1e-12;
 
 /// How much better than the incumbent a point is expected to be.
 pub(super) enum Improvement {
@@ -32,8 +33,8 @@ pub(super) enum Improvement {
     Noisy { process: Process, weights: DMatrix<f64>, bests: Vec<f64> },
     /// Of a computed objective, which improves for certain: it has no distribution to integrate over.
     Computed { function: Function, best: f64, unit: f64 },
-    /// Only feasibility counts, as nothing feasible is known.
-    None,
+    /// Only feasibility counts, as no feasible point is known.
+    FeasibilityOnly,
 }
 
 impl Improvement {
@@ -41,7 +42,7 @@ impl Improvement {
     pub(super) fn modelled(process: &Process, candidates: &[Vec<f64>], seed: u64, stream: usize) -> Self {
         let best = candidates.iter().map(|features| process.mean(features)).fold(f64::INFINITY, f64::min);
         if !best.is_finite() {
-            return Self::None;
+            return Self::FeasibilityOnly;
         }
         if process.noise <= NOISELESS * process.kernel.amplitude {
             return Self::Exact { process: process.clone(), best };
@@ -69,33 +70,34 @@ impl Improvement {
         Some(Self::Noisy { process: known, weights, bests })
     }
 
-    /// ln of what a detour by a point is worth for its price: its relative loss upon a computed objective.
-    pub(super) fn ln_toll(&self, point: &[f64]) -> f64 {
+    /// ln of what a point's information is worth for its price: its relative loss of a computed objective counts against
+    /// it.
+    pub(super) fn ln_cost_penalty(&self, point: &[f64]) -> f64 {
         match self {
-            Self::Computed { function, best, unit } => TOLL * ((best - function(point)) / unit).min(0.0),
+            Self::Computed { function, best, unit } => COST_PENALTY * ((best - function(point)) / unit).min(0.0),
             _ => 0.0,
         }
     }
 
-    /// ln of the expected improvement, in the unit of the model or of the computed objective.
-    pub(super) fn ln(&self, point: &[f64], features: &[f64]) -> f64 {
+    /// ln of the expected improvement, in the unit of the model or relative to the incumbent's computed objective.
+    pub(super) fn score(&self, point: &[f64], features: &[f64]) -> Score {
         match self {
             Self::Exact { process, best } => {
                 let (mean, variance) = process.predict(features);
-                ln_expected(best - mean, variance.sqrt())
+                Score::eligible(ln_expected(best - mean, variance.sqrt()))
             }
             Self::Noisy { process, weights, bests } => {
                 let row = process.row(features);
                 let means = weights.tr_mul(&row);
                 let deviation = process.variance(row).sqrt();
                 let terms = means.iter().zip(bests).map(|(mean, best)| ln_expected(best - mean, deviation));
-                ln_mean_exp(&terms.collect::<Vec<_>>())
+                Score::eligible(ln_mean_exp(&terms.collect::<Vec<_>>()))
             }
             Self::Computed { function, best, unit } => {
                 let gain = (best - function(point)) / unit;
-                if gain > 1e-12 { gain.ln() } else { HOPELESS + gain }
+                if gain > LEAST_GAIN { Score::eligible(gain.ln()) } else { Score::NoImprovement(gain) }
             }
-            Self::None => 0.0,
+            Self::FeasibilityOnly => Score::Eligible(0.0),
         }
     }
 }
@@ -111,33 +113,35 @@ fn ln_mean_exp(terms: &[f64]) -> f64 {
     greatest + (sum / terms.len() as f64).ln()
 }
 
-/// What a trial of a point promises.
+/// What a trial of a point is worth.
 pub(super) struct Acquisition<'a> {
     pub(super) models: &'a Models,
     pub(super) improvement: Improvement,
-    /// The least probability of feasibility of a permitted point.
-    pub(super) least: f64,
+    /// The lowest probability of feasibility of a point that may be tried.
+    pub(super) required_feasibility: f64,
 }
 
 impl Acquisition<'_> {
-    /// What a point promises whether it is permitted or not.
-    pub(super) fn promise(&self, point: &[f64]) -> f64 {
+    /// What a point would be worth if it might be tried however probably it is feasible.
+    pub(super) fn potential(&self, point: &[f64]) -> Score {
         let features = self.models.features.of(point);
-        let promise = self.improvement.ln(point, &features) + self.models.ln_feasible(&features);
-        if promise.is_nan() { f64::NEG_INFINITY } else { promise }
+        self.weighted(point, &features, self.models.ln_feasible(&features))
     }
 
-    /// The greater, the better; never NaN. A point that is not permitted is worse than all permitted ones, the less so
-    /// the more probably it is feasible.
-    pub(super) fn score(&self, point: &[f64]) -> f64 {
+    pub(super) fn score(&self, point: &[f64]) -> Score {
         let features = self.models.features.of(point);
         let feasible = self.models.ln_feasible(&features);
-        let improvement = self.improvement.ln(point, &features);
-        let score = match &self.improvement {
-            Improvement::None => feasible,
-            _ if feasible < self.least.ln() => 2.0 * HOPELESS + feasible.max(HOPELESS),
-            _ => improvement + feasible,
-        };
-        if score.is_nan() { f64::NEG_INFINITY } else { score }
+        match &self.improvement {
+            Improvement::FeasibilityOnly => Score::eligible(feasible),
+            _ if feasible < self.required_feasibility.ln() => Score::Infeasible(feasible),
+            _ => self.weighted(point, &features, feasible),
+        }
+    }
+
+    fn weighted(&self, point: &[f64], features: &[f64], feasible: f64) -> Score {
+        match self.improvement.score(point, features) {
+            Score::Eligible(improvement) => Score::eligible(improvement + feasible),
+            other => other,
+        }
     }
 }

@@ -1,41 +1,44 @@
 //! Decisions of the Gaussian process: the next trial, and the recommendation.
 
-use super::acquisition::{Acquisition, HOPELESS, Improvement};
-use super::maximize::Hunt;
-use super::model::Models;
+use super::acquisition::{Acquisition, Improvement};
+use super::maximize::{Maximizer, Score, Scored};
+use super::model::{Model, Models};
 use super::problem::{
-    Forecast, Mode, Objective, Observation, Outcome, Prediction, Problem, Recommendation, Suggestion, Why,
+    Forecast, ObjectiveSource, Observation, Outcome, Prediction, Problem, Recommendation, Suggestion, Why,
 };
 use super::safety;
 use super::sequence;
-use super::space::Point;
+use super::space::{Dimension, Point};
+use crate::config::CampaignMode;
 
-/// The probability of feasibility that makes a tried point a possible incumbent.
-const PROBABLE: f64 = 0.5;
+/// The probability of feasibility from which a measured point may be the incumbent.
+const INCUMBENT_FEASIBILITY: f64 = 0.5;
 
-/// The same of what is recommended.
-const RECOMMENDED: f64 = 0.9;
+/// The probability of feasibility from which a measured point is recommended.
+const RECOMMENDED_FEASIBILITY: f64 = 0.9;
 
-/// Under noise every so many trials the incumbent is measured again.
-const AGAIN: usize = 6;
+/// If readings are noisy, every so many trials the incumbent is measured again, up to so many readings.
+const REMEASURE_EVERY: usize = 6;
+const ENOUGH_READINGS: usize = 4;
 
-/// Readings of one point that are enough.
-const ENOUGH: usize = 4;
+/// Bounds of the probability of feasibility that a trial in explore mode must have.
+const REQUIRED_FEASIBILITY: (f64, f64) = (0.3, 0.95);
 
-/// The share of the trials that may be infeasible in explore mode.
-const BUDGET: f64 = 0.2;
+/// The share of the trials that may be risky; the others are of points that are almost certainly feasible.
+const RISKY_TRIALS: f64 = 0.5;
 
-/// Bounds of the probability of feasibility that is asked of a trial in explore mode.
-const RISK: (f64, f64) = (0.8, 0.95);
+/// The share of the budget that is left for the search by the baseline and the confirmation.
+const SEARCH_SHARE: f64 = 0.75;
 
-/// The share of the trials that take a risk; the others are of points that are as good as known to be feasible.
-const RISKY: f64 = 0.5;
+/// How much more a point that may not be tried must be worth, as a difference of logarithms, for a trial that explores
+/// whether it is feasible.
+const WORTH_EXPLORING: f64 = 2.0;
 
-/// The score of points beyond the reach of safe mode, below all others.
-const TOO_FAR: f64 = -1e15;
+/// Objectives that differ by less than this share are equal, so that the margins decide.
+const EQUAL: f64 = 1e-6;
 
-/// A point that was tried and lived, as the models see it.
-struct Tried {
+/// A point that was measured, as the models see it.
+struct EvaluatedPoint {
     point: Point,
     features: Vec<f64>,
     ln_feasible: f64,
@@ -43,170 +46,197 @@ struct Tried {
     readings: usize,
 }
 
-/// A problem with its history and the models of it.
-pub(super) struct Study<'a> {
+/// A problem with its history and the models that were fitted to it.
+pub(super) struct Analysis<'a> {
     pub(super) problem: &'a Problem,
     pub(super) history: &'a [Observation],
     pub(super) models: Models,
-    tried: Vec<Tried>,
+    evaluated: Vec<EvaluatedPoint>,
 }
 
-impl<'a> Study<'a> {
+impl<'a> Analysis<'a> {
     pub(super) fn new(problem: &'a Problem, history: &'a [Observation]) -> Self {
         let models = Models::fit(problem, history);
-        let mut tried: Vec<Tried> = Vec::new();
-        for trial in history.iter().filter(|trial| trial.outcome != Outcome::Infeasible) {
-            if let Some(known) = tried.iter_mut().find(|known| problem.space.same(&known.point, &trial.point)) {
+        let mut evaluated: Vec<EvaluatedPoint> = Vec::new();
+        for trial in history.iter().filter(|trial| matches!(trial.outcome, Outcome::Measured { .. })) {
+            if let Some(known) = evaluated.iter_mut().find(|known| problem.space.same(&known.point, &trial.point)) {
                 known.readings += 1;
                 continue;
             }
             let features = models.features.of(&trial.point);
             let value = match (&problem.objective, &models.objective) {
-                (Objective::Computed(function), _) => function(&trial.point),
+                (ObjectiveSource::Computed(function), _) => function(&trial.point),
                 (_, Some(model)) => model.process.mean(&features),
                 _ => 0.0,
             };
             let ln_feasible = models.ln_feasible(&features);
-            tried.push(Tried { point: trial.point.clone(), features, ln_feasible, value, readings: 1 });
+            evaluated.push(EvaluatedPoint { point: trial.point.clone(), features, ln_feasible, value, readings: 1 });
         }
-        Self { problem, history, models, tried }
+        Self { problem, history, models, evaluated }
     }
 
-    /// The points that were tried and lived.
-    pub(super) fn tried(&self) -> impl Iterator<Item = &Point> {
-        self.tried.iter().map(|tried| &tried.point)
+    /// The points that were measured.
+    pub(super) fn evaluated(&self) -> impl Iterator<Item = &Point> {
+        self.evaluated.iter().map(|evaluated| &evaluated.point)
     }
 
-    /// The tried point of the least value that is probably feasible.
-    fn incumbent(&self) -> Option<&Tried> {
-        let probable = self.tried.iter().filter(|tried| tried.ln_feasible >= PROBABLE.ln() && tried.value.is_finite());
-        probable.min_by(|a, b| a.value.total_cmp(&b.value))
+    /// The measured point of the lowest value that is probably feasible.
+    fn incumbent(&self) -> Option<&EvaluatedPoint> {
+        let is_probable = |evaluated: &&EvaluatedPoint| {
+            evaluated.ln_feasible >= INCUMBENT_FEASIBILITY.ln() && evaluated.value.is_finite()
+        };
+        self.evaluated.iter().filter(is_probable).min_by(|a, b| a.value.total_cmp(&b.value))
     }
 
     pub(super) fn suggest(&self) -> Suggestion {
         let incumbent = self.incumbent();
-        let noisy = self.models.noisy();
-        if let Some(incumbent) = incumbent
-            && noisy
-            && self.history.len().is_multiple_of(AGAIN)
-            && incumbent.readings < ENOUGH
-            && (self.models.objective.is_some() || incumbent.ln_feasible < RECOMMENDED.ln())
-            && self.problem.space.snap(&incumbent.point) == incumbent.point
-        {
-            return self.explained(incumbent.point.clone(), Why::Incumbent, None);
-        }
         let acquisition = self.acquisition(incumbent);
         let (problem, space) = (self.problem, &self.problem.space);
         let centre = incumbent.map_or(&problem.baseline, |incumbent| &incumbent.point);
+        let bounds: Vec<(f64, f64)> = space.dimensions.iter().map(Dimension::bounds).collect();
         let region = match problem.mode {
-            Mode::Explore => space.dimensions.iter().map(super::space::Dimension::bounds).collect(),
-            Mode::Safe => safety::region(problem, self.history, centre),
+            CampaignMode::Explore => bounds.clone(),
+            CampaignMode::Safe => safety::region(problem, self.history, centre),
         };
-        let excluded = |point: &[f64]| self.history.iter().any(|trial| space.same(&trial.point, point));
-        let score = |point: &[f64]| match problem.mode {
-            Mode::Safe if safety::strides(&region, centre, point) > 1.0 => {
-                TOO_FAR - safety::strides(&region, centre, point)
+        let is_measured = |point: &[f64]| self.history.iter().any(|trial| space.same(&trial.point, point));
+        let within_reach = |point: &[f64], score: &dyn Fn(&[f64]) -> Score| match problem.mode {
+            CampaignMode::Safe if safety::strides(&region, centre, point) > 1.0 => {
+                Score::OutOfReach(-safety::strides(&region, centre, point))
             }
-            _ => acquisition.score(point),
+            _ => score(point),
         };
-        let hunt = Hunt {
+        let potential = |point: &[f64]| acquisition.potential(point);
+        let seeds = self.seeds();
+        let maximizer = Maximizer {
             space,
-            region: &region,
-            score: &score,
-            excluded: &excluded,
-            seeds: &self.seeds(),
+            region: &bounds,
+            score: &potential,
+            excluded: &is_measured,
+            seeds: &seeds,
             seed: problem.seed,
             stream: self.history.len(),
         };
-        let why = if incumbent.is_some() { Why::Improvement } else { Why::Feasibility };
-        let best = hunt.best();
-        if let Some(step) = self.step(&acquisition, &hunt, best.as_ref()) {
-            return step;
-        }
-        match best {
-            Some((point, score)) if problem.mode == Mode::Explore || (score > TOO_FAR && self.is_safe(&point)) => {
-                self.explained(point, why, Some(&acquisition))
+        // The point of the greatest worth if every point might be tried.
+        let ideal = maximizer.best();
+        let potential = ideal.as_ref().map_or(Some(0.0), |(_, score)| self.relative_improvement(&acquisition, *score));
+        let in_reach = |point: &[f64]| within_reach(point, &|point| acquisition.score(point));
+        let best = Maximizer { region: &region, score: &in_reach, ..maximizer }.best();
+        let reachable_potential = |point: &[f64]| within_reach(point, &|point| acquisition.potential(point));
+        let reachable = Maximizer { region: &region, score: &reachable_potential, ..maximizer };
+        let suggestion = if let Some(incumbent) = incumbent.filter(|incumbent| self.is_due_again(incumbent)) {
+            self.explained(incumbent.point.clone(), Why::Incumbent, None)
+        } else if let Some(suggestion) = self.exploration(&acquisition, &reachable, best.as_ref()) {
+            suggestion
+        } else {
+            let why = if incumbent.is_some() { Why::Improvement } else { Why::Feasibility };
+            match best {
+                Some((point, score)) if self.may_be_tried(&point, score) => {
+                    self.explained(point, why, Some(&acquisition))
+                }
+                _ => self.explained(space.snap(centre), Why::Exhausted, None),
             }
-            _ => self.explained(space.snap(centre), Why::Exhausted, None),
+        };
+        Suggestion { potential, ..suggestion }
+    }
+
+    /// Whether the incumbent is to be measured once more, as readings are noisy.
+    fn is_due_again(&self, incumbent: &EvaluatedPoint) -> bool {
+        self.models.noisy()
+            && self.history.len().is_multiple_of(REMEASURE_EVERY)
+            && incumbent.readings < ENOUGH_READINGS
+            && (self.models.objective.is_some() || incumbent.ln_feasible < RECOMMENDED_FEASIBILITY.ln())
+            && self.problem.space.snap(&incumbent.point) == incumbent.point
+    }
+
+    fn may_be_tried(&self, point: &[f64], score: Score) -> bool {
+        match self.problem.mode {
+            CampaignMode::Explore => true,
+            CampaignMode::Safe => !matches!(score, Score::OutOfReach(_)) && self.is_safe(point),
         }
     }
 
-    /// Where no permitted point improves upon a computed objective: the permitted point that teaches most about the most
-    /// promising of the others (goal-oriented safe exploration, Turchetta et al. 2019).
-    fn step(&self, acquisition: &Acquisition<'_>, hunt: &Hunt<'_>, best: Option<&(Point, f64)>) -> Option<Suggestion> {
-        if !matches!(acquisition.improvement, Improvement::Computed { .. })
-            || best.is_some_and(|best| best.1 > HOPELESS)
+    /// If a point that may not be tried is worth far more than all that may, or these are worth nothing: the point that
+    /// may be tried and tells most about whether that one is feasible (goal-oriented safe exploration, Turchetta et al.
+    /// 2019).
+    fn exploration(
+        &self,
+        acquisition: &Acquisition<'_>,
+        potential: &Maximizer<'_>,
+        best: Option<&Scored>,
+    ) -> Option<Suggestion> {
+        if matches!(acquisition.improvement, Improvement::FeasibilityOnly) {
+            return None;
+        }
+        let (goal, worth) = potential.best()?;
+        let Score::Eligible(worth) = worth else { return None };
+        if let Some((_, Score::Eligible(best))) = best
+            && (self.problem.objective.is_computed() || worth - best < WORTH_EXPLORING)
         {
             return None;
         }
-        let (space, safe) = (hunt.space, self.problem.mode == Mode::Safe);
-        let centre = self.incumbent().map(|incumbent| &incumbent.point)?;
-        let too_far = |point: &[f64]| safe && safety::strides(hunt.region, centre, point) > 1.0;
-        let promise = |point: &[f64]| if too_far(point) { TOO_FAR } else { acquisition.promise(point) };
-        let (goal, promised) = Hunt { score: &promise, ..*hunt }.best()?;
-        if promised <= HOPELESS {
-            return None;
-        }
         let about = self.models.features.of(&goal);
-        let least = safety::CONFIDENCE.ln();
-        let teaches = |point: &[f64]| {
-            if too_far(point) {
-                return TOO_FAR;
+        let information = |point: &[f64]| {
+            if let too_far @ Score::OutOfReach(_) = (potential.score)(point) {
+                return too_far;
             }
             let features = self.models.features.of(point);
             let feasible = self.models.ln_feasible(&features);
-            if feasible < least {
-                HOPELESS + feasible.max(HOPELESS)
-            } else {
-                self.models.ln_taught(&features, &about) + acquisition.improvement.ln_toll(point)
+            if feasible < safety::CONFIDENCE.ln() {
+                return Score::Infeasible(feasible);
             }
+            let gain = self.models.ln_information_gain(&features, &about);
+            Score::eligible(gain + acquisition.improvement.ln_cost_penalty(point))
         };
-        let enough = |point: &[f64]| self.readings(point) >= ENOUGH;
-        let (point, score) = Hunt { score: &teaches, excluded: &enough, ..*hunt }.best()?;
-        (score > HOPELESS).then(|| {
-            let mut suggestion = self.explained(space.snap(&point), Why::Step, None);
-            suggestion.expected_improvement = self.explained(goal, Why::Step, Some(acquisition)).expected_improvement;
+        let is_known = |point: &[f64]| self.readings(point) >= ENOUGH_READINGS;
+        let (point, score) = Maximizer { score: &information, excluded: &is_known, ..*potential }.best()?;
+        score.is_eligible().then(|| {
+            let mut suggestion = self.explained(self.problem.space.snap(&point), Why::Exploration, None);
+            let promised = self.explained(goal, Why::Exploration, Some(acquisition));
+            suggestion.expected_improvement = promised.expected_improvement;
             suggestion
         })
     }
 
     fn readings(&self, point: &[f64]) -> usize {
-        self.tried.iter().find(|tried| self.problem.space.same(&tried.point, point)).map_or(0, |tried| tried.readings)
+        let known = self.evaluated.iter().find(|known| self.problem.space.same(&known.point, point));
+        known.map_or(0, |known| known.readings)
     }
 
     fn is_safe(&self, point: &[f64]) -> bool {
         self.models.ln_feasible(&self.models.features.of(point)) >= safety::CONFIDENCE.ln()
     }
 
-    fn acquisition(&self, incumbent: Option<&Tried>) -> Acquisition<'_> {
+    fn acquisition(&self, incumbent: Option<&EvaluatedPoint>) -> Acquisition<'_> {
         let improvement = match (&self.problem.objective, &self.models.objective, incumbent) {
-            (Objective::Computed(function), _, Some(incumbent)) => Improvement::Computed {
+            (ObjectiveSource::Computed(function), _, Some(incumbent)) => Improvement::Computed {
                 function: function.clone(),
                 best: incumbent.value,
                 unit: incumbent.value.abs().max(f64::MIN_POSITIVE),
             },
             (_, Some(model), Some(_)) => {
-                let probable = self.tried.iter().filter(|tried| tried.ln_feasible >= PROBABLE.ln());
-                let candidates: Vec<Vec<f64>> = probable.map(|tried| tried.features.clone()).collect();
+                let probable = self.evaluated.iter().filter(|known| known.ln_feasible >= INCUMBENT_FEASIBILITY.ln());
+                let candidates: Vec<Vec<f64>> = probable.map(|known| known.features.clone()).collect();
                 Improvement::modelled(&model.process, &candidates, self.problem.seed, self.history.len())
             }
-            _ => Improvement::None,
+            _ => Improvement::FeasibilityOnly,
         };
-        let least = match self.problem.mode {
-            Mode::Explore => self.least(),
-            Mode::Safe => safety::CONFIDENCE,
+        let required_feasibility = match self.problem.mode {
+            CampaignMode::Explore => self.required_feasibility(),
+            CampaignMode::Safe => safety::CONFIDENCE,
         };
-        Acquisition { models: &self.models, improvement, least }
+        Acquisition { models: &self.models, improvement, required_feasibility }
     }
 
-    /// The probability of feasibility that a trial must have in explore mode, so that the expected number of
-    /// infeasible trials of the whole search keeps its budget: what is left of it is spread over the trials to come.
-    fn least(&self) -> f64 {
+    /// The probability of feasibility that a trial in explore mode must have, so that the expected number of trials that
+    /// violate stays within the risk that the whole search may take: what is left of it is spread over the trials to
+    /// come.
+    fn required_feasibility(&self) -> f64 {
         let trials = self.problem.trials.max(self.history.len()) as f64;
-        let bad =
-            self.history.iter().filter(|trial| !self.is_baseline(trial) && self.problem.is_violated_by(trial)).count();
-        let left = BUDGET * trials - bad as f64;
-        (1.0 - left / (RISKY * (trials - self.history.len() as f64)).max(1.0)).clamp(RISK.0, RISK.1)
+        let is_violation = |trial: &&Observation| !self.is_baseline(trial) && self.problem.is_violated_by(trial);
+        let violations = self.history.iter().filter(is_violation).count() as f64;
+        let left = self.problem.risk * SEARCH_SHARE * trials - violations;
+        let risky_trials = (RISKY_TRIALS * (trials - self.history.len() as f64)).max(1.0);
+        (1.0 - left / risky_trials).clamp(REQUIRED_FEASIBILITY.0, REQUIRED_FEASIBILITY.1)
     }
 
     fn is_baseline(&self, trial: &Observation) -> bool {
@@ -214,91 +244,93 @@ impl<'a> Study<'a> {
     }
 
     fn seeds(&self) -> Vec<Point> {
-        let mut tried: Vec<&Tried> = self.tried.iter().collect();
-        let rank = |tried: &Tried| (tried.ln_feasible < PROBABLE.ln(), tried.value);
-        tried.sort_by(|a, b| rank(a).0.cmp(&rank(b).0).then(a.value.total_cmp(&b.value)));
-        tried.into_iter().take(3).map(|tried| tried.point.clone()).collect()
+        let mut ranked: Vec<&EvaluatedPoint> = self.evaluated.iter().collect();
+        let is_doubtful = |known: &EvaluatedPoint| known.ln_feasible < INCUMBENT_FEASIBILITY.ln();
+        ranked.sort_by(|a, b| is_doubtful(a).cmp(&is_doubtful(b)).then(a.value.total_cmp(&b.value)));
+        ranked.into_iter().take(3).map(|known| known.point.clone()).collect()
+    }
+
+    /// The expected improvement of a point's score, as a share of the incumbent's objective or of the range of the
+    /// objective's readings, whichever is greater. `None` without an incumbent.
+    fn relative_improvement(&self, acquisition: &Acquisition<'_>, score: Score) -> Option<f64> {
+        let incumbent = self.incumbent()?;
+        let Score::Eligible(worth) = score else { return Some(0.0) };
+        match (&acquisition.improvement, &self.models.objective) {
+            (Improvement::FeasibilityOnly, _) => None,
+            (_, None) => Some(worth.exp()),
+            (_, Some(model)) => {
+                let forecast = |features: &[f64]| model.prediction(features).mean;
+                let values: Vec<f64> = self.evaluated.iter().map(|known| forecast(&known.features)).collect();
+                let greatest = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+                let range = greatest - values.iter().copied().fold(f64::INFINITY, f64::min);
+                let unit = forecast(&incumbent.features).abs().max(range).max(f64::MIN_POSITIVE);
+                Some(model.difference(worth.exp(), incumbent.value) / unit)
+            }
+        }
     }
 
     fn explained(&self, point: Point, why: Why, acquisition: Option<&Acquisition<'_>>) -> Suggestion {
         let forecast = self.forecast(&point);
-        let features = self.models.features.of(&point);
-        let expected = acquisition.filter(|acquisition| !matches!(acquisition.improvement, Improvement::None));
-        let expected_improvement = expected.map(|acquisition| {
-            let gain = acquisition.improvement.ln(&point, &features).exp() * forecast.probability_feasible;
-            let best = self.incumbent().map_or(0.0, |incumbent| incumbent.value);
-            match &self.models.objective {
-                Some(model) => model.difference(gain, best),
-                None => gain * best.abs(),
-            }
+        let incumbent = self.incumbent().map_or(0.0, |incumbent| incumbent.value);
+        let expected_improvement = acquisition.and_then(|acquisition| match acquisition.potential(&point) {
+            _ if matches!(acquisition.improvement, Improvement::FeasibilityOnly) => None,
+            Score::Eligible(worth) => Some(match &self.models.objective {
+                Some(model) => model.difference(worth.exp(), incumbent),
+                None => worth.exp() * incumbent.abs(),
+            }),
+            _ => Some(0.0),
         });
-        Suggestion { point, why, forecast: Some(forecast), expected_improvement }
+        Suggestion { point, why, forecast: Some(forecast), expected_improvement, potential: None }
     }
 
     pub(super) fn forecast(&self, point: &[f64]) -> Forecast {
         let features = self.models.features.of(point);
         let objective = match &self.problem.objective {
-            Objective::Computed(function) => Some(Prediction { mean: function(point), deviation: 0.0 }),
-            Objective::Measured { .. } => self.models.objective.as_ref().map(|model| model.prediction(&features)),
+            ObjectiveSource::Computed(function) => Some(Prediction { mean: function(point), deviation: 0.0 }),
+            ObjectiveSource::Measured { .. } => self.models.objective.as_ref().map(|model| model.prediction(&features)),
         };
         let constraints = self.models.constraints.iter();
+        let predicted = |model: &Option<Model>| model.as_ref().map(|model| model.prediction(&features));
         Forecast {
-            objective,
-            constraints: constraints.map(|model| model.as_ref().map(|model| model.prediction(&features))).collect(),
-            probability_feasible: self.models.ln_feasible(&features).exp(),
+            objective: objective.filter(Prediction::is_finite),
+            constraints: constraints.map(|model| predicted(model).filter(Prediction::is_finite)).collect(),
+            probability_feasible: Some(self.models.ln_feasible(&features).exp()),
         }
     }
 
-    /// Where a recommendation may be: of a computed objective every tried point, as its model is of feasibility alone.
-    fn recommendable(&self) -> Vec<Point> {
-        match self.problem.objective {
-            Objective::Computed(_) => self.tried.iter().map(|tried| self.problem.space.snap(&tried.point)).collect(),
-            Objective::Measured { .. } => self.seeds(),
-        }
+    /// The measured point of the best posterior mean where all SLOs probably hold; failing that, the measured point that
+    /// is most probably feasible, if it is feasible rather than not. Points of equal objective are told apart by the
+    /// margin of the tightest SLO.
+    pub(super) fn recommend(&self, excluded: &[Point]) -> Option<Recommendation> {
+        let is_excluded = |point: &[f64]| excluded.iter().any(|other| self.problem.space.same(other, point));
+        let eligible: Vec<&EvaluatedPoint> = self
+            .evaluated
+            .iter()
+            .filter(|known| !is_excluded(&known.point) && known.value.is_finite())
+            .filter(|known| {
+                self.problem.space.snap(&known.point) == known.point || self.is_baseline_point(&known.point)
+            })
+            .collect();
+        let probable = eligible.iter().filter(|known| known.ln_feasible >= RECOMMENDED_FEASIBILITY.ln());
+        let best = probable.copied().reduce(|best, other| if self.is_preferred(other, best) { other } else { best });
+        let most_feasible = || {
+            let doubtful = eligible.iter().filter(|known| known.ln_feasible >= INCUMBENT_FEASIBILITY.ln());
+            doubtful.copied().max_by(|a, b| a.ln_feasible.total_cmp(&b.ln_feasible))
+        };
+        let found = best.or_else(most_feasible)?;
+        Some(Recommendation { point: found.point.clone(), forecast: self.forecast(&found.point) })
     }
 
-    /// The minimizer of the posterior mean where all SLOs probably hold, of a computed objective among the tried points
-    /// (an untried one could only be cheaper by being less probably feasible); failing that, the most probably feasible point
-    /// that was tried, if it is feasible rather than not.
-    pub(super) fn recommend(&self) -> Option<Recommendation> {
-        let value = |point: &[f64], features: &[f64]| match (&self.problem.objective, &self.models.objective) {
-            (Objective::Computed(function), _) => Some(function(point)),
-            (_, Some(model)) => Some(model.process.mean(features)),
-            _ => None,
-        };
-        let score = |point: &[f64]| {
-            let features = self.models.features.of(point);
-            let feasible = self.models.ln_feasible(&features);
-            let score = if feasible < RECOMMENDED.ln() {
-                -1e12 + feasible.max(-1e9)
-            } else {
-                -value(point, &features).unwrap_or(0.0)
-            };
-            if score.is_nan() { f64::NEG_INFINITY } else { score }
-        };
-        let space = &self.problem.space;
-        let computed = matches!(self.problem.objective, Objective::Computed(_));
-        let region: Vec<(f64, f64)> = match self.problem.mode {
-            Mode::Explore => space.dimensions.iter().map(super::space::Dimension::bounds).collect(),
-            Mode::Safe => safety::region(self.problem, self.history, &self.incumbent()?.point),
-        };
-        let hunt = Hunt {
-            space,
-            region: &region,
-            score: &score,
-            excluded: &|point| computed && !self.tried.iter().any(|tried| space.same(&tried.point, point)),
-            seeds: &self.recommendable(),
-            seed: self.problem.seed,
-            stream: self.history.len(),
-        };
-        let probable = hunt.best().filter(|(_, score)| *score > -1e11).map(|(point, _)| point);
-        let most = || {
-            let tried = self.tried.iter().filter(|tried| tried.ln_feasible >= PROBABLE.ln());
-            tried.max_by(|a, b| a.ln_feasible.total_cmp(&b.ln_feasible)).map(|tried| tried.point.clone())
-        };
-        let point = probable.or_else(most)?;
-        let forecast = self.forecast(&point);
-        Some(Recommendation { point, forecast })
+    fn is_baseline_point(&self, point: &[f64]) -> bool {
+        self.problem.space.same(point, &self.problem.baseline)
+    }
+
+    fn is_preferred(&self, one: &EvaluatedPoint, other: &EvaluatedPoint) -> bool {
+        let difference = one.value - other.value;
+        if difference.abs() > EQUAL * one.value.abs().max(other.value.abs()) {
+            return difference < 0.0;
+        }
+        self.models.tightest_margin(&one.features) > self.models.tightest_margin(&other.features)
     }
 }
 
@@ -307,15 +339,15 @@ pub(super) fn design(problem: &Problem, history: &[Observation]) -> Option<Point
     let space = &problem.space;
     let width = space.dimensions.len();
     let started = history.iter().filter(|trial| !space.same(&trial.point, &problem.baseline)).count();
-    let few = if problem.constraints.is_empty() { (width + 1).clamp(3, 5) } else { 3 };
-    if started >= few {
+    let size = if problem.constraints.is_empty() { (width + 1).clamp(3, 5) } else { 3 };
+    if started >= size {
         return None;
     }
-    let tried = |point: &Point| history.iter().any(|trial| space.same(&trial.point, point));
+    let is_measured = |point: &Point| history.iter().any(|trial| space.same(&trial.point, point));
     let positions = (started..started + 16).map(|index| sequence::sobol(problem.seed, index, width));
     let mut points = positions.map(|position| match problem.mode {
-        Mode::Explore => space.at(&position),
-        Mode::Safe => safety::near(problem, &position),
+        CampaignMode::Explore => space.at(&position),
+        CampaignMode::Safe => safety::near(problem, &position),
     });
-    points.find(|point| !tried(point))
+    points.find(|point| !is_measured(point))
 }

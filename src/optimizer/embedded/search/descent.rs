@@ -1,7 +1,6 @@
 //! A minimizer of smooth functions of a few numbers within a box.
 //!
-//! For likelihoods and acquisitions, whose evaluations are cheap; it finds local minima only and leaves starting points
-//! to its callers.
+//! For likelihoods, whose evaluations are cheap. It finds local minima only and leaves starting points to its callers.
 
 use nalgebra::{DMatrix, DVector};
 
@@ -114,6 +113,7 @@ fn updated(inverse: Option<DMatrix<f64>>, moved: &DVector<f64>, bent: &DVector<f
     Some(&inverse + moved * moved.transpose() * scale - &cross - cross.transpose())
 }
 
+#[cfg(test)]
 /// The gradient by central differences, for functions that have no formula for it.
 pub(super) fn differences(function: &dyn Fn(&[f64]) -> f64, at: &[f64], bounds: &[(f64, f64)]) -> Vec<f64> {
     let mut probe = at.to_vec();

@@ -22,7 +22,7 @@ const NOISE: f64 = -6.907_755_278_982_137;
 /// Bounds of the logarithms of length scales, amplitude and noise.
 const BOUNDS: [(f64, f64); 3] = [(-3.9, 3.0), (-6.0, 6.0), (-18.0, 1.5)];
 
-/// What a metric's process looks like before its readings are seen.
+/// What is assumed of a metric's process before its readings are seen.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Prior {
     /// The variance of a constant mean.
@@ -66,8 +66,8 @@ impl Prior {
 }
 
 /// The same readings under parameters that are no smoother than typical ones: length scales at most the prior's median,
-/// amplitude at least its median. A few readings that look smooth do not make it so.
-pub(super) fn sceptical(fitted: &Process, readings: &Readings, prior: Prior) -> Option<Process> {
+/// amplitude at least its median. A few readings that look smooth do not prove that it is smooth.
+pub(super) fn cautious(fitted: &Process, readings: &Readings, prior: Prior) -> Option<Process> {
     let typical = 2.0 * (-prior.scale()).exp();
     let rates = fitted.kernel.rates.iter().map(|rate| rate.max(typical));
     let amplitude = fitted.kernel.amplitude.max(1.0);

@@ -6,10 +6,10 @@ use nalgebra::{Cholesky, DMatrix, DVector, Dyn};
 
 use super::kernel::{self, Kernel};
 
-/// Of the prior variance, added to the diagonal of a matrix so that it can be factored.
+/// The share of the prior variance that is added to the diagonal of a matrix so that it can be factored.
 const JITTER: f64 = 1e-9;
 
-/// Factors of ten by which the jitter grows before a factorization is given up.
+/// How many times the jitter grows tenfold before a factorization is given up.
 const GROWTHS: i32 = 8;
 
 /// Readings of a metric at distinct points, in the model's scale.
@@ -51,7 +51,7 @@ impl Readings {
     }
 }
 
-/// What is fitted, as logarithms: a length scale per dimension, the amplitude, the variance of the noise.
+/// The logarithms of what is fitted: a length scale per dimension, the amplitude, the variance of the noise.
 #[derive(Clone, Debug)]
 pub(super) struct Parameters {
     pub(super) scales: Vec<f64>,
@@ -182,7 +182,7 @@ impl<'a> Likelihood<'a> {
 /// A mean and a variance.
 pub(super) type Moments = (f64, f64);
 
-/// A Gaussian process that has seen readings.
+/// A Gaussian process that is conditioned on readings.
 #[derive(Clone, Debug)]
 pub(super) struct Process {
     pub(super) kernel: Kernel,
@@ -197,7 +197,7 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// Conditions on readings; none if the matrix cannot be factored, such as for values that are not finite.
+    /// Conditions on readings; `None` if the matrix cannot be factored, such as for values that are not finite.
     pub(super) fn new(readings: &Readings, kernel: Kernel, noise: f64) -> Option<Self> {
         let points: Vec<f64> = readings.points.iter().flat_map(|point| kernel.scaled(point)).collect();
         let mut matrix = gram(&kernel, &points);
@@ -224,7 +224,7 @@ impl Process {
         (self.weights.dot(&row), self.variance(row))
     }
 
-    /// The mean alone, which is much cheaper.
+    /// The mean alone, which is much cheaper to compute.
     pub(super) fn mean(&self, features: &[f64]) -> f64 {
         self.weights.dot(&self.row(features))
     }
@@ -242,9 +242,9 @@ impl Process {
         (self.kernel.prior() - row.norm_squared()).max(1e-12 * self.kernel.prior())
     }
 
-    /// What a reading at a point would teach about the true value at another one: the share of that one's variance by
-    /// which it would be less (Rasmussen and Williams 2006, equation 2.26).
-    pub(super) fn taught(&self, by: &[f64], about: &[f64]) -> f64 {
+    /// The share of the variance of the true value at a point that a reading at another one would remove (Rasmussen and
+    /// Williams 2006, equation 2.26).
+    pub(super) fn explained_variance(&self, by: &[f64], about: &[f64]) -> f64 {
         let (here, there) = (self.row(by), self.row(about));
         let [a, b] = [by, about].map(|features| self.kernel.scaled(features));
         let prior = self.kernel.at(kernel::distance(&a, &b));
@@ -259,7 +259,7 @@ impl Process {
         (&gram * &self.weights, &gram - half.transpose() * half)
     }
 
-    /// The same process if the true values at the readings' points were known, for any such values: factor and points.
+    /// The same process given exact values at the readings' points, whatever they are: the factor, and the process.
     pub(super) fn known(&self) -> Option<(Cholesky<f64, Dyn>, Self)> {
         let gram = gram(&self.kernel, &self.points);
         let factor = factor(&gram, self.kernel.prior() * 1e2)?;

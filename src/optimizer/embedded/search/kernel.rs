@@ -1,13 +1,13 @@
-//! How alike two points are: Matérn 5/2 with a length scale per dimension, and the features that it compares.
+//! How similar two points are: Matérn 5/2 with a length scale per dimension, and the features that it compares.
 //!
-//! Rounding inside the kernel (Garrido-Merchán and Hernández-Lobato 2020) is had by asking about points of the lattice
-//! only: features are always those of a permitted or a measured point.
+//! As only points of the lattice are looked at, features are always those of a permitted or a measured point, which is
+//! the rounding inside the kernel of Garrido-Merchán and Hernández-Lobato 2020.
 
 use super::space::{Dimension, Space};
 
 const ROOT_5: f64 = 2.236_067_977_499_79;
 
-/// The ratio of the bounds from which a dimension is seen by its logarithm.
+/// The ratio of the bounds from which a dimension is seen on a logarithmic scale.
 const WIDE: f64 = 4.0;
 
 /// How points become features: a number in \[0, 1\] for an ordered dimension, one-hot columns for a choice.
@@ -21,7 +21,7 @@ pub(super) struct Features {
 impl Features {
     pub(super) fn new(space: &Space) -> Self {
         let owners = space.dimensions.iter().enumerate().flat_map(|(index, dimension)| {
-            let columns = if let Dimension::Choice { .. } = dimension { dimension.values().unwrap_or(1) } else { 1 };
+            let columns = if let Dimension::Choice { .. } = dimension { dimension.values() } else { 1 };
             std::iter::repeat_n(index, columns)
         });
         let mut owners: Vec<usize> = owners.collect();
@@ -44,7 +44,7 @@ impl Features {
             if let Dimension::Choice { .. } = dimension {
                 let chosen = dimension.snap(value) as usize;
                 let hot = |index| if index == chosen { std::f64::consts::FRAC_1_SQRT_2 } else { 0.0 };
-                features.extend((0..dimension.values().unwrap_or(1)).map(hot));
+                features.extend((0..dimension.values()).map(hot));
             } else {
                 features.push(warped(dimension, value));
             }
@@ -54,9 +54,9 @@ impl Features {
     }
 }
 
-/// Where a value is between the bounds, in \[0, 1\]: by its logarithm if the range is positive and wide, as what is
-/// counted in such ranges (cores, memory, replicas, workers) acts by its ratio; such a warping of inputs is that of
-/// Snoek et al. 2014 with a fixed shape.
+/// Where a value is between the bounds, in \[0, 1\]: on a logarithmic scale if the range is positive and wide, as ratios
+/// are what matters of cores, memory, replicas and workers. This is the input warping of Snoek et al. 2014 with a fixed
+/// shape.
 fn warped(dimension: &Dimension, value: f64) -> f64 {
     let (low, high) = dimension.bounds();
     if low > 0.0 && high >= WIDE * low && value.is_finite() {
@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn choices_are_one_hot_and_equally_far_from_each_other() {
-        let dimensions = vec![Dimension::Choice { values: 3 }, Dimension::Continuous { min: 2.0, max: 4.0 }];
+        let dimensions = vec![Dimension::Choice { values: 3 }, Dimension::Steps { min: 2.0, max: 4.0, step: 0.5 }];
         let features = Features::new(&Space { dimensions });
         assert_eq!(features.owners, [0, 0, 0, 1]);
         let [a, b, c] = [0.0, 1.0, 2.0].map(|choice| features.of(&[choice, 3.0]));

@@ -1,7 +1,7 @@
-//! Which settings to try next, and which to run in the end: an optimizer that is asked and told.
+//! The search: which settings to try next, and which to recommend.
 //!
-//! Every function is a pure one of the problem and the history: no clock, no I/O, no state, so that a replayed journal
-//! leads to the same decisions. Nothing here fails: whatever the readings are, the answer is a permitted point.
+//! Every function is pure in the problem and the history: no clock, no I/O, no state, so that a replayed journal leads to
+//! the same decisions. Nothing here fails: whatever the readings are, the answer is a permitted point.
 
 #![expect(
     clippy::cast_precision_loss,
@@ -25,31 +25,37 @@ mod safety;
 mod sequence;
 mod space;
 
-pub use problem::{Algorithm, Constraint, Mode, Objective, Observation, Outcome, Problem, Scale};
+pub use problem::{Constraint, ObjectiveSource, Observation, Outcome, Problem, Scale};
 pub(crate) use problem::{Forecast, Prediction, Recommendation, Suggestion, Why};
 pub use space::{Dimension, Point, Space};
 
-use decide::Study;
+use crate::config::SearchAlgorithm;
+use decide::Analysis;
 
-/// Tries to find a point that was not tried yet before one is repeated.
-const TRIES: usize = 64;
+/// Points of a sequence that are looked at for one that was not measured yet, before a point is repeated.
+const ATTEMPTS: usize = 64;
 
 /// The next point to try.
 pub fn suggest(problem: &Problem, history: &[Observation]) -> Suggestion {
-    let plain = |point, why| Suggestion { point, why, forecast: None, expected_improvement: None };
+    let plain = |point, why| Suggestion { point, why, forecast: None, expected_improvement: None, potential: None };
     match problem.algorithm {
-        Algorithm::Random => plain(unmodelled(problem, history), Why::Random),
-        Algorithm::Sobol => plain(unmodelled(problem, history), Why::Sobol),
-        Algorithm::GaussianProcess => match decide::design(problem, history) {
+        SearchAlgorithm::Random => plain(unmodelled(problem, history), Why::Random),
+        SearchAlgorithm::Sobol => plain(unmodelled(problem, history), Why::Sobol),
+        SearchAlgorithm::GaussianProcess => match decide::design(problem, history) {
             Some(point) => plain(point, Why::Design),
-            None => Study::new(problem, history).suggest(),
+            None => Analysis::new(problem, history).suggest(),
         },
     }
 }
 
-/// What to run in the end, as far as the history tells; none while nothing is probably feasible.
-pub fn recommend(problem: &Problem, history: &[Observation]) -> Option<Recommendation> {
-    Study::new(problem, history).recommend()
+/// The measured point to recommend, unless it is one of the excluded ones; `None` while none is probably feasible.
+pub fn recommend(problem: &Problem, history: &[Observation], excluded: &[Point]) -> Option<Recommendation> {
+    Analysis::new(problem, history).recommend(excluded)
+}
+
+/// What the models predict at a point.
+pub(crate) fn forecast(problem: &Problem, history: &[Observation], point: &[f64]) -> Forecast {
+    Analysis::new(problem, history).forecast(point)
 }
 
 /// How much a dimension matters to each modelled metric: shares that add up to 1 over the dimensions; see `sensitivity`.
@@ -72,7 +78,7 @@ pub(crate) enum Metric {
 /// How much each dimension matters to each metric, one entry per dimension.
 #[cfg(test)]
 pub(crate) fn sensitivity(problem: &Problem, history: &[Observation]) -> Vec<Sensitivity> {
-    explain::sensitivity(&Study::new(problem, history))
+    explain::sensitivity(&Analysis::new(problem, history))
 }
 
 /// A metric along one dimension, averaged over the others: values of the dimension with predictions, in order. Empty
@@ -84,7 +90,7 @@ pub(crate) fn partial_dependence(
     dimension: usize,
     metric: Metric,
 ) -> Vec<(f64, Prediction)> {
-    explain::partial_dependence(&Study::new(problem, history), dimension, metric)
+    explain::partial_dependence(&Analysis::new(problem, history), dimension, metric)
 }
 
 /// A point of the front of the objective against the tightest SLO.
@@ -102,7 +108,7 @@ pub(crate) struct Tradeoff {
 /// The tried points that no other one beats in both the objective and the tightest margin, cheapest first.
 #[cfg(test)]
 pub(crate) fn front(problem: &Problem, history: &[Observation]) -> Vec<Tradeoff> {
-    explain::front(&Study::new(problem, history))
+    explain::front(&Analysis::new(problem, history))
 }
 
 /// What moves the objective and what it trades against the SLOs, from models that are fitted once.
@@ -122,9 +128,9 @@ pub(crate) struct DimensionExplanation {
 
 /// Everything that the models tell at the end of a search.
 pub(crate) fn explain(problem: &Problem, history: &[Observation]) -> Explanation {
-    let study = Study::new(problem, history);
-    let curve = |dimension, metric| explain::partial_dependence(&study, dimension, metric);
-    let dimensions = explain::sensitivity(&study).into_iter().enumerate().map(|(dimension, sensitivity)| {
+    let analysis = Analysis::new(problem, history);
+    let curve = |dimension, metric| explain::partial_dependence(&analysis, dimension, metric);
+    let dimensions = explain::sensitivity(&analysis).into_iter().enumerate().map(|(dimension, sensitivity)| {
         let constraints = 0..problem.constraints.len();
         DimensionExplanation {
             sensitivity,
@@ -132,7 +138,7 @@ pub(crate) fn explain(problem: &Problem, history: &[Observation]) -> Explanation
             constraints: constraints.map(|index| curve(dimension, Metric::Constraint(index))).collect(),
         }
     });
-    Explanation { dimensions: dimensions.collect(), front: explain::front(&study) }
+    Explanation { dimensions: dimensions.collect(), front: explain::front(&analysis) }
 }
 
 /// The next untried point of the algorithm's sequence.
@@ -141,8 +147,8 @@ fn unmodelled(problem: &Problem, history: &[Observation]) -> Point {
     let dimensions = space.dimensions.len();
     let mut generator = sequence::generator(problem.seed, history.len());
     let started = history.iter().filter(|trial| !space.same(&trial.point, &problem.baseline)).count();
-    let mut points = (started..started + TRIES).map(|index| match problem.algorithm {
-        Algorithm::Random => space.at(&sequence::random(&mut generator, dimensions)),
+    let mut points = (started..started + ATTEMPTS).map(|index| match problem.algorithm {
+        SearchAlgorithm::Random => space.at(&sequence::random(&mut generator, dimensions)),
         _ => space.at(&sequence::sobol(problem.seed, index, dimensions)),
     });
     let tried = |point: &Point| history.iter().any(|trial| space.same(&trial.point, point));
@@ -152,8 +158,9 @@ fn unmodelled(problem: &Problem, history: &[Observation]) -> Point {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::CampaignMode;
 
-    fn problem(algorithm: Algorithm) -> Problem {
+    fn problem(algorithm: SearchAlgorithm) -> Problem {
         let dimensions = vec![
             Dimension::Steps { min: 0.25, max: 1.0, step: 0.25 },
             Dimension::Choice { values: 3 },
@@ -162,9 +169,10 @@ mod tests {
         Problem {
             space: Space { dimensions },
             baseline: vec![0.5, 0.0, 1.0],
-            objective: Objective::Measured { scale: Scale::Linear },
+            objective: ObjectiveSource::Measured { scale: Scale::Linear },
             constraints: Vec::new(),
-            mode: Mode::Explore,
+            mode: CampaignMode::Explore,
+            risk: 0.2,
             algorithm,
             seed: 7,
             trials: 30,
@@ -190,8 +198,8 @@ mod tests {
     }
 
     fn continuous(width: usize) -> Problem {
-        let dimensions = vec![Dimension::Continuous { min: -1.0, max: 3.0 }; width];
-        Problem { space: Space { dimensions }, baseline: vec![0.0; width], ..problem(Algorithm::GaussianProcess) }
+        let dimensions = vec![Dimension::Steps { min: -1.0, max: 3.0, step: 0.005 }; width];
+        Problem { space: Space { dimensions }, baseline: vec![0.0; width], ..problem(SearchAlgorithm::GaussianProcess) }
     }
 
     fn measured(objective: f64) -> Outcome {
@@ -202,7 +210,7 @@ mod tests {
     fn a_bowl_is_minimized_and_explained() {
         let problem = continuous(2);
         let history = searched(&problem, 20, |x| measured((x[0] - 1.0).powi(2) + 0.1 * (x[1] - 0.5).powi(2)));
-        let found = recommend(&problem, &history).expect("something is feasible");
+        let found = recommend(&problem, &history, &[]).expect("something is feasible");
         assert!((found.point[0] - 1.0).abs() < 0.05 && (found.point[1] - 0.5).abs() < 0.1, "{found:?}");
         let shares = sensitivity(&problem, &history);
         let share = |index: usize| shares[index].objective.expect("a model");
@@ -215,15 +223,15 @@ mod tests {
 
     #[test]
     fn a_cost_is_minimized_up_to_the_limit_of_a_latency_and_the_front_says_what_a_margin_costs() {
-        for mode in [Mode::Explore, Mode::Safe] {
+        for mode in [CampaignMode::Explore, CampaignMode::Safe] {
             let dimensions = vec![Dimension::Steps { min: 0.25, max: 8.0, step: 0.25 }];
             let problem = Problem {
                 space: Space { dimensions },
                 baseline: vec![6.0],
-                objective: Objective::Computed(std::sync::Arc::new(|x| x[0])),
+                objective: ObjectiveSource::Computed(std::sync::Arc::new(|x| x[0])),
                 constraints: vec![Constraint { name: "p99".to_owned(), threshold: 100.0, scale: Scale::Log }],
                 mode,
-                ..problem(Algorithm::GaussianProcess)
+                ..problem(SearchAlgorithm::GaussianProcess)
             };
             let latency = |x: &[f64]| 200.0 / x[0];
             let history = searched(&problem, 20, |x| {
@@ -232,7 +240,7 @@ mod tests {
                 }
                 Outcome::Measured { objective: None, constraints: vec![Some(latency(x))] }
             });
-            let found = recommend(&problem, &history).expect("the baseline is feasible");
+            let found = recommend(&problem, &history, &[]).expect("the baseline is feasible");
             assert!((2.0..=2.5).contains(&found.point[0]), "{mode:?} {found:?}");
             let front = front(&problem, &history);
             assert!(front.len() > 1);
@@ -247,10 +255,10 @@ mod tests {
         let problem = Problem {
             space: Space { dimensions: vec![steps(0.125, 1.5, 0.125), steps(1.0, 16.0, 1.0)] },
             baseline: vec![1.0, 8.0],
-            objective: Objective::Computed(std::sync::Arc::new(|x| x[0])),
+            objective: ObjectiveSource::Computed(std::sync::Arc::new(|x| x[0])),
             constraints: vec![constraint("p99", 50.0, Scale::Log), constraint("errors", 1.0, Scale::Linear)],
             trials: 20,
-            ..problem(Algorithm::GaussianProcess)
+            ..problem(SearchAlgorithm::GaussianProcess)
         };
         // Half a core is enough; with less it falls behind, and with least nobody is answered.
         let found = |x: &[f64]| match x[0] {
@@ -266,7 +274,7 @@ mod tests {
             let point = suggest(&problem, &history).point;
             history.push(Observation { outcome: told(&point), point });
         }
-        let found = recommend(&problem, &history).expect("the baseline is feasible");
+        let found = recommend(&problem, &history, &[]).expect("the baseline is feasible");
         assert!((found.point[0] - 0.5).abs() < 1e-9, "{history:#?}");
     }
 
@@ -286,19 +294,23 @@ mod tests {
             &|_| odd(1e300),
             &|x| if x.first().is_some_and(|first| *first > 0.5) { odd(1.0) } else { Outcome::Infeasible },
         ];
-        let mut problems = vec![problem(Algorithm::GaussianProcess), continuous(1)];
+        let mut problems = vec![problem(SearchAlgorithm::GaussianProcess), continuous(1)];
         let nothing_to_do = Problem { space: Space { dimensions: Vec::new() }, baseline: vec![], ..continuous(1) };
         problems.push(nothing_to_do);
         for scale in [Scale::Linear, Scale::Log] {
-            for mode in [Mode::Explore, Mode::Safe] {
+            for mode in [CampaignMode::Explore, CampaignMode::Safe] {
                 for (index, outcome) in outcomes.iter().enumerate() {
                     for plain in &problems {
                         let constraints = vec![Constraint { name: "p99".to_owned(), threshold: 0.5, scale }];
-                        let problem =
-                            Problem { constraints, mode, objective: Objective::Measured { scale }, ..plain.clone() };
+                        let problem = Problem {
+                            constraints,
+                            mode,
+                            objective: ObjectiveSource::Measured { scale },
+                            ..plain.clone()
+                        };
                         let history = searched(&problem, 7, |x| outcome(x));
-                        let forecast = recommend(&problem, &history).map(|found| found.forecast);
-                        let share = forecast.as_ref().map_or(0.0, |forecast| forecast.probability_feasible);
+                        let forecast = recommend(&problem, &history, &[]).map(|found| found.forecast);
+                        let share = forecast.as_ref().and_then(|forecast| forecast.probability_feasible).unwrap_or(0.0);
                         assert!((0.0..=1.0).contains(&share), "{index} {forecast:?}");
                         assert_eq!(suggest(&problem, &history), suggest(&problem, &history));
                         let _ = (sensitivity(&problem, &history), front(&problem, &history));
@@ -310,7 +322,7 @@ mod tests {
 
     #[test]
     fn unmodelled_points_are_of_the_lattice_untried_and_the_same_again() {
-        for algorithm in [Algorithm::Random, Algorithm::Sobol] {
+        for algorithm in [SearchAlgorithm::Random, SearchAlgorithm::Sobol] {
             let problem = problem(algorithm);
             let mut history = vec![tried(problem.baseline.clone())];
             for _ in 0..8 {

@@ -1,54 +1,56 @@
-//! Models of metrics: what the history says about each, standardized, and a Gaussian process of it.
+//! Models of metrics: the standardized readings of each, and a Gaussian process of them.
 //!
-//! A trial that failed has no readings. Its penalty is imputed in a model of its own, of whether trials live, so that
-//! it distorts the model of no metric: +1 for a failure, −1 else, expected to be −1 where nothing is known, and feasible
-//! at most 0 (least-squares classification, Rasmussen and Williams 2006, 6.5).
+//! A trial that failed has no readings. Whether trials fail has a model of its own, so that failures distort the model of
+//! no metric: +1 for a failure, −1 otherwise, −1 is expected where nothing is known, and at most 0 is feasible
+//! (least-squares classification, Rasmussen and Williams 2006, 6.5).
 
 use super::fit::{self, Prior};
 use super::gp::{Moments, Process, Readings};
 use super::kernel::Features;
 use super::normal;
-use super::problem::{Objective, Observation, Outcome, Prediction, Problem, Scale};
+use super::problem::{ObjectiveSource, Observation, Outcome, Prediction, Problem, Scale};
 
 /// Prior variance of the mean of a standardized metric.
 const BIAS: f64 = 1.0;
 
-/// The deviation of a constrained metric's logarithm that is expected over the range.
-const USUAL: f64 = 1.0;
+/// The standard deviation over the range that is expected of the logarithm of an SLO's metric.
+const EXPECTED_SPREAD: f64 = 1.0;
 
-/// What logarithms are cut at, as a share of the greatest reading.
-const FLOOR: f64 = 1e-6;
+/// The probability that an SLO holds of whose metric there is no reading: nothing is known.
+const UNKNOWN: f64 = 0.5;
 
-/// A reading beyond the threshold counts at most as so many times of the distance by which the best reading keeps it: a
-/// service that broke down answers in 30 s or with 100% of errors, and beside that every other reading would look as if it
-/// just kept the threshold.
-const GROSS: f64 = 2.0;
+/// A reading beyond the threshold counts as at most so many times the distance by which the best reading keeps it: a
+/// service that broke down answers in 30 s or with 100% errors, and beside that every other reading would look as if it
+/// barely kept the threshold.
+const GREATEST_VIOLATION: f64 = 2.0;
 
 /// A model of one metric.
 #[derive(Clone, Debug)]
 pub(super) struct Model {
     pub(super) process: Process,
-    /// Of a constraint: what a sceptic makes of the same readings.
-    sceptic: Option<Process>,
+    /// Of a constraint: the same readings under more cautious parameters.
+    cautious: Option<Process>,
     scale: Scale,
     centre: f64,
     spread: f64,
-    /// In the model's unit; none for the objective.
+    /// In the model's unit; `None` for the objective.
     threshold: Option<f64>,
 }
 
 impl Model {
-    /// Fits readings at points; none without a usable one.
+    /// Fits readings at points; `None` if there are none.
     fn fit(features: &Features, data: &[(Vec<f64>, f64)], scale: Scale, threshold: Option<f64>) -> Option<Self> {
-        let greatest = data.iter().map(|(_, value)| *value).fold(0.0, f64::max).max(threshold.unwrap_or(0.0));
-        let floor = if greatest > 0.0 { FLOOR * greatest } else { FLOOR };
+        let is_positive = data.iter().map(|(_, value)| *value).chain(threshold).all(|value| value > 0.0);
+        let scale = if is_positive { scale } else { Scale::Linear };
         let seen = |value: f64| match scale {
             Scale::Linear => value,
-            Scale::Log => value.max(floor).ln(),
+            Scale::Log => value.ln(),
         };
         let limit = threshold.map(seen);
         let least = data.iter().map(|(_, value)| seen(*value)).fold(f64::INFINITY, f64::min);
-        let worst = limit.filter(|limit| least < *limit).map_or(f64::INFINITY, |limit| limit + GROSS * (limit - least));
+        let worst = limit
+            .filter(|limit| least < *limit)
+            .map_or(f64::INFINITY, |limit| limit + GREATEST_VIOLATION * (limit - least));
         let mut raw = Readings::default();
         for (point, value) in data {
             raw.add(point, seen(*value).min(worst));
@@ -65,11 +67,11 @@ impl Model {
         };
         let prior = Prior { bias: BIAS, dimensions: features.dimensions() };
         let process = fit::fit(&readings, &features.owners, prior)?;
-        let sceptic = threshold.and_then(|_| fit::sceptical(&process, &readings, prior));
-        Some(Self { process, sceptic, scale, centre, spread, threshold: limit.map(standard) })
+        let cautious = threshold.and_then(|_| fit::cautious(&process, &readings, prior));
+        Some(Self { process, cautious, scale, centre, spread, threshold: limit.map(standard) })
     }
 
-    /// The model of whether trials live.
+    /// The model of whether trials fail; `None` while none has.
     fn viability(features: &Features, data: &[(Vec<f64>, bool)]) -> Option<Self> {
         if data.iter().all(|(_, lives)| *lives) {
             return None;
@@ -80,37 +82,38 @@ impl Model {
         }
         let prior = Prior { bias: 0.0, dimensions: features.dimensions() };
         let process = fit::fit(&readings, &features.owners, prior)?;
-        let sceptic = fit::sceptical(&process, &readings, prior);
-        Some(Self { process, sceptic, scale: Scale::Linear, centre: -1.0, spread: 1.0, threshold: Some(1.0) })
+        let cautious = fit::cautious(&process, &readings, prior);
+        Some(Self { process, cautious, scale: Scale::Linear, centre: -1.0, spread: 1.0, threshold: Some(1.0) })
     }
 
     /// ln of the probability that the true value keeps the threshold (Gardner et al. 2014, equation 8), averaged over
-    /// the fitted process and the sceptic's, as few readings say little about the parameters.
+    /// the fitted process and the cautious one, as few readings say little about the parameters.
     pub(super) fn ln_probability(&self, features: &[f64]) -> f64 {
         let fitted = self.ln_of(&self.process, features);
-        self.sceptic.as_ref().map_or(fitted, |sceptic| {
-            let doubted = self.ln_of(sceptic, features);
+        self.cautious.as_ref().map_or(fitted, |cautious| {
+            let doubted = self.ln_of(cautious, features);
             let (low, high) = (fitted.min(doubted), fitted.max(doubted));
             if high.is_finite() { high + (0.5 * (low - high).exp() + 0.5).ln() } else { f64::MIN }
         })
     }
 
-    /// The doubt about a point that a reading at another one would take, of the process and of the sceptic: the share of
-    /// the variance times how improbable it is that the threshold is kept.
-    fn taught(&self, by: &[f64], about: &[f64]) -> f64 {
-        let processes = [Some(&self.process), self.sceptic.as_ref()];
-        let taught = |process: &Process| -self.ln_of(process, about) * process.taught(by, about);
-        processes.into_iter().flatten().map(taught).sum()
+    /// How much of the doubt about a point a reading at another one would remove, by both processes: the share of the
+    /// variance times how improbable it is that the threshold is kept.
+    fn information_gain(&self, by: &[f64], about: &[f64]) -> f64 {
+        let processes = [Some(&self.process), self.cautious.as_ref()];
+        let gain = |process: &Process| -self.ln_of(process, about) * process.explained_variance(by, about);
+        processes.into_iter().flatten().map(gain).sum()
     }
 
-    /// ln of the probability that the threshold is kept, as one of the processes sees it.
+    /// ln of the probability that the threshold is kept, by one of the processes.
     fn ln_of(&self, process: &Process, features: &[f64]) -> f64 {
         let Some(threshold) = self.threshold else { return 0.0 };
         let (mean, variance) = process.predict(features);
         normal::ln_cdf((threshold - mean) / variance.sqrt())
     }
 
-    /// How far the posterior mean is below the threshold, as a share of the threshold's magnitude in its unit.
+    /// How far the posterior mean is below the threshold, as a share of the threshold's magnitude in its unit; `None` for
+    /// the objective.
     pub(super) fn margin(&self, features: &[f64]) -> Option<f64> {
         let limit = self.natural(self.threshold?);
         Some((limit - self.natural(self.process.mean(features))) / limit.abs().max(1e-12))
@@ -135,7 +138,7 @@ impl Model {
         match self.scale {
             Scale::Linear => Prediction { mean, deviation },
             Scale::Log => {
-                // A deviation of the logarithm beyond 5 says no more than that nothing is known.
+                // A deviation of the logarithm beyond 5 says only that nothing is known.
                 let spread = deviation.min(5.0);
                 let mean = (mean + 0.5 * spread * spread).min(700.0).exp();
                 Prediction { mean, deviation: mean * (spread * spread).exp_m1().sqrt() }
@@ -159,8 +162,8 @@ fn unit(values: &[f64], threshold: Option<f64>, scale: Scale) -> (f64, f64) {
     let count = values.len() as f64;
     let mean = values.iter().sum::<f64>() / count;
     let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / count;
-    let usual = if scale == Scale::Log { USUAL } else { 0.0 };
-    let far = threshold.map_or(0.0, |threshold| ((threshold - mean).abs() / 2.0).max(usual));
+    let expected = if scale == Scale::Log { EXPECTED_SPREAD } else { 0.0 };
+    let far = threshold.map_or(0.0, |threshold| ((threshold - mean).abs() / 2.0).max(expected));
     let spread = variance.sqrt().max(far).max(1e-9 * mean.abs());
     if spread > 0.0 && spread.is_finite() { (mean, spread) } else { (mean, 1.0) }
 }
@@ -169,11 +172,11 @@ fn unit(values: &[f64], threshold: Option<f64>, scale: Scale) -> (f64, f64) {
 #[derive(Clone, Debug)]
 pub(super) struct Models {
     pub(super) features: Features,
-    /// None before the first reading, and of a computed objective.
+    /// `None` before the first reading, and for a computed objective.
     pub(super) objective: Option<Model>,
-    /// In the order of the problem's constraints; none before the first reading.
+    /// In the order of the problem's constraints; `None` before the first reading.
     pub(super) constraints: Vec<Option<Model>>,
-    /// None while no trial failed.
+    /// `None` while no trial failed.
     pub(super) viability: Option<Model>,
 }
 
@@ -184,7 +187,7 @@ impl Models {
         let mut metrics = vec![Vec::new(); problem.constraints.len()];
         let mut lives = Vec::new();
         let usable = |reading: Option<f64>| reading.filter(|reading| reading.is_finite());
-        for trial in history {
+        for trial in history.iter().filter(|trial| trial.outcome != Outcome::Void) {
             let point = features.of(&trial.point);
             lives.push((point.clone(), trial.outcome != Outcome::Infeasible));
             let Outcome::Measured { objective: reading, constraints } = &trial.outcome else { continue };
@@ -194,8 +197,8 @@ impl Models {
             }
         }
         let objective = match problem.objective {
-            Objective::Computed(_) => None,
-            Objective::Measured { scale } => Model::fit(&features, &objective, scale, None),
+            ObjectiveSource::Computed(_) => None,
+            ObjectiveSource::Measured { scale } => Model::fit(&features, &objective, scale, None),
         };
         let constraints = problem.constraints.iter().zip(metrics);
         let constraints = constraints
@@ -208,15 +211,24 @@ impl Models {
     /// ln of the probability that all constraints hold and the trial lives, taken as independent (Gelbart et al. 2014,
     /// equation 4).
     pub(super) fn ln_feasible(&self, features: &[f64]) -> f64 {
-        let models = self.constraints.iter().chain([&self.viability]).flatten();
-        models.map(|model| model.ln_probability(features)).sum::<f64>().max(f64::MIN)
+        let of_constraint =
+            |model: &Option<Model>| model.as_ref().map_or(UNKNOWN.ln(), |model| model.ln_probability(features));
+        let constraints: f64 = self.constraints.iter().map(of_constraint).sum();
+        let viability = self.viability.as_ref().map_or(0.0, |model| model.ln_probability(features));
+        (constraints + viability).max(f64::MIN)
     }
 
-    /// ln of what a trial at a point would teach about the feasibility of another one: the share of each model's doubt
-    /// that it would take, weighted with how much the model doubts.
-    pub(super) fn ln_taught(&self, by: &[f64], about: &[f64]) -> f64 {
+    /// ln of how much a trial at a point would tell about the feasibility of another one: the share of each model's doubt
+    /// that it would remove, weighted by how much the model doubts.
+    pub(super) fn ln_information_gain(&self, by: &[f64], about: &[f64]) -> f64 {
         let models = self.constraints.iter().chain([&self.viability]).flatten();
-        models.map(|model| model.taught(by, about)).sum::<f64>().max(f64::MIN_POSITIVE).ln()
+        models.map(|model| model.information_gain(by, about)).sum::<f64>().max(f64::MIN_POSITIVE).ln()
+    }
+
+    /// The margin of the tightest SLO; infinite without SLOs.
+    pub(super) fn tightest_margin(&self, features: &[f64]) -> f64 {
+        let margins = self.constraints.iter().flatten().filter_map(|model| model.margin(features));
+        margins.fold(f64::INFINITY, f64::min)
     }
 
     /// Whether readings of any metric differ for the same settings by more than a trifle.

@@ -1,24 +1,29 @@
-//! The words of a search: what is asked, what was observed, what is answered.
+//! What a search is asked, what it observed, and what it answers.
 //!
 //! Numbers only: names of settings, units and protocols belong to the callers.
 
 use std::fmt;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::space::{Point, Space};
+use crate::config::{CampaignMode, SearchAlgorithm};
 
 /// What is searched for, and how.
 #[derive(Clone, Debug)]
 pub struct Problem {
     pub space: Space,
-    /// The settings before the search; trial 0.
+    /// The settings before the search, which may be between the points of the lattice.
     pub baseline: Point,
-    pub objective: Objective,
+    pub objective: ObjectiveSource,
     pub constraints: Vec<Constraint>,
-    /// How bold the trials may be.
-    pub mode: Mode,
-    pub algorithm: Algorithm,
+    pub mode: CampaignMode,
+    /// The share of the trials that may violate an SLO in explore mode.
+    pub risk: f64,
+    pub algorithm: SearchAlgorithm,
     pub seed: u64,
+    /// The budget, baseline and confirmation included.
     pub trials: usize,
 }
 
@@ -27,6 +32,7 @@ impl Problem {
     pub(super) fn is_violated_by(&self, trial: &Observation) -> bool {
         match &trial.outcome {
             Outcome::Infeasible => true,
+            Outcome::Void => false,
             Outcome::Measured { constraints, .. } => constraints
                 .iter()
                 .zip(&self.constraints)
@@ -38,9 +44,9 @@ impl Problem {
 /// A known function of the settings, such as their cost per hour.
 pub(crate) type Function = Arc<dyn Fn(&[f64]) -> f64 + Send + Sync>;
 
-/// What is minimized; a caller that maximizes negates.
+/// How the value that is minimized is known; a caller that maximizes negates.
 #[derive(Clone)]
-pub enum Objective {
+pub enum ObjectiveSource {
     /// Known for every point without a trial; never modelled.
     Computed(Function),
     Measured {
@@ -49,7 +55,21 @@ pub enum Objective {
     },
 }
 
-impl fmt::Debug for Objective {
+impl ObjectiveSource {
+    pub(crate) fn is_computed(&self) -> bool {
+        matches!(self, Self::Computed(_))
+    }
+
+    /// The value at a point; `None` if it has to be measured.
+    pub(crate) fn computed(&self, point: &[f64]) -> Option<f64> {
+        match self {
+            Self::Computed(function) => Some(function(point)),
+            Self::Measured { .. } => None,
+        }
+    }
+}
+
+impl fmt::Debug for ObjectiveSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Computed(_) => f.write_str("Computed"),
@@ -58,11 +78,12 @@ impl fmt::Debug for Objective {
     }
 }
 
-/// A service-level objective: a metric's value is to be at most the threshold.
+/// An SLO: the value of a metric must be at most the threshold.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Constraint {
+    /// The metric, for messages.
     pub name: String,
-    /// The greatest permitted value, in the unit of the metric; a caller that keeps a metric above one negates both.
+    /// The greatest permitted value, in the unit of the metric; a caller that keeps a metric above a threshold negates both.
     pub threshold: f64,
     /// How the model sees the metric.
     pub scale: Scale,
@@ -72,79 +93,73 @@ pub struct Constraint {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scale {
     Linear,
-    /// Its natural logarithm; for latencies and costs. A value that is not positive counts as a tiny one.
+    /// Its natural logarithm, for latencies and costs; linear if a reading is not positive.
     Log,
 }
 
-/// How bold the trials may be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// A load test or an isolated canary: some trials may violate SLOs.
-    Explore,
-    /// Live traffic: only points where all SLOs hold with probability 0.95, near the incumbent.
-    Safe,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Algorithm {
-    GaussianProcess,
-    /// Uniformly at random, for comparison.
-    Random,
-    /// The scrambled Sobol sequence, for comparison.
-    Sobol,
-}
-
-/// What is known of one trial.
+/// A trial and its outcome.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Observation {
-    /// The point that was tried.
     pub point: Point,
     pub outcome: Outcome,
 }
 
-/// What came of a trial.
+/// The outcome of a trial.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
-    /// It ran to its end. A reading that is missing or not finite is no reading.
+    /// It was measured to its end. A reading that is not finite counts as missing.
     Measured {
         /// The reading of the objective; ignored if the objective is computed.
         objective: Option<f64>,
         /// Readings in the order of [`Problem::constraints`].
         constraints: Vec<Option<f64>>,
     },
+    /// The adjustment was rejected, something failed, or the measurement was ended for an SLO.
     Infeasible,
+    /// It says nothing about the point, which is not suggested again.
+    Void,
 }
 
-/// The next point to try, and what was expected of it.
+/// The next point to try, and what is expected of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Suggestion {
     /// The point; always of the lattice.
     pub point: Point,
     pub why: Why,
-    /// What the models say about it; none without models.
+    /// What the models predict; `None` if there are none.
     pub forecast: Option<Forecast>,
-    /// How much less than the incumbent's the objective is expected to be, in its unit, weighted with the probability
-    /// of feasibility; at a logarithmic scale a difference of logarithms times the incumbent's value. None without
-    /// models or without an incumbent.
+    /// By how much the objective is expected to be below the incumbent's, in its unit, weighted by the probability of
+    /// feasibility; on a logarithmic scale a difference of logarithms times the incumbent's value. `None` if there are
+    /// no models or no incumbent.
     pub expected_improvement: Option<f64>,
+    /// The expected improvement of the best point that is not measured yet, whether it may be tried or not, as a share of
+    /// the incumbent's objective (of the range of its readings where that is greater), weighted by the probability of
+    /// feasibility; 0 if every point is measured. `None` if there are no models or no incumbent.
+    pub potential: Option<f64>,
 }
 
-/// What the models say about a point.
-#[derive(Clone, Debug, PartialEq)]
+/// What the models predict at a point.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Forecast {
-    /// Of the objective; a computed one has deviation 0. None before its first reading.
+    /// Of the objective, negated if it is maximized; a computed one has deviation 0. `None` before its first reading.
     pub objective: Option<Prediction>,
-    /// Of the constrained metrics, in the order of [`Problem::constraints`]; none before a metric's first reading.
+    /// Of the SLOs' metrics, in the order of [`Problem::constraints`]; `None` before a metric's first reading.
     pub constraints: Vec<Option<Prediction>>,
-    /// That all SLOs hold and that the trial does not fail.
-    pub probability_feasible: f64,
+    /// The probability that all SLOs hold and the trial does not fail.
+    pub probability_feasible: Option<f64>,
 }
 
-/// A metric's true value (not its next reading) at a point, in the unit of the metric.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// The true value of a metric (not its next reading) at a point, in the unit of the metric.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Prediction {
     pub mean: f64,
     pub deviation: f64,
+}
+
+impl Prediction {
+    pub(crate) fn is_finite(&self) -> bool {
+        self.mean.is_finite() && self.deviation.is_finite()
+    }
 }
 
 /// Why a point was chosen.
@@ -152,18 +167,18 @@ pub struct Prediction {
 pub enum Why {
     /// One of the first points, which cover the range.
     Design,
-    /// The algorithm is random, or there was no model to ask.
+    /// The algorithm is random.
     Random,
-    /// The algorithm is Sobol's sequence.
+    /// The algorithm is the Sobol sequence.
     Sobol,
-    /// No feasible point is known: the one that is most probably feasible.
+    /// No feasible point is known, and this one is the most probable.
     Feasibility,
     Improvement,
-    /// No better point is safe enough to be tried: this one teaches most about whether the best of them would be.
-    Step,
+    /// A better point is too risky to be tried, and this one tells most about whether it is feasible.
+    Exploration,
     /// The incumbent again, because readings are noisy.
     Incumbent,
-    /// Safe mode found no other point that is safe enough, or every point of the lattice was tried.
+    /// Every point that may be tried was tried.
     Exhausted,
 }
 
@@ -172,10 +187,10 @@ impl fmt::Display for Why {
         f.write_str(match self {
             Self::Design => "covers the range before there is a model",
             Self::Random => "at random",
-            Self::Sobol => "next of the Sobol sequence",
+            Self::Sobol => "the next point of the Sobol sequence",
             Self::Feasibility => "most probably meets the SLOs, which no trial does yet",
             Self::Improvement => "greatest expected improvement",
-            Self::Step => "teaches most about a better setting, which is too risky to be tried yet",
+            Self::Exploration => "tells most about a better setting that is too risky to be tried yet",
             Self::Incumbent => "the best setting so far, measured again",
             Self::Exhausted => "the best setting so far, as no untried one may be tried",
         })
@@ -185,9 +200,7 @@ impl fmt::Display for Why {
 /// What to run in the end.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Recommendation {
-    /// The point. Of a computed objective one that was tried without failing; of a measured one the minimizer of the
-    /// posterior mean where the SLOs probably hold, which may never have been tried.
+    /// A point that was measured.
     pub point: Point,
-    /// What the models say about it.
     pub forecast: Forecast,
 }

@@ -1,6 +1,6 @@
-//! Sequences of points that no model chooses: pseudo-random, and scrambled Sobol.
+//! Sequences of points that need no model: pseudo-random, and scrambled Sobol.
 //!
-//! Both are fixed for ever by a seed and an index, as a journal's replay must propose the same points in every version.
+//! A seed and an index fix both, in every version, as the replay of a journal must propose the same points.
 
 use oorandom::Rand64;
 

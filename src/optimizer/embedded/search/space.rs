@@ -10,13 +10,13 @@ pub type Point = Vec<f64>;
 pub enum Dimension {
     /// The values `min`, `min + step`, … up to `max`; a step of 0 leaves `min` alone.
     Steps {
+        /// The first value.
         min: f64,
+        /// No value is greater.
         max: f64,
         /// Distance of neighbours; 0: one value.
         step: f64,
     },
-    /// Every value from `min` to `max`.
-    Continuous { min: f64, max: f64 },
     /// The indices 0 to `values` − 1, without an order.
     Choice {
         /// How many there are; at least 1.
@@ -25,35 +25,26 @@ pub enum Dimension {
 }
 
 impl Dimension {
-    /// How many values there are; none for a continuous dimension.
-    pub fn values(&self) -> Option<usize> {
+    /// How many values there are.
+    pub fn values(&self) -> usize {
         match *self {
-            Self::Steps { min, max, step } => Some(steps(min, max, step) + 1),
-            Self::Continuous { min, max } => (max <= min).then_some(1),
-            Self::Choice { values } => Some(values.max(1)),
+            Self::Steps { min, max, step } => steps(min, max, step) + 1,
+            Self::Choice { values } => values.max(1),
         }
     }
 
-    /// The permitted value at a position in \[0, 1\]: equal shares of the interval for the values of a lattice, so that
-    /// a uniform position makes each equally likely.
+    /// The permitted value at a position in \[0, 1\]: each value has an equal share of the interval, so that a uniform
+    /// position makes each equally likely.
     pub fn at(&self, position: f64) -> f64 {
         let position = if position.is_nan() { 0.5 } else { position.clamp(0.0, 1.0) };
-        match (*self, self.values()) {
-            (Self::Continuous { min, max }, None) => min + position * (max - min),
-            (_, values) => {
-                let values = values.unwrap_or(1);
-                self.value((position * values as f64) as usize)
-            }
-        }
+        self.value((position * self.values() as f64) as usize)
     }
 
-    /// The value of an index of the lattice; the last one for greater indices, `min` for a continuous dimension.
+    /// The value of an index of the lattice; the last one for greater indices.
     pub fn value(&self, index: usize) -> f64 {
-        let last = self.values().unwrap_or(1) - 1;
-        let index = index.min(last) as f64;
+        let index = index.min(self.values() - 1) as f64;
         match *self {
             Self::Steps { min, step, .. } => min + index * step,
-            Self::Continuous { min, .. } => min,
             Self::Choice { .. } => index,
         }
     }
@@ -64,21 +55,17 @@ impl Dimension {
             Self::Steps { min, step, .. } if step > 0.0 && value.is_finite() => {
                 self.value(((value - min) / step).round().max(0.0) as usize)
             }
-            Self::Continuous { min, max } if max > min && value.is_finite() => value.clamp(min, max),
             Self::Choice { .. } if value.is_finite() => self.value(value.round().max(0.0) as usize),
             _ => self.value(0),
         }
     }
 
-    /// The least and the greatest value.
+    /// The lowest and the highest value.
     pub fn bounds(&self) -> (f64, f64) {
-        match *self {
-            Self::Continuous { min, max } => (min, max.max(min)),
-            _ => (self.value(0), self.value(usize::MAX)),
-        }
+        (self.value(0), self.value(usize::MAX))
     }
 
-    /// Where a value is between the bounds, as a number in \[0, 1\]; ½ where the bounds coincide.
+    /// Where a value is between the bounds, as a number in \[0, 1\]; ½ if the bounds coincide.
     pub fn unit(&self, value: f64) -> f64 {
         let (min, max) = self.bounds();
         if max > min && value.is_finite() { ((value - min) / (max - min)).clamp(0.0, 1.0) } else { 0.5 }
@@ -99,11 +86,11 @@ pub struct Space {
 }
 
 impl Space {
-    /// How many points there are, if that is finite and at most `limit`.
+    /// How many points there are; `None` if there are more than `limit`.
     pub fn size(&self, limit: usize) -> Option<usize> {
         self.dimensions
             .iter()
-            .try_fold(1_usize, |size, dimension| size.checked_mul(dimension.values()?).filter(|size| *size <= limit))
+            .try_fold(1_usize, |size, dimension| size.checked_mul(dimension.values()).filter(|size| *size <= limit))
     }
 
     /// Every point, the last dimension varying fastest; empty unless there are at most `limit`.
@@ -115,7 +102,7 @@ impl Space {
     fn numbered(&self, mut number: usize) -> Point {
         let mut point = vec![0.0; self.dimensions.len()];
         for (value, dimension) in point.iter_mut().zip(&self.dimensions).rev() {
-            let values = dimension.values().unwrap_or(1);
+            let values = dimension.values();
             *value = dimension.value(number % values);
             number /= values;
         }
@@ -127,13 +114,13 @@ impl Space {
         self.dimensions.iter().zip(position).map(|(dimension, &position)| dimension.at(position)).collect()
     }
 
-    /// The permitted point nearest to any point; missing numbers become the least value.
+    /// The permitted point nearest to any point; missing numbers become the lowest value.
     pub fn snap(&self, point: &[f64]) -> Point {
         let numbers = point.iter().copied().chain(std::iter::repeat(f64::NAN));
         self.dimensions.iter().zip(numbers).map(|(dimension, value)| dimension.snap(value)).collect()
     }
 
-    /// Whether two points are the same, but for rounding.
+    /// Whether two points are the same up to rounding.
     pub fn same(&self, a: &[f64], b: &[f64]) -> bool {
         self.dimensions.iter().zip(a.iter().zip(b)).all(|(dimension, (&a, &b))| {
             let (min, max) = dimension.bounds();
@@ -150,7 +137,7 @@ mod tests {
 
     #[test]
     fn a_lattice_has_the_values_that_fit_between_its_bounds() {
-        let check = |min, max, step, expected| assert_eq!(Dimension::Steps { min, max, step }.values(), Some(expected));
+        let check = |min, max, step, expected| assert_eq!(Dimension::Steps { min, max, step }.values(), expected);
         check(0.25, 1.0, 0.25, 4);
         check(0.1, 0.3, 0.1, 3);
         check(1.0, 4.5, 1.0, 4);
@@ -178,8 +165,6 @@ mod tests {
         check(CPU, f64::NAN, 0.25);
         check(Dimension::Choice { values: 3 }, 1.7, 2.0);
         check(Dimension::Choice { values: 0 }, 1.7, 0.0);
-        check(Dimension::Continuous { min: -1.0, max: 1.0 }, 0.3, 0.3);
-        check(Dimension::Continuous { min: -1.0, max: 1.0 }, f64::INFINITY, -1.0);
     }
 
     #[test]
@@ -190,6 +175,5 @@ mod tests {
         assert_eq!(points[1], [0.25, 1.0]);
         assert_eq!(points[7], [1.0, 1.0]);
         assert!(space.enumerate(7).is_empty());
-        assert!(Space { dimensions: vec![Dimension::Continuous { min: 0.0, max: 1.0 }] }.enumerate(100).is_empty());
     }
 }

@@ -11,8 +11,8 @@ use escape::escape;
 use plot::Mark;
 
 use super::text::{self, interval, last, number, percent, shortened, verdict, with_unit};
-use super::{Condition, ConditionReading, Effect, Report, ResultReport, TrialReport};
-use crate::optimizer::embedded::{Outcome, Stop};
+use super::{COST_UNIT, Condition, ConditionReading, Effect, Report, ResultReport, TrialReport};
+use crate::optimizer::embedded::Outcome;
 
 const STYLE: &str = include_str!("style.css");
 
@@ -36,23 +36,17 @@ pub(crate) fn page(report: &Report) -> String {
 }
 
 fn head(report: &Report) -> String {
-    let goal = &report.objective;
-    let direction = if goal.maximize { "highest" } else { "lowest" };
+    let objective = &report.objective;
+    let direction = if objective.maximize { "highest" } else { "lowest" };
     let conditions = report.conditions.iter().map(|condition| escape(&wanted(condition))).collect::<Vec<_>>();
     let conditions =
         if conditions.is_empty() { String::new() } else { format!(" that keeps {}", conditions.join(" and ")) };
-    let ended = match (&report.ended, report.stop) {
-        (Some(ended), Some(Stop::NoImprovement)) => {
-            format!("to {}, when nothing better was to be expected", escape(&text::time(ended)))
-        }
-        (Some(ended), _) => format!("to {}", escape(&text::time(ended))),
-        (None, _) => "and not over".to_owned(),
-    };
+    let ended = escape(&text::ended(report));
     format!(
         "<header><h1>Optimization of {}</h1>\n<p>Wanted: the {direction} {}{conditions}.</p>\n\
          <p class=\"soft\">From {} {ended}; {} of {} trials.</p></header>",
         escape(&report.optimizer),
-        escape(&goal.name),
+        escape(&objective.name),
         escape(&text::time(&report.began)),
         report.trials.len(),
         report.budget
@@ -75,19 +69,28 @@ fn result_section(report: &Report) -> String {
             (None, Some(best)) => format!("There is none yet. The best trial so far is number {best}."),
             (None, None) => "There is none yet, and no trial has kept all objectives.".to_owned(),
         };
-        return format!("<section><h2>Result</h2><p>{text}</p></section>");
+        return format!(
+            "<section><h2>Result</h2>{}<p>{text}</p></section>",
+            sentence(text::baseline_violations(report))
+        );
     };
     format!(
-        "<section><h2>Result</h2>\n{}{}{}{}</section>",
+        "<section><h2>Result</h2>\n{}{}{}{}{}{}</section>",
+        sentence(text::baseline_violations(report)),
         cards(report, result),
+        sentence(text::savings(result)),
         metrics_table(report, result),
         settings_table(report, result),
         left(report)
     )
 }
 
+fn sentence(text: Option<String>) -> String {
+    text.map_or_else(String::new, |text| format!("<p>{}</p>", escape(&text)))
+}
+
 fn cards(report: &Report, result: &ResultReport) -> String {
-    let goal = &report.objective;
+    let objective = &report.objective;
     let kind = if result.is_baseline {
         ""
     } else if result.confirmed {
@@ -104,7 +107,7 @@ fn cards(report: &Report, result: &ResultReport) -> String {
     let mut cards = Vec::new();
     if let Some(difference) = &result.objective {
         let change = difference.relative().map_or_else(|| "unknown".to_owned(), percent);
-        let better = if goal.maximize {
+        let better = if objective.maximize {
             difference.winner > difference.baseline
         } else {
             difference.winner < difference.baseline
@@ -114,17 +117,21 @@ fn cards(report: &Report, result: &ResultReport) -> String {
             Some(interval) => format!("95% interval {interval}"),
             None => "too few measurements for an interval".to_owned(),
         };
-        cards.push(card(if better { kind } else { "" }, &format!("change of {}", goal.name), &change, &note));
-        let before = format!("before: {}", with_unit(difference.baseline, &goal.unit));
-        cards.push(card("", &goal.name, &with_unit(difference.winner, &goal.unit), &before));
+        cards.push(card(if better { kind } else { "" }, &format!("change of {}", objective.name), &change, &note));
+        let before = format!("baseline: {}", with_unit(difference.baseline, &objective.unit));
+        cards.push(card("", &objective.name, &with_unit(difference.winner, &objective.unit), &before));
     }
-    let verdict = verdict(result);
+    if !objective.computed {
+        let change = result.cost.relative().map_or_else(|| "unknown".to_owned(), percent);
+        let note = format!("{}, baseline: {}", with_unit(result.cost.winner, COST_UNIT), number(result.cost.baseline));
+        cards.push(card("", "change of cost", &change, &note));
+    }
     let short = match (result.is_baseline, result.confirmed) {
-        (true, _) => "settings of before",
+        (true, _) => "the baseline",
         (false, true) => "confirmed",
         (false, false) => "not confirmed",
     };
-    cards.push(card(kind, "the result is", short, verdict));
+    cards.push(card(kind, "the result is", short, &verdict(result)));
     format!("<div class=\"cards\">{}</div>", cards.join(""))
 }
 
@@ -138,7 +145,7 @@ fn metrics_table(report: &Report, result: &ResultReport) -> String {
         let sign = if condition.keep_below { "at most" } else { "at least" };
         Some(row(&[
             ("metric", "", escape(&condition.metric)),
-            ("before", "n", number(difference.baseline)),
+            ("baseline", "n", number(difference.baseline)),
             ("result", "n", number(difference.winner)),
             ("change", "n", difference.relative().map_or_else(dash, percent)),
             ("95% interval", "n", interval(difference).unwrap_or_else(dash)),
@@ -150,7 +157,14 @@ fn metrics_table(report: &Report, result: &ResultReport) -> String {
         return String::new();
     }
     table(
-        &[("metric", ""), ("before", "n"), ("result", "n"), ("change", "n"), ("95% interval", "n"), ("objective", "n")],
+        &[
+            ("metric", ""),
+            ("baseline", "n"),
+            ("result", "n"),
+            ("change", "n"),
+            ("95% interval", "n"),
+            ("objective", "n"),
+        ],
         &rows,
     )
 }
@@ -164,13 +178,13 @@ fn settings_table(report: &Report, result: &ResultReport) -> String {
         let after = if before == after { escape(&after) } else { format!("<b>{}</b>", escape(&after)) };
         Some(row(&[
             ("setting", "", escape(&setting.name)),
-            ("before", "n", escape(&before)),
+            ("baseline", "n", escape(&before)),
             ("to apply", "n", after),
             ("unit", "", setting.unit.as_deref().map_or_else(dash, escape)),
         ]))
     });
     let rows: String = rows.collect();
-    let table = table(&[("setting", ""), ("before", "n"), ("to apply", "n"), ("unit", "")], &rows);
+    let table = table(&[("setting", ""), ("baseline", "n"), ("to apply", "n"), ("unit", "")], &rows);
     // Four short columns fit a telephone.
     format!("<h3>Settings to apply</h3>{}", table.replace(" class=\"stack\"", ""))
 }
@@ -215,9 +229,9 @@ fn pictures(report: &Report) -> String {
         let all = marks.iter().chain(more).map(|(drawing, label)| (drawing.as_str(), *label));
         key(&all.collect::<Vec<_>>())
     };
-    let goal = escape(&charts::with_unit_name(&report.objective.name, &report.objective.unit));
+    let objective = escape(&charts::with_unit_name(&report.objective.name, &report.objective.unit));
     let mut figures = vec![format!(
-        "<figure><h3>Trials: {goal}</h3>{}{}<figcaption>Single readings; a result is confirmed by more of them.</figcaption></figure>",
+        "<figure><h3>Trials: {objective}</h3>{}{}<figcaption>Single readings; a result is confirmed by more of them.</figcaption></figure>",
         key_of(&[(stroke("best"), "best so far")]),
         charts::trials(report)
     )];
@@ -278,8 +292,8 @@ fn trials(report: &Report) -> String {
     if report.trials.is_empty() {
         return String::new();
     }
-    let goal = (!report.objective.computed).then_some(report.objective.name.as_str());
-    let goal_heading = goal.map(escape);
+    let objective = (!report.objective.computed).then_some(report.objective.name.as_str());
+    let goal_heading = objective.map(escape);
     let mut headings = vec![("trial", "n"), ("settings", ""), ("cost", "n")];
     headings.extend(goal_heading.as_deref().map(|name| (name, "n")));
     headings.extend([("outcome", ""), ("why", "")]);
@@ -287,11 +301,11 @@ fn trials(report: &Report) -> String {
     format!("<section><h2>The trials</h2>{}</section>", table(&headings, &rows))
 }
 
-fn trial_row(report: &Report, trial: &TrialReport, goal: Option<&str>) -> String {
+fn trial_row(report: &Report, trial: &TrialReport, objective: Option<&str>) -> String {
     let settings = escape(&text::settings(&trial.settings));
     let mut cells =
         vec![("trial", "n", trial.number.to_string()), ("settings", "", settings), ("cost", "n", number(trial.cost))];
-    cells.extend(goal.map(|name| (name, "n", trial.objective.map_or_else(dash, number))));
+    cells.extend(objective.map(|name| (name, "n", trial.objective.map_or_else(dash, number))));
     let purpose = trial.purpose.as_str();
     let why = format!("<span class=\"soft\">{purpose}:</span> {}", escape(&trial.explanation));
     cells.extend([("outcome", "", outcome(report, trial)), ("why", "", why)]);

@@ -426,7 +426,12 @@ impl Driver {
         let most = u32::try_from(self.config.max_unmeasured).unwrap_or(u32::MAX);
         let in_a_row = attempts + self.campaign.as_ref().map_or(0, Campaign::void_in_a_row);
         if attempts < VOID_TRIES && in_a_row < most {
-            tracing::warn!(trial = attempt.plan.number, reason, message, "the trial says nothing: trying it again");
+            tracing::warn!(
+                trial = attempt.plan.number,
+                reason,
+                cause = message,
+                "the trial says nothing: trying it again"
+            );
             return Ok(());
         }
         self.tried(Outcome::Void { reason: reason.to_owned(), message, attempts })
@@ -456,7 +461,7 @@ impl Driver {
             self.live = None;
         }
         if operation == Operation::Description {
-            tracing::warn!(word, message, "the application could not be described: asking again");
+            tracing::warn!(word, cause = message, "the application could not be described: asking again");
             self.pending = Some(Pending::Sleep(RETRY_PAUSE, "waiting to describe the application again"));
             return Ok(());
         }
@@ -476,7 +481,7 @@ impl Driver {
                 if self.failures >= BASELINE_TRIES {
                     return Err(CampaignError::Baseline(format!("{word}: {message}")));
                 }
-                tracing::warn!(word, message, "the baseline could not be measured: trying again");
+                tracing::warn!(word, cause = message, "the baseline could not be measured: trying again");
                 self.pending = Some(Pending::Sleep(RETRY_PAUSE, "waiting to measure the baseline again"));
                 Ok(())
             }

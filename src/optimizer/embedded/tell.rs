@@ -13,7 +13,7 @@ pub(super) fn outcome(trial: usize, outcome: &Outcome) {
     match outcome {
         Outcome::Measured { metrics } => tracing::info!(trial, metrics = pairs(metrics), "the trial was measured"),
         Outcome::Infeasible { during, word, reason, message } => {
-            tracing::info!(trial, during, word, reason, message, "the trial counts as infeasible");
+            tracing::info!(trial, during, word, reason, cause = message, "the trial counts as infeasible");
         }
         Outcome::Void { reason, message, attempts } => {
             tracing::warn!(

@@ -17,7 +17,7 @@ pub(crate) enum ExitCode {
     Failure = 1,
     /// The command line or the configuration is wrong.
     Usage = 2,
-    /// The optimization found nothing that is better than the baseline.
+    /// The optimization found nothing that is better than the baseline, or not significantly.
     NoImprovement = 3,
     /// What the optimization found was not confirmed.
     NotConfirmed = 4,
@@ -38,7 +38,7 @@ impl ExitCode {
             Some(Conclusion::NoImprovement) => Self::NoImprovement,
             Some(Conclusion::NotConfirmed) => Self::NotConfirmed,
             Some(Conclusion::ObjectivesNotKept) => Self::ObjectivesNotKept,
-            None => Self::Failure,
+            Some(Conclusion::NotMeasured) | None => Self::Failure,
         }
     }
 }

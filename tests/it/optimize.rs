@@ -58,13 +58,18 @@ async fn what_was_not_confirmed_is_recommended_only_on_request() {
     succeeded(&servo.run("recommend").await);
     let journal = servo.folder().join("servo-journal.jsonl");
     let text = std::fs::read_to_string(&journal).unwrap();
-    let unconfirmed = text.replace("\"confirmed\":true", "\"confirmed\":false");
-    assert_ne!(text, unconfirmed);
-    std::fs::write(&journal, unconfirmed).unwrap();
-    let refused = servo.run("recommend").await;
-    assert!(refused.code == Some(4) && refused.stdout.is_empty(), "{refused:?}");
-    assert!(refused.stderr.contains("--unconfirmed"), "{refused:?}");
-    succeeded(&servo.run("recommend --unconfirmed").await);
+    let (confirmed, verdict) = (r#""confirmed":true"#, r#""verdict":"confirmed""#);
+    assert!(text.contains(confirmed) && text.contains(verdict), "{text}");
+    let unconfirmed = text.replace(confirmed, r#""confirmed":false"#);
+    for (other, code) in [("no_improvement", 3), ("too_few_measurements", 4)] {
+        let unconfirmed = unconfirmed.replace(verdict, &format!(r#""verdict":"{other}""#));
+        std::fs::write(&journal, unconfirmed).unwrap();
+        ended(&servo.run("optimize").await, code, &[]);
+        let refused = servo.run("recommend").await;
+        assert!(refused.code == Some(4) && refused.stdout.is_empty(), "{refused:?}");
+        assert!(refused.stderr.contains("--unconfirmed"), "{refused:?}");
+        succeeded(&servo.run("recommend --unconfirmed").await);
+    }
 }
 
 #[tokio::test]

@@ -224,6 +224,7 @@ impl Ending<'_> {
         match conclusion {
             Some(Conclusion::Confirmed) => commands.push(format!("servo recommend {journal}")),
             Some(Conclusion::NotConfirmed) => commands.push(format!("servo recommend {journal} --unconfirmed")),
+            Some(Conclusion::NotMeasured) => commands.push(self.command()),
             _ => commands.push(format!("servo status {journal}")),
         }
         format!("Next:\n  {}", commands.join("\n  "))

@@ -3,8 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use crate::config::{CampaignConfig, Objective};
-use crate::optimizer::embedded::{Campaign, Difference, Outcome, Snapshot, Stop, Trial, Winner};
-use crate::optimizer::report::{number, settings_text, value_text};
+use crate::optimizer::embedded::{Campaign, Difference, End, Outcome, Snapshot, Stop, Trial, Verdict, Winner};
+use crate::optimizer::report::{number, settings_text, value_text, verdict_text};
 use crate::table::Table;
 use crate::types::{Operation, SloCondition, SloKeep};
 
@@ -117,12 +117,16 @@ pub(crate) fn result_text(campaign: &Campaign) -> String {
         return format!("{trials} of {} trials so far\n{}", campaign.budget(), best_line(campaign));
     };
     let mut lines = match &end.winner {
-        None if end.stop == Stop::BaselineViolates => vec![format!("After {trials} trials: {}.", end.stop)],
-        None => vec![format!("After {trials} trials: nothing was found that keeps the objectives.")],
-        Some(winner) if winner.is_baseline => {
-            vec![format!("After {trials} trials: nothing was found that is better than the settings of before.")]
+        Some(winner) if !winner.is_baseline => winner_lines(campaign, winner),
+        winner => {
+            let nothing = match (winner, end.stop, &end.problem) {
+                (Some(_), ..) => "nothing was found that is better than the baseline settings".to_owned(),
+                (None, Stop::NotMeasured, Some(problem)) => problem.clone(),
+                (None, Stop::BaselineViolates, _) => end.stop.to_string(),
+                (None, ..) => "nothing was found that keeps the objectives".to_owned(),
+            };
+            vec![format!("After {trials} trials: {nothing}.")]
         }
-        Some(winner) => winner_lines(campaign, winner),
     };
     if let Some(left) = campaign.left() {
         lines.push(match &left.problem {
@@ -138,23 +142,30 @@ pub(crate) fn result_text(campaign: &Campaign) -> String {
 pub(crate) enum Conclusion {
     /// Better settings were found, and confirmed.
     Confirmed,
-    /// Nothing was found that is better than the baseline.
+    /// Nothing was found that is better than the baseline, or it is not significantly better.
     NoImprovement,
     /// What was found was not confirmed.
     NotConfirmed,
     /// No settings were found that keep the objectives.
     ObjectivesNotKept,
+    /// Too many measurements in a row said nothing.
+    NotMeasured,
 }
 
 impl Conclusion {
     /// That of a campaign; `None` while it is not over.
     pub(crate) fn of(campaign: &Campaign) -> Option<Self> {
-        Some(match &campaign.end()?.winner {
+        campaign.end().map(Self::at)
+    }
+
+    fn at(end: &End) -> Self {
+        match &end.winner {
+            None if end.stop == Stop::NotMeasured => Self::NotMeasured,
             None => Self::ObjectivesNotKept,
-            Some(winner) if winner.is_baseline => Self::NoImprovement,
             Some(winner) if winner.confirmed => Self::Confirmed,
+            Some(winner) if winner.is_baseline || winner.verdict == Some(Verdict::NoImprovement) => Self::NoImprovement,
             Some(_) => Self::NotConfirmed,
-        })
+        }
     }
 
     /// Its name for programs.
@@ -164,6 +175,7 @@ impl Conclusion {
             Self::NoImprovement => "no-improvement",
             Self::NotConfirmed => "not-confirmed",
             Self::ObjectivesNotKept => "objectives-not-kept",
+            Self::NotMeasured => "not-measured",
         }
     }
 }
@@ -198,11 +210,7 @@ fn winner_lines(campaign: &Campaign, winner: &Winner) -> Vec<String> {
         let (before, after) = (number(difference.baseline), number(difference.winner));
         format!(": {} {before} → {after}{change}{}", objective_name(campaign), interval_text(difference))
     });
-    let verdict = match &winner.verdict {
-        Some(verdict) => verdict.to_string(),
-        None if winner.confirmed => "confirmed".to_owned(),
-        None => "NOT confirmed".to_owned(),
-    };
+    let verdict = verdict_text(winner.confirmed, winner.verdict.as_ref());
     let mut lines = vec![format!("Found after {trials} trials, {verdict}{change}")];
     for (metric, difference) in &winner.metrics {
         let (before, after) = (number(difference.baseline), number(difference.winner));
@@ -287,6 +295,32 @@ mod tests {
         check(50.0, 3.0, usize::MAX, &format!("{tried}  cost 0.5000  latency 50.00 ≤ 100 ms, rate 3.00 ≥ 0.5000"));
         let violated = "latency 150 > 100 ms VIOLATED, rate 0.2500 < 0.5000 VIOLATED";
         check(150.0, 0.25, usize::MAX, &format!("{tried}  cost 0.5000  {violated}"));
+    }
+
+    #[test]
+    fn the_conclusion_is_that_of_the_verdict() {
+        let verdicts = [
+            (json!("confirmed"), Conclusion::Confirmed),
+            (json!("no_improvement"), Conclusion::NoImprovement),
+            (json!({"violates": ["latency"]}), Conclusion::NotConfirmed),
+            (json!("too_few_measurements"), Conclusion::NotConfirmed),
+        ];
+        let winner = |verdict: Value, is_baseline: bool| {
+            let confirmed = verdict == "confirmed";
+            json!({"settings": {}, "is_baseline": is_baseline, "confirmed": confirmed, "verdict": verdict,
+                "forecast": null, "objective": null, "metrics": {}})
+        };
+        let of = verdicts.map(|(verdict, conclusion)| ("budget", winner(verdict, false), conclusion));
+        let others = [
+            ("budget", winner(Value::Null, true), Conclusion::NoImprovement),
+            ("budget", Value::Null, Conclusion::ObjectivesNotKept),
+            ("baseline_violates", Value::Null, Conclusion::ObjectivesNotKept),
+            ("not_measured", Value::Null, Conclusion::NotMeasured),
+        ];
+        for (stop, winner, conclusion) in of.into_iter().chain(others) {
+            let end = json!({"stop": stop, "winner": winner, "ended": ""});
+            assert_eq!(Conclusion::at(&serde_json::from_value(end.clone()).unwrap()), conclusion, "{end}");
+        }
     }
 
     #[test]

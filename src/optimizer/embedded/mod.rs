@@ -25,7 +25,7 @@ pub(crate) use error::CampaignError;
 pub(crate) use journal::read as read_journal;
 pub(crate) use local::LocalOptimizer;
 pub(crate) use phases::{Purpose, Stop, Verdict};
-pub(crate) use record::{Entry, Left, Outcome, Trial, Winner};
+pub(crate) use record::{End, Entry, Left, Outcome, Trial, Winner};
 pub(crate) use search::Prediction;
 pub(crate) use statistics::Difference;
 pub(crate) use tunable::{Settings, Tunable};

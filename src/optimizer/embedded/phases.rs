@@ -332,11 +332,14 @@ impl Phases<'_> {
         if self.evidence.len() - confirmations + self.reserve() >= self.problem.trials {
             return Some(Stop::Budget);
         }
-        let searched: Vec<&Evidence> = self.evidence.iter().filter(|trial| trial.purpose == Purpose::Search).collect();
+        let is_search = |trial: &&Evidence| trial.purpose == Purpose::Search;
+        let searched = self.evidence.iter().filter(is_search).count();
         let enough = (2 * (self.problem.space.dimensions.len() + 1)).max(TRIALS_WITHOUT_POTENTIAL);
-        let latest = searched.get(searched.len().checked_sub(TRIALS_WITHOUT_POTENTIAL)?..)?;
+        // Another configuration has another potential.
+        let current: Vec<&Evidence> = self.current().filter(is_search).collect();
+        let latest = current.get(current.len().checked_sub(TRIALS_WITHOUT_POTENTIAL)?..)?;
         let is_little = |trial: &&Evidence| trial.potential.is_some_and(|potential| potential < LITTLE_POTENTIAL);
-        (searched.len() >= enough && latest.iter().all(is_little)).then_some(Stop::NoImprovement)
+        (searched >= enough && latest.iter().all(is_little)).then_some(Stop::NoImprovement)
     }
 
     /// The trials of the budget that are kept for the confirmation.

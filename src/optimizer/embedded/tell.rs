@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::record::{Entry, Left, Outcome, Plan};
+use super::record::{Entry, Left, Outcome, Plan, Winner};
 
 pub(super) fn plan(plan: &Plan, of: usize) {
     let (trial, purpose, settings) = (plan.number, plan.purpose.as_str(), pairs(&plan.settings));
@@ -19,7 +19,7 @@ pub(super) fn outcome(trial: usize, outcome: &Outcome) {
             tracing::warn!(
                 trial,
                 reason,
-                message,
+                cause = message,
                 attempts,
                 "the trial says nothing about its settings: it is left out"
             );
@@ -43,16 +43,17 @@ pub(super) fn entry(entry: &Entry, journal: &Path) {
             tracing::error!(problem, "the optimization stops; it goes on from its journal when it is started again");
         }
         Entry::End(end) => match &end.winner {
-            Some(winner) if !winner.is_baseline && !winner.confirmed => tracing::warn!(
+            Some(winner) if winner.confirmed => tracing::info!(
                 settings = pairs(&winner.settings),
-                "settings were found that look better, and were NOT confirmed: 'servo optimizer report {journal}' says why"
+                "better settings were found: 'servo report {journal}' says how much better, 'servo recommend {journal}' \
+                 writes a patch"
             ),
-            Some(winner) if !winner.is_baseline => tracing::info!(
-                settings = pairs(&winner.settings),
-                "better settings were found: 'servo optimizer report {journal}' says how much better, \
-                 'servo optimizer recommend {journal}' writes a patch"
+            Some(Winner { settings, verdict: Some(verdict), .. }) => tracing::warn!(
+                settings = pairs(settings),
+                %verdict,
+                "settings were found that look better, and were NOT confirmed: 'servo report {journal}' says why"
             ),
-            _ => tracing::info!("nothing better was found: 'servo optimizer report {journal}' says what was tried"),
+            _ => tracing::info!("nothing better was found: 'servo report {journal}' says what was tried"),
         },
         Entry::Left(left) => tracing::info!(settings = pairs(&left.settings), "the application is left with these"),
         Entry::Header(_) | Entry::Trial(_) => {}
@@ -61,4 +62,54 @@ pub(super) fn entry(entry: &Entry, journal: &Path) {
 
 fn pairs<'a, V: std::fmt::Display + 'a>(values: impl IntoIterator<Item = (&'a String, V)>) -> String {
     values.into_iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt;
+    use std::sync::{Arc, Mutex};
+
+    use tracing::field::{Field, Visit};
+    use tracing_subscriber::Layer;
+    use tracing_subscriber::layer::Context;
+
+    use super::*;
+
+    /// Keeps the fields of what is logged, the sentence among them.
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<String>>>);
+
+    impl Visit for Log {
+        fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+            self.0.lock().unwrap().push(format!("{}={value:?}", field.name()));
+        }
+    }
+
+    impl<S: tracing::Subscriber> Layer<S> for Log {
+        fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
+            event.record(&mut self.clone());
+        }
+    }
+
+    #[test]
+    fn what_went_wrong_stands_beside_the_sentence() {
+        let (during, reason, message) = ("adjustment".to_owned(), "unstable".to_owned(), "it crashed".to_owned());
+        let infeasible = Outcome::Infeasible {
+            during,
+            word: "rejected".to_owned(),
+            reason: Some(reason.clone()),
+            message: message.clone(),
+        };
+        let void = Outcome::Void { reason, message, attempts: 2 };
+        for (told, sentence) in [(infeasible, "counts as infeasible"), (void, "says nothing about its settings")] {
+            let log = Log::default();
+            let guard = crate::logging::listen(log.clone());
+            outcome(1, &told);
+            drop(guard);
+            let fields = log.0.lock().unwrap();
+            let sentences: Vec<&String> = fields.iter().filter(|field| field.starts_with("message=")).collect();
+            assert!(matches!(sentences.as_slice(), [only] if only.contains(sentence)), "{fields:?}");
+            assert!(fields.contains(&"cause=\"it crashed\"".to_owned()), "{fields:?}");
+        }
+    }
 }

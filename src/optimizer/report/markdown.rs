@@ -29,7 +29,9 @@ pub(crate) fn document(report: &Report) -> String {
     }
     match &report.result {
         Some(result) => lines.extend(result_lines(report, result)),
-        None if report.ended.is_some() => lines.push("Nothing was found that keeps all objectives.".to_owned()),
+        None if report.is_over_without_result() => {
+            lines.push("Nothing was found that keeps all objectives.".to_owned());
+        }
         None => lines.push("There is none yet.".to_owned()),
     }
     if let Some(left) = &report.left {

@@ -18,7 +18,7 @@ use serde_json::Value;
 
 use super::embedded::{Difference, Left, Outcome, Prediction, Purpose, Settings, Stop, Verdict};
 
-pub(crate) use text::{number, settings as settings_text, value as value_text};
+pub(crate) use text::{number, settings as settings_text, value as value_text, verdict_of as verdict_text};
 
 /// What a cost is in; prices have no currency.
 const COST_UNIT: &str = "per hour";
@@ -212,6 +212,11 @@ pub(crate) struct Change {
 }
 
 impl Report {
+    /// Whether everything was tried and nothing found; a search that stopped for want of readings goes on.
+    fn is_over_without_result(&self) -> bool {
+        self.ended.is_some() && self.result.is_none() && self.stop != Some(Stop::NotMeasured)
+    }
+
     /// As indented JSON that ends with a line break.
     pub(crate) fn to_json(&self) -> String {
         // Texts, numbers and maps with text keys: none of them can fail to be written.

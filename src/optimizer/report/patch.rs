@@ -44,7 +44,7 @@ pub(crate) enum PatchError {
     NotOver,
     #[error("nothing was found that keeps all objectives, so that there is nothing to recommend")]
     Nothing,
-    #[error("nothing was found that is better than the settings of before, so that there is nothing to change")]
+    #[error("nothing was found that is better than the baseline settings, so that there is nothing to change")]
     Baseline,
     /// A value cannot be written.
     #[error("setting '{setting}' has the value {value}, which is no quantity")]
@@ -70,7 +70,7 @@ impl Patch {
 /// What a winner that was not confirmed has to be told with.
 pub(crate) fn warning(report: &Report) -> Option<&'static str> {
     let unproven = report.result.as_ref().is_some_and(|result| !result.confirmed && !result.is_baseline);
-    unproven.then_some("this result was NOT confirmed against the baseline")
+    unproven.then_some("what was found is NOT confirmed")
 }
 
 /// The patches of the winner, one for each workload, in the order of the settings.
@@ -81,7 +81,7 @@ pub(crate) fn patches(report: &Report, target: &Target) -> Result<Vec<Patch>, Pa
     let result = match &report.result {
         Some(result) if result.is_baseline => return Err(PatchError::Baseline),
         Some(result) => result,
-        None if report.ended.is_some() => return Err(PatchError::Nothing),
+        None if report.is_over_without_result() => return Err(PatchError::Nothing),
         None => return Err(PatchError::NotOver),
     };
     let mut workloads: Vec<Workload> = Vec::new();

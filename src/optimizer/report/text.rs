@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{Report, ResultReport, Violation};
-use crate::optimizer::embedded::{Difference, Settings};
+use crate::optimizer::embedded::{Difference, Settings, Verdict};
 
 /// Digits of a fraction that times have, which are kept.
 const MICROSECONDS: usize = 6;
@@ -131,10 +131,15 @@ pub(super) fn verdict(result: &ResultReport) -> String {
     if result.is_baseline {
         return "nothing better than the baseline settings".to_owned();
     }
-    match &result.verdict {
-        None if result.confirmed => "confirmed against the baseline".to_owned(),
-        None => "NOT confirmed".to_owned(),
+    verdict_of(result.confirmed, result.verdict.as_ref())
+}
+
+/// A verdict in a few words; journals of older programs only say whether it is that something is confirmed.
+pub(crate) fn verdict_of(confirmed: bool, verdict: Option<&Verdict>) -> String {
+    match verdict {
         Some(verdict) => verdict.to_string(),
+        None if confirmed => "confirmed".to_owned(),
+        None => "NOT confirmed".to_owned(),
     }
 }
 

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use super::read;
 use crate::cli::context::Context;
 use crate::cli::exit::{CliError, ExitCode};
-use crate::cli::render::campaign::Conclusion;
 use crate::optimizer::report::Report;
 use crate::optimizer::report::patch::{self, Kind, Target};
 
@@ -59,21 +58,23 @@ enum WorkloadKind {
 /// Writes the patches.
 pub(crate) async fn run(args: Args, cx: &Context) -> Result<ExitCode, CliError> {
     let campaign = read(args.journal.clone(), cx).await?.campaign()?;
-    if Conclusion::of(&campaign) == Some(Conclusion::NotConfirmed) && !args.unconfirmed {
-        return Err(CliError::NotConfirmed(
-            "what was found was not confirmed: --unconfirmed writes it all the same, at the risk that the objectives do \
-             not hold or that nothing is gained"
-                .to_owned(),
-        ));
-    }
     let report = Report::of(&campaign);
+    let warning = patch::warning(&report);
+    if let Some(warning) = warning
+        && !args.unconfirmed
+    {
+        return Err(CliError::NotConfirmed(format!(
+            "{warning}: --unconfirmed writes it all the same, at the risk that the objectives do not hold or that nothing \
+             is gained"
+        )));
+    }
     let kind = match args.kind {
         WorkloadKind::Deployment => Kind::Deployment,
         WorkloadKind::StatefulSet => Kind::StatefulSet,
     };
     let target = Target { kind, namespace: args.namespace.clone() };
     let patches = patch::patches(&report, &target).map_err(|error| CliError::Failed(error.to_string()))?;
-    if let Some(warning) = patch::warning(&report) {
+    if let Some(warning) = warning {
         tracing::warn!("{warning}");
     }
     let documents: Vec<(String, String)> = match args.format {

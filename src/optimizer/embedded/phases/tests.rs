@@ -66,10 +66,21 @@ fn run(problem: &Problem, noise: f64, truth: Truth<'_>) -> Campaign {
 
 /// The same with a truth that depends on the phase.
 fn run_with(problem: &Problem, noise: f64, truth: TruthByPhase<'_>) -> Campaign {
+    go_on(Vec::new(), problem, noise, truth, &|_| false)
+}
+
+/// Continues a campaign. Trials of these numbers say nothing.
+fn go_on(
+    mut evidence: Vec<Evidence>,
+    problem: &Problem,
+    noise: f64,
+    truth: TruthByPhase<'_>,
+    is_void: &dyn Fn(usize) -> bool,
+) -> Campaign {
     let mut generator = fastrand::Rng::with_seed(problem.seed);
-    let mut evidence = Vec::new();
+    let continued_at = evidence.len();
     loop {
-        let phases = Phases { problem, evidence: &evidence, continued_at: 0 };
+        let phases = Phases { problem, evidence: &evidence, continued_at };
         let (purpose, point, potential) = match phases.next() {
             Step::Baseline => (Purpose::Baseline, problem.baseline.clone(), None),
             Step::Search(suggestion) => (Purpose::Search, suggestion.point, suggestion.potential),
@@ -81,10 +92,13 @@ fn run_with(problem: &Problem, noise: f64, truth: TruthByPhase<'_>) -> Campaign 
             let radius = (-2.0 * (1.0 - generator.f64()).ln()).sqrt();
             (noise * radius * (std::f64::consts::TAU * generator.f64()).cos()).exp()
         };
-        let outcome = truth(purpose, &point).map_or(Outcome::Infeasible, |(objective, metric)| Outcome::Measured {
-            objective: Some(objective * factor()),
-            constraints: vec![Some(metric * factor())],
-        });
+        let outcome = match truth(purpose, &point) {
+            _ if is_void(evidence.len() + 1) => Outcome::Void,
+            None => Outcome::Infeasible,
+            Some((objective, metric)) => {
+                Outcome::Measured { objective: Some(objective * factor()), constraints: vec![Some(metric * factor())] }
+            }
+        };
         evidence.push(Evidence { purpose, observation: Observation { point, outcome }, potential });
         assert!(evidence.len() <= problem.trials, "the budget is exceeded");
     }
@@ -191,4 +205,55 @@ fn a_budget_without_room_confirms_nothing() {
     let campaign = run(&problem(computed(), 5), 0.02, &|_| Some((0.0, 50.0)));
     assert_eq!(campaign.evidence.len(), 5);
     assert!(matches!(campaign.verdict(), None | Some(Verdict::TooFewMeasurements)));
+}
+
+#[test]
+fn trials_that_say_nothing_are_no_readings_and_their_settings_are_not_suggested_again() {
+    let problem = problem(computed(), 24);
+    let truth = |_: Purpose, x: &[f64]| Some((0.0, if x[0] < 3.0 { 300.0 } else { 50.0 }));
+    let whole = go_on(Vec::new(), &problem, 0.02, &truth, &|_| false);
+    let confirmation = whole.evidence.iter().position(|trial| trial.purpose == Purpose::Confirmation).unwrap();
+    // A baseline, a trial of the search, and each first one of the confirmation.
+    let campaign = go_on(Vec::new(), &problem, 0.02, &truth, &|number| {
+        [2, 6].contains(&number) || number > confirmation && number % 2 == 0
+    });
+    let measured = |purpose: Purpose| {
+        let of = campaign.evidence.iter().filter(move |trial| trial.purpose == purpose);
+        of.filter(|trial| trial.observation.outcome != Outcome::Void).count()
+    };
+    assert_eq!(campaign.purposes()[..5], [[Purpose::Baseline; 4].as_slice(), &[Purpose::Search]].concat());
+    assert_eq!(measured(Purpose::Baseline), BASELINE_READINGS);
+    let void = &campaign.evidence[5];
+    assert!(void.purpose == Purpose::Search && void.observation.outcome == Outcome::Void, "{void:?}");
+    let again = campaign.evidence.iter().filter(|trial| trial.observation.point == void.observation.point).count();
+    assert_eq!(again, 1);
+    assert!(measured(Purpose::Confirmation) >= FEWEST, "{:?}", campaign.purposes());
+    assert_eq!(campaign.verdict(), Some(&Verdict::Confirmed), "{:?}", campaign.conclusion);
+}
+
+#[test]
+fn a_larger_budget_is_searched_before_it_is_confirmed_again() {
+    let truth = |_: Purpose, x: &[f64]| Some((100.0 - 0.05 * x[0], 50.0));
+    let wide = Space { dimensions: vec![Dimension::Steps { min: 0.0, max: 1000.0, step: 1.0 }] };
+    let small = Problem { space: wide, ..problem(measured(), 8) };
+    let first = go_on(Vec::new(), &small, 0.02, &truth, &|_| false);
+    let spent = first.evidence.len();
+    let longer = go_on(first.evidence, &Problem { trials: 20, ..small }, 0.02, &truth, &|_| false);
+    let more = &longer.purposes()[spent..];
+    assert!(more[0] == Purpose::Search && more.contains(&Purpose::Confirmation), "{more:?}");
+}
+
+#[test]
+fn what_promised_nothing_may_promise_something_under_other_prices() {
+    let truth = |_: Purpose, _: &[f64]| Some((0.0, 50.0));
+    let wide = Space { dimensions: vec![Dimension::Steps { min: 0.0, max: 1000.0, step: 1.0 }] };
+    let cheap = Problem { space: wide, baseline: vec![500.0], ..problem(computed(), 40) };
+    let first = go_on(Vec::new(), &cheap, 0.02, &truth, &|_| false);
+    assert_eq!(first.conclusion.stop, Stop::NoImprovement);
+    assert!(is_close(first.winner(), 0.0), "{:?}", first.conclusion);
+    let spent = first.evidence.len();
+    let objective = ObjectiveSource::Computed(Arc::new(|x| 1001.0 - x[0]));
+    let other = go_on(first.evidence, &Problem { objective, ..cheap }, 0.02, &truth, &|_| false);
+    assert_eq!(other.purposes()[spent], Purpose::Search);
+    assert!(is_close(other.winner(), 1000.0), "{:?}", other.conclusion);
 }

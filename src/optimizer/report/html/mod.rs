@@ -64,10 +64,10 @@ fn wanted(condition: &Condition) -> String {
 
 fn result_section(report: &Report) -> String {
     let Some(result) = &report.result else {
-        let text = match (&report.ended, report.best) {
-            (Some(_), _) => "Nothing was found that keeps all objectives.".to_owned(),
-            (None, Some(best)) => format!("There is none yet. The best trial so far is number {best}."),
-            (None, None) => "There is none yet, and no trial has kept all objectives.".to_owned(),
+        let text = match report.best {
+            _ if report.is_over_without_result() => "Nothing was found that keeps all objectives.".to_owned(),
+            Some(best) => format!("There is none yet. The best trial so far is number {best}."),
+            None => "There is none yet, and no trial has kept all objectives.".to_owned(),
         };
         return format!(
             "<section><h2>Result</h2>{}<p>{text}</p></section>",

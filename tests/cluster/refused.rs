@@ -72,10 +72,13 @@ async fn an_account_that_may_not_patch_is_told_so() {
     for_each_mode(&cluster, async |namespace, on_failure| {
         let first = workload::deployment(namespace, 1).await;
         let account = namespace
-            .account(json!([{
-                "apiGroups": ["", "apps"], "resources": ["deployments", "replicasets", "pods"],
-                "verbs": ["get", "list", "watch"],
-            }]))
+            .account(json!([
+                {
+                    "apiGroups": ["", "apps"], "resources": ["deployments", "replicasets", "pods"],
+                    "verbs": ["get", "list", "watch"],
+                },
+                {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["*"]},
+            ]))
             .await;
         let section = Section { kubeconfig: account.kubeconfig(), on_failure, ..Section::of(namespace) };
         let session = Session::start(&section).await;

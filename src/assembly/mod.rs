@@ -5,8 +5,8 @@
 //! nobody.
 
 pub(crate) mod discovery;
+mod dump;
 pub(crate) mod schema;
-mod shown;
 
 use std::sync::Arc;
 

@@ -206,7 +206,7 @@ pub(crate) fn failed(what: &str, error: &EventError) -> CliError {
     CliError::Failed(format!("{what}: {}", error.chain()))
 }
 
-/// The span that says in the log whose work it is, which goes without saying when there is but one servo.
+/// The span that says in the log whose work it is, left out when there is only one servo.
 pub(crate) fn span(servo: &Servo, servos: &[Servo]) -> tracing::Span {
     tracing::info_span!("servo", servo = (servos.len() > 1).then(|| servo.name()))
 }

@@ -130,7 +130,7 @@ pub(crate) fn targets(servo: &Servo, config: &ChecksConfig) -> Result<Option<Vec
     Ok(Some(names.iter().map(String::as_str).chain(own).map(ConnectorName::new).collect()))
 }
 
-/// The line above the tables of a servo, which goes without saying when there is but one.
+/// The line above the tables of a servo, left out when there is only one.
 pub(crate) fn heading<'a>(servo: &'a Servo, servos: &[Servo]) -> Option<&'a str> {
     (servos.len() > 1).then(|| servo.name())
 }

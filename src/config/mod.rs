@@ -23,7 +23,7 @@ mod opsani;
 mod optimizer;
 mod path_part;
 mod routes;
-mod served;
+mod served_applications;
 mod servo;
 
 pub(crate) use appdynamics::{AppDynamicsOptimizer, ResolvedAppDynamics};
@@ -40,6 +40,6 @@ pub use environment::Environment;
 pub(crate) use opsani::OpsaniOptimizer;
 pub use optimizer::OptimizerConfig;
 pub(crate) use routes::{KnownConnector, named_types};
-pub(crate) use served::{ServedApplication, ServedConfig};
+pub(crate) use served_applications::{ServedApplication, ServedConfig};
 pub use servo::OptimizerRequirement;
 pub(crate) use servo::{LoadOptions, SectionConfig, ServoConfig, load};

@@ -16,7 +16,7 @@ use tracing_subscriber::registry::LookupSpan;
 
 use super::bars::ProgressBars;
 use super::record::{Origin, Record};
-use super::{LogBuffer, LogFormat, LogLevel, line};
+use super::{LogBuffer, LogFormat, LogLevel, format};
 
 /// Where people and collectors look.
 pub(super) struct Console {
@@ -57,7 +57,7 @@ impl LogLayer {
     }
 
     fn deliver(&self, record: &Record, operation: Option<&Id>) {
-        let text = line::text(record);
+        let text = format::text(record);
         self.buffer.push(&text);
         let failure = self.write_to_file(&text);
         if record.level >= self.console_threshold && !self.draw(record, operation) {
@@ -67,7 +67,7 @@ impl LogLayer {
             let mut warning = Record::new(Zoned::now(), LogLevel::Warning);
             "cannot write to the log file any more: logging to stderr alone".clone_into(&mut warning.message);
             warning.fields.push(("error", Value::from(error.to_string())));
-            self.write_to_console(&warning, line::text(&warning));
+            self.write_to_console(&warning, format::text(&warning));
         }
     }
 
@@ -94,8 +94,8 @@ impl LogLayer {
 
     fn write_to_console(&self, record: &Record, text: String) {
         let written = match (self.format, self.colour) {
-            (LogFormat::Json, _) => line::json(record),
-            (LogFormat::Text, true) => line::coloured(record),
+            (LogFormat::Json, _) => format::json(record),
+            (LogFormat::Text, true) => format::coloured(record),
             (LogFormat::Text, false) => text,
         };
         let write = || {

@@ -18,9 +18,9 @@
 
 mod bars;
 mod buffer;
+mod format;
 mod layer;
 mod level;
-mod line;
 mod record;
 
 use std::fs::{self, File};

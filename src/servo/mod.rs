@@ -5,7 +5,7 @@
 //! commands come from the [runner](crate::runner) or the command line.
 
 mod dispatch;
-mod own;
+mod own_checks;
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 pub(crate) use dispatch::Answers;
 pub use dispatch::Dispatch;
-pub(crate) use own::METADATA;
+pub(crate) use own_checks::METADATA;
 
 use crate::config::{Detail, Dump, Secrets, ServoConfig};
 use crate::connector::{Adjust, Connector, ConnectorName, Event, EventContext, EventError, Outcome, Services};
@@ -52,7 +52,7 @@ impl Servo {
         let Parts { name, config, sections, optimizer, campaign, services, connectors } = parts;
         let mut connectors: Vec<Arc<dyn Connector>> = connectors.into_iter().map(Arc::from).collect();
         if let Some(optimizer) = &optimizer {
-            let own = own::OwnChecks::new(ConnectorName::new(name.as_str()), Arc::clone(optimizer));
+            let own = own_checks::OwnChecks::new(ConnectorName::new(name.as_str()), Arc::clone(optimizer));
             connectors.push(Arc::new(own));
         }
         Self { name, config, sections, optimizer, campaign, services, connectors }

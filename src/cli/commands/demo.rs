@@ -39,7 +39,7 @@ const SPEED: f64 = 600.0;
 /// See an optimization happen, in a minute and without a cluster
 ///
 /// Tunes a simulated service: finds the cheapest settings whose latency and errors stay within limits, proves them
-/// against the settings of before, and tells how close they are to the best that there is.
+/// against the baseline settings, and tells how close they are to the best that there is.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: servo demo --seed 7 --output json")]
 pub(crate) struct Args {

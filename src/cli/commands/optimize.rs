@@ -250,7 +250,7 @@ impl Ending<'_> {
     /// What the application runs with, as it says itself.
     async fn live(&self, baseline: &Settings) -> String {
         if !self.servo.leaves_settings() {
-            return "Live settings: those of before; what was tuned beside them is gone".to_owned();
+            return "Live settings: the baseline; what was tuned beside them is gone".to_owned();
         }
         match self.servo.describe(&DescribeRequest::default(), &Dispatch::default()).await {
             Err(error) => format!("Live settings: could not be read: {}", error.chain()),

@@ -12,10 +12,10 @@ use std::time::Duration;
 use serde_json::{Value as Json, json};
 use tokio_util::sync::CancellationToken;
 
-use super::announced::{Announced, GreetingError, greeting};
 use super::config::ExternalConfig;
 use super::connector::CONFIGURE_LIMIT;
 use super::discovery::Found;
+use super::handshake::{GreetingError, Handshake, greeting};
 use super::protocol::{METHOD_NOT_FOUND, RemoteError};
 use super::session::{Fault, Request, Session};
 use crate::causes::chain;
@@ -130,13 +130,13 @@ impl Judge<'_> {
     }
 
     async fn trial(&mut self, configuration: Option<Node>) {
-        let Some((announced, config)) = self.meet(configuration).await else { return };
-        let secrets = announced.schema.secrets(config.exposed());
+        let Some((handshake, config)) = self.meet(configuration).await else { return };
+        let secrets = handshake.schema.secrets(config.exposed());
         // Without the secrets: what it writes is to be looked at as it is.
         let Ok(mut session) = Session::start(&self.found.program, &self.found.type_name, BTreeSet::new()) else {
             return;
         };
-        let asked = self.ask_everything(&mut session, &announced, &config).await;
+        let asked = self.ask_everything(&mut session, &handshake, &config).await;
         let leaked = secrets.iter().any(|secret| session.stderr().contains(secret.as_str()));
         self.point(SECRETS, if leaked { Err("one was found there".to_owned()) } else { Ok(()) });
         if asked.is_ok() {
@@ -150,7 +150,7 @@ impl Judge<'_> {
     }
 
     /// What the executable says of itself, and the configuration for it.
-    async fn meet(&mut self, configuration: Option<Node>) -> Option<(Announced, ExternalConfig)> {
+    async fn meet(&mut self, configuration: Option<Node>) -> Option<(Handshake, ExternalConfig)> {
         let mut session = match Session::start(&self.found.program, &self.found.type_name, BTreeSet::new()) {
             Ok(session) => session,
             Err(fault) => {
@@ -173,19 +173,19 @@ impl Judge<'_> {
             }
         };
         self.point(INITIALIZE, Ok(()));
-        let announced = self.announced(&answer)?;
-        let config = self.configuration(&announced, configuration)?;
-        Some((announced, config))
+        let handshake = self.handshake(&answer)?;
+        let config = self.configuration(&handshake, configuration)?;
+        Some((handshake, config))
     }
 
-    fn announced(&mut self, answer: &Json) -> Option<Announced> {
+    fn handshake(&mut self, answer: &Json) -> Option<Handshake> {
         let parts = [PROTOCOL, METADATA, SCHEMA, SAMPLE, CAPABILITIES, TIMEOUTS];
-        match Announced::read(answer, &self.found.type_name) {
-            Ok(announced) => {
+        match Handshake::read(answer, &self.found.type_name) {
+            Ok(handshake) => {
                 for rule in parts {
                     self.point(rule, Ok(()));
                 }
-                Some(announced)
+                Some(handshake)
             }
             Err(wrong) => {
                 // Parts are read in their order: those before the wrong one are right.
@@ -201,11 +201,11 @@ impl Judge<'_> {
         }
     }
 
-    fn configuration(&mut self, announced: &Announced, given: Option<Node>) -> Option<ExternalConfig> {
-        let node = given.unwrap_or_else(|| Node::from_json(&announced.sample(), &Origin::whole("sample")));
+    fn configuration(&mut self, handshake: &Handshake, given: Option<Node>) -> Option<ExternalConfig> {
+        let node = given.unwrap_or_else(|| Node::from_json(&handshake.sample(), &Origin::whole("sample")));
         let name = ConnectorName::new(self.found.type_name.as_str());
         let section = Section { name: &name, node: &node, prefix: "" };
-        match Decoder::run(&NoVariables, |cx| ExternalConfig::parse(&announced.schema, section, cx)) {
+        match Decoder::run(&NoVariables, |cx| ExternalConfig::parse(&handshake.schema, section, cx)) {
             Ok(config) => {
                 self.point(CONFIGURATION, Ok(()));
                 Some(config)
@@ -221,7 +221,7 @@ impl Judge<'_> {
     async fn ask_everything(
         &mut self,
         session: &mut Session,
-        announced: &Announced,
+        handshake: &Handshake,
         config: &ExternalConfig,
     ) -> Result<(), Over> {
         if let Err(GreetingError::Fault(fault)) = greeting(session).await {
@@ -237,7 +237,7 @@ impl Judge<'_> {
             return Err(Over);
         }
         self.unknown_method(session).await?;
-        self.events(session, announced).await
+        self.events(session, handshake).await
     }
 
     async fn unknown_method(&mut self, session: &mut Session) -> Result<(), Over> {

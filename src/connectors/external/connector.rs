@@ -10,8 +10,8 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::announced::{Announced, GreetingError, greet};
 use super::config::ExternalConfig;
+use super::handshake::{GreetingError, Handshake, greet};
 use super::messages;
 use super::peer::{Call, CallError, Peer};
 use super::protocol::RemoteError;
@@ -33,7 +33,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 pub(super) struct ExternalConnector {
     name: ConnectorName,
     program: PathBuf,
-    announced: Arc<Announced>,
+    handshake: Arc<Handshake>,
     config: ExternalConfig,
     life: Mutex<Life>,
 }
@@ -86,15 +86,15 @@ impl ExternalConnector {
     pub(super) fn new(
         name: ConnectorName,
         program: PathBuf,
-        announced: Arc<Announced>,
+        handshake: Arc<Handshake>,
         config: ExternalConfig,
     ) -> Self {
-        Self { name, program, announced, config, life: Mutex::default() }
+        Self { name, program, handshake, config, life: Mutex::default() }
     }
 
     /// Starts the executable and configures it.
     async fn start(&self, cx: &EventContext) -> Result<Peer, StartError> {
-        let secrets = self.announced.schema.secrets(self.config.exposed());
+        let secrets = self.handshake.schema.secrets(self.config.exposed());
         let mut session = Session::start(&self.program, self.name.as_str(), secrets)?;
         match self.prepare(&mut session, cx).await {
             Ok(()) => Ok(Peer::watch(session, self.name.as_str())),
@@ -106,7 +106,7 @@ impl ExternalConnector {
     }
 
     async fn prepare(&self, session: &mut Session, cx: &EventContext) -> Result<(), StartError> {
-        greet(session, &self.announced.metadata.default_name).await?;
+        greet(session, &self.handshake.metadata.default_name).await?;
         let optimizer = cx.services().optimizer.as_ref();
         let params = json!({
             "name": self.name.as_str(),
@@ -154,7 +154,7 @@ impl ExternalConnector {
     ) -> Result<Json, EventError> {
         let mut life = cx.unless_cancelled(self.life.lock()).await?;
         let peer = self.running(&mut life, cx).await?;
-        let limit = self.announced.limit(cx.phase(), cx.event()) + more;
+        let limit = self.handshake.limit(cx.phase(), cx.event()) + more;
         let answer = peer.call(Call { method, params, limit, cx: cx.clone() }).await;
         match &answer {
             Ok(_) => life.succeed(),
@@ -221,31 +221,31 @@ impl Connector for ExternalConnector {
     }
 
     fn metadata(&self) -> &Metadata {
-        &self.announced.metadata
+        &self.handshake.metadata
     }
 
     fn as_describe(&self) -> Option<&dyn Describe> {
-        self.announced.has(Phase::On, Event::Describe).then_some(self)
+        self.handshake.has(Phase::On, Event::Describe).then_some(self)
     }
 
     fn as_metrics(&self) -> Option<&dyn Metrics> {
-        self.announced.has(Phase::On, Event::Metrics).then_some(self)
+        self.handshake.has(Phase::On, Event::Metrics).then_some(self)
     }
 
     fn as_components(&self) -> Option<&dyn Components> {
-        self.announced.has(Phase::On, Event::Components).then_some(self)
+        self.handshake.has(Phase::On, Event::Components).then_some(self)
     }
 
     fn as_measure(&self) -> Option<&dyn Measure> {
-        self.announced.has(Phase::On, Event::Measure).then_some(self)
+        self.handshake.has(Phase::On, Event::Measure).then_some(self)
     }
 
     fn as_adjust(&self) -> Option<&dyn Adjust> {
-        self.announced.has(Phase::On, Event::Adjust).then_some(self)
+        self.handshake.has(Phase::On, Event::Adjust).then_some(self)
     }
 
     fn as_check(&self) -> Option<&dyn Checkable> {
-        self.announced.has(Phase::On, Event::Check).then_some(self)
+        self.handshake.has(Phase::On, Event::Check).then_some(self)
     }
 
     fn as_lifecycle(&self) -> Option<&dyn Lifecycle> {
@@ -329,7 +329,7 @@ impl Checkable for ExternalConnector {
 #[async_trait]
 impl Hooks for ExternalConnector {
     fn hooks(&self) -> Vec<(Phase, Event)> {
-        self.announced.hooks()
+        self.handshake.hooks()
     }
 
     async fn before(&self, cx: &EventContext, event: Event) -> Result<(), EventError> {

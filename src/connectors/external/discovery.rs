@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::ExternalFactory;
-use super::announced::greet;
+use super::handshake::greet;
 use super::session::Session;
 use crate::causes::chain;
 use crate::subprocess::SearchPath;
@@ -76,15 +76,15 @@ impl Found {
         let failed = |error: &dyn Error| DiscoveryError { program: self.program.clone(), why: chain(error) };
         let mut session =
             Session::start(&self.program, &self.type_name, BTreeSet::new()).map_err(|fault| failed(&fault))?;
-        let announced = greet(&mut session, &self.type_name).await;
-        if announced.is_ok()
+        let handshake = greet(&mut session, &self.type_name).await;
+        if handshake.is_ok()
             && let Err(fault) = session.shut_down().await
         {
             tracing::warn!(connector = self.type_name, %fault, "the connector did not end as it should");
         }
         session.end().await;
-        let announced = announced.map_err(|error| failed(&error))?;
-        Ok(ExternalFactory { program: self.program.clone(), announced: Arc::new(announced) })
+        let handshake = handshake.map_err(|error| failed(&error))?;
+        Ok(ExternalFactory { program: self.program.clone(), handshake: Arc::new(handshake) })
     }
 }
 

@@ -9,11 +9,11 @@
 //! - `session`: one run of an executable, `peer`: the same beside the events of a servo;
 //! - [`conformance`]: whether an executable keeps to the protocol.
 
-mod announced;
 mod config;
 pub(crate) mod conformance;
 mod connector;
 mod discovery;
+mod handshake;
 mod messages;
 mod peer;
 mod protocol;
@@ -31,15 +31,15 @@ pub use discovery::Found;
 
 use crate::connector::{BuildContext, BuildError, Connector, ConnectorFactory, ConnectorName, Metadata, Section};
 use crate::decode::Decoder;
-use announced::Announced;
 use config::ExternalConfig;
 use connector::ExternalConnector;
+use handshake::Handshake;
 
 /// Makes connectors of one executable.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ExternalFactory {
     program: PathBuf,
-    announced: Arc<Announced>,
+    handshake: Arc<Handshake>,
 }
 
 impl ExternalFactory {
@@ -52,11 +52,11 @@ impl ConnectorFactory for ExternalFactory {
     type Config = ExternalConfig;
 
     fn metadata(&self) -> &Metadata {
-        &self.announced.metadata
+        &self.handshake.metadata
     }
 
     fn parse(&self, section: Section<'_>, cx: &mut Decoder<'_>) -> Option<ExternalConfig> {
-        ExternalConfig::parse(&self.announced.schema, section, cx)
+        ExternalConfig::parse(&self.handshake.schema, section, cx)
     }
 
     fn build(
@@ -65,15 +65,15 @@ impl ConnectorFactory for ExternalFactory {
         config: ExternalConfig,
         _cx: &BuildContext,
     ) -> Result<Box<dyn Connector>, BuildError> {
-        Ok(Box::new(ExternalConnector::new(name, self.program.clone(), Arc::clone(&self.announced), config)))
+        Ok(Box::new(ExternalConnector::new(name, self.program.clone(), Arc::clone(&self.handshake), config)))
     }
 
     fn sample(&self) -> serde_json::Value {
-        self.announced.sample()
+        self.handshake.sample()
     }
 
     fn schema(&self, _generator: &mut SchemaGenerator) -> Schema {
         // It has been read, so that it is a mapping.
-        Schema::try_from(self.announced.schema.as_json().clone()).unwrap_or_default()
+        Schema::try_from(self.handshake.schema.as_json().clone()).unwrap_or_default()
     }
 }

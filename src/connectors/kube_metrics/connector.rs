@@ -8,7 +8,7 @@ use tokio::sync::OnceCell;
 
 use super::checks;
 use super::config::KubeMetricsConfig;
-use super::sample::Wanted;
+use super::sample::RequestedMetrics;
 use super::sampler::Sampler;
 use super::schedule::Schedule;
 use super::series::PodSeries;
@@ -44,15 +44,15 @@ impl KubeMeter {
     async fn observe(&self, cx: &EventContext, request: &MeasureRequest) -> Result<Measurement, EventError> {
         let control = &request.control;
         let total = control.warmup + control.duration;
-        let wanted = self.config.metrics_to_collect.iter().filter(|metric| request.wants(&metric.to_string()));
-        let wanted = Wanted::new(wanted.copied());
-        if wanted.is_empty() {
+        let requested = self.config.metrics_to_collect.iter().filter(|metric| request.wants(&metric.to_string()));
+        let requested = RequestedMetrics::new(requested.copied());
+        if requested.is_empty() {
             report(cx, total).await?;
             return Ok(Measurement::default());
         }
-        warn_of_lost(&wanted);
+        warn_of_lost(&requested);
         let no_cluster = |error| EventError::measurement_failed("there is no cluster to measure").with_source(error);
-        let sampler = Sampler::new(self.cluster(cx).await.map_err(no_cluster)?, &self.config, wanted);
+        let sampler = Sampler::new(self.cluster(cx).await.map_err(no_cluster)?, &self.config, requested);
         let frequency = self.config.metric_collection_frequency.to_std();
         let schedule = Schedule::start(control.warmup.to_std(), total.to_std(), frequency);
         let ((), series) = tokio::try_join!(report(cx, total), sample_all(&sampler, schedule))?;
@@ -87,8 +87,8 @@ async fn sample_all(sampler: &Sampler<'_>, mut schedule: Schedule) -> Result<Pod
     }
 }
 
-fn warn_of_lost(wanted: &Wanted) {
-    let lost = wanted.lost();
+fn warn_of_lost(requested: &RequestedMetrics) {
+    let lost = requested.lost();
     if !lost.is_empty() {
         let lost = lost.join(", ");
         tracing::warn!(

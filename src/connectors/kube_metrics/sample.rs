@@ -27,9 +27,9 @@ const OF_CONTAINERS: [Quantity; 8] = [
 
 /// The metrics that a measurement wants.
 #[derive(Debug)]
-pub(super) struct Wanted(Vec<KubeMetric>);
+pub(super) struct RequestedMetrics(Vec<KubeMetric>);
 
-impl Wanted {
+impl RequestedMetrics {
     pub(super) fn new(metrics: impl IntoIterator<Item = KubeMetric>) -> Self {
         Self(metrics.into_iter().collect())
     }
@@ -60,15 +60,15 @@ impl Wanted {
     }
 }
 
-/// The target container as an object has it, with what it is given of a node.
+/// The target container as an object has it, with what a node allocates to it.
 #[derive(Debug, Clone)]
-pub(super) struct Given<'a> {
+pub(super) struct Allocated<'a> {
     /// The object, such as `pod "web-tuning"`.
     owner: String,
     container: Container<'a>,
 }
 
-impl<'a> Given<'a> {
+impl<'a> Allocated<'a> {
     /// The target container of the pods of a workload.
     pub(super) fn of_workload(workload: &'a Workload, config: &KubeMetricsConfig) -> Result<Self, SampleError> {
         let owner = format!("{} \"{}\"", config.kind.as_str(), config.name);
@@ -97,12 +97,12 @@ impl<'a> Given<'a> {
 }
 
 /// What the target container of a pod uses.
-struct Used<'a> {
+struct Usage<'a> {
     pod: &'a str,
     container: &'a ContainerMetrics,
 }
 
-impl<'a> Used<'a> {
+impl<'a> Usage<'a> {
     /// `None` when the metrics API knows nothing of the pod's containers yet.
     fn find(pod: &'a PodMetrics, config: &KubeMetricsConfig) -> Result<Option<Self>, SampleError> {
         if pod.containers.is_empty() {
@@ -121,12 +121,13 @@ impl<'a> Used<'a> {
     }
 
     /// The value of a quantity; `None` when it has none.
-    fn value(&self, quantity: Quantity, given: Option<&Given<'_>>) -> Result<Option<f64>, SampleError> {
+    fn value(&self, quantity: Quantity, allocated: Option<&Allocated<'_>>) -> Result<Option<f64>, SampleError> {
         let usage = |resource| Ok(self.amount(resource)?.as_ref().map(Amount::value));
-        let given = |requirements, resource| given.map_or(Ok(None), |given| given.amount(requirements, resource));
+        let allocated =
+            |requirements, resource| allocated.map_or(Ok(None), |allocated| allocated.amount(requirements, resource));
         // What is not requested is as much as the limit: so the scheduler sees it.
-        let request = |resource| given(&ResourceRequirement::ALL, resource);
-        let limit = |resource| given(&[ResourceRequirement::Limit], resource);
+        let request = |resource| allocated(&ResourceRequirement::ALL, resource);
+        let limit = |resource| allocated(&[ResourceRequirement::Limit], resource);
         let valued = |amount: Result<Option<Amount>, SampleError>| Ok(amount?.as_ref().map(Amount::value));
         let saturation = |resource| {
             let (usage, request) = (self.amount(resource)?, request(resource)?);
@@ -185,19 +186,19 @@ impl Amount {
 /// Adds the points of one sample to the series.
 pub(super) struct Sample<'a> {
     pub(super) config: &'a KubeMetricsConfig,
-    pub(super) wanted: &'a Wanted,
+    pub(super) requested: &'a RequestedMetrics,
     pub(super) series: &'a mut PodSeries,
 }
 
 impl Sample<'_> {
-    /// Adds what the pods of the workload use and are given. Returns the time of the last of them.
+    /// Adds the usage and the allocation of the workload's pods. Returns the time of the last of them.
     pub(super) fn add_main_usage(
         &mut self,
-        given: &Given<'_>,
+        allocated: &Allocated<'_>,
         pods: &[PodMetrics],
     ) -> Result<Option<UnixTime>, SampleError> {
         for pod in pods {
-            self.add_usage(Role::Main, pod, Some(given))?;
+            self.add_usage(Role::Main, pod, Some(allocated))?;
         }
         Ok(pods.last().map(|pod| pod.time))
     }
@@ -217,7 +218,7 @@ impl Sample<'_> {
     /// Adds what is known of the tuning pod, which need not exist. Returns whether anything is known of one that does.
     pub(super) fn add_tuning(&mut self, pod: &TuningPod<'_>, metrics: &[PodMetrics]) -> Result<bool, SampleError> {
         let tuning_pod = self.config.tuning_pod();
-        let mut is_known = pod.given.is_none();
+        let mut is_known = pod.allocated.is_none();
         for item in metrics {
             if item.name != tuning_pod {
                 return Err(SampleError::UnexpectedTuningPod { found: item.name.clone(), expected: tuning_pod });
@@ -227,23 +228,28 @@ impl Sample<'_> {
                 continue;
             }
             is_known = true;
-            if self.wanted.has_restarts(Role::Tuning) {
+            if self.requested.has_restarts(Role::Tuning) {
                 self.add_restarts(Role::Tuning, &tuning_pod, pod.restarts, item.time);
             }
-            self.add_usage(Role::Tuning, item, pod.given.as_ref())?;
+            self.add_usage(Role::Tuning, item, pod.allocated.as_ref())?;
         }
         Ok(is_known)
     }
 
-    /// Adds how often the tuning pod was restarted, for when nothing else of it is wanted.
+    /// Adds how often the tuning pod was restarted, if nothing else of it is requested.
     pub(super) fn add_tuning_restarts(&mut self, pod: &TuningPod<'_>, time: UnixTime) {
         self.add_restarts(Role::Tuning, &self.config.tuning_pod(), pod.restarts, time);
     }
 
-    fn add_usage(&mut self, role: Role, pod: &PodMetrics, given: Option<&Given<'_>>) -> Result<(), SampleError> {
-        let Some(used) = Used::find(pod, self.config)? else { return Ok(()) };
-        for quantity in OF_CONTAINERS.into_iter().filter(|quantity| self.wanted.has(role, *quantity)) {
-            if let Some(value) = used.value(quantity, given)? {
+    fn add_usage(
+        &mut self,
+        role: Role,
+        pod: &PodMetrics,
+        allocated: Option<&Allocated<'_>>,
+    ) -> Result<(), SampleError> {
+        let Some(used) = Usage::find(pod, self.config)? else { return Ok(()) };
+        for quantity in OF_CONTAINERS.into_iter().filter(|quantity| self.requested.has(role, *quantity)) {
+            if let Some(value) = used.value(quantity, allocated)? {
                 self.series.add(KubeMetric { role, quantity }, &pod.name, Point::new(pod.time, value));
             }
         }
@@ -258,7 +264,7 @@ impl Sample<'_> {
 /// What is used of a tuning pod.
 #[derive(Debug, Clone, Default)]
 pub(super) struct TuningPod<'a> {
-    given: Option<Given<'a>>,
+    allocated: Option<Allocated<'a>>,
     /// When it was made, as far as that is known.
     created: Option<UnixTime>,
     /// Of all its containers; 0 when there is no pod.
@@ -272,7 +278,7 @@ impl<'a> TuningPod<'a> {
         let restarts =
             statuses.filter_map(|status| status["restartCount"].as_f64()).fold(0.0, |sum, count| sum + count);
         let created = pod["metadata"]["creationTimestamp"].as_str().and_then(|time| time.parse().ok());
-        Ok(Self { given: Some(Given::of_tuning_pod(pod, config)?), created, restarts })
+        Ok(Self { allocated: Some(Allocated::of_tuning_pod(pod, config)?), created, restarts })
     }
 }
 
@@ -284,14 +290,14 @@ fn restarts_of(pod: &Pod) -> f64 {
 /// Why it is not clear which container is meant.
 struct NoTarget {
     /// The one that the configuration names.
-    wanted: Option<String>,
+    requested: Option<String>,
     found: String,
 }
 
 impl NoTarget {
     fn in_object(self, owner: &str) -> SampleError {
         let (owner, found) = (owner.to_owned(), self.found);
-        match self.wanted {
+        match self.requested {
             Some(container) => SampleError::NoContainer { container, owner, found },
             None => SampleError::SeveralContainers { owner, found },
         }
@@ -309,13 +315,13 @@ fn only_or_named<'c, T>(
     name: impl Fn(&T) -> &str,
 ) -> Result<&'c T, NoTarget> {
     let found = match (&config.container, containers) {
-        (Some(wanted), all) => all.iter().find(|container| name(container) == wanted),
+        (Some(requested), all) => all.iter().find(|container| name(container) == requested),
         (None, [only]) => Some(only),
         (None, _) => None,
     };
     found.ok_or_else(|| {
         let names: Vec<&str> = containers.iter().map(&name).collect();
-        NoTarget { wanted: config.container.clone(), found: names.join(", ") }
+        NoTarget { requested: config.container.clone(), found: names.join(", ") }
     })
 }
 
@@ -345,8 +351,8 @@ mod tests {
         Decoder::run(&NoVariables, |cx| section.keys::<KubeMetricsConfig>(cx)).expect("valid")
     }
 
-    fn wanted(names: &[&str]) -> Wanted {
-        Wanted::new(KubeMetric::all().filter(|metric| names.contains(&metric.to_string().as_str())))
+    fn requested(names: &[&str]) -> RequestedMetrics {
+        RequestedMetrics::new(KubeMetric::all().filter(|metric| names.contains(&metric.to_string().as_str())))
     }
 
     fn workload(containers: &Json) -> Workload {
@@ -372,12 +378,12 @@ mod tests {
 
     /// The values of the pod `a` of a workload, or why there are none.
     fn values(names: &[&str], resources: &Json, usage: &Json) -> Result<Vec<String>, String> {
-        let (config, wanted, mut series) = (config(None), wanted(names), PodSeries::default());
+        let (config, requested, mut series) = (config(None), requested(names), PodSeries::default());
         let workload = workload(&json!([{ "name": "main", "resources": resources }]));
-        let given = Given::of_workload(&workload, &config).map_err(|error| error.to_string())?;
-        let mut sample = Sample { config: &config, wanted: &wanted, series: &mut series };
+        let allocated = Allocated::of_workload(&workload, &config).map_err(|error| error.to_string())?;
+        let mut sample = Sample { config: &config, requested: &requested, series: &mut series };
         let pods = [metrics("a", &json!([{ "name": "main", "usage": usage }]))];
-        sample.add_main_usage(&given, &pods).map_err(|error| error.to_string())?;
+        sample.add_main_usage(&allocated, &pods).map_err(|error| error.to_string())?;
         Ok(shown(series))
     }
 
@@ -421,11 +427,12 @@ mod tests {
     #[test]
     fn a_pod_of_which_nothing_is_known_yet_has_no_values() {
         assert_eq!(values(&["main_cpu_usage", "main_cpu_saturation"], &json!({}), &json!({})), Ok(vec![]));
-        let (config, wanted, mut series) = (config(Some("main")), wanted(&["main_cpu_usage"]), PodSeries::default());
+        let (config, requested, mut series) =
+            (config(Some("main")), requested(&["main_cpu_usage"]), PodSeries::default());
         let workload = workload(&json!([{ "name": "main" }]));
-        let given = Given::of_workload(&workload, &config).expect("it is there");
-        let mut sample = Sample { config: &config, wanted: &wanted, series: &mut series };
-        assert!(sample.add_main_usage(&given, &[metrics("a", &json!([]))]).is_ok());
+        let allocated = Allocated::of_workload(&workload, &config).expect("it is there");
+        let mut sample = Sample { config: &config, requested: &requested, series: &mut series };
+        assert!(sample.add_main_usage(&allocated, &[metrics("a", &json!([]))]).is_ok());
         assert_eq!(shown(series), [""; 0]);
     }
 
@@ -443,7 +450,7 @@ mod tests {
             (None, two, Some("Deployment \"web\" has more containers than one, or none ('main, proxy')")),
         ] {
             let (config, workload) = (config(container), workload(&containers));
-            let found = Given::of_workload(&workload, &config).err().map(|error| error.to_string());
+            let found = Allocated::of_workload(&workload, &config).err().map(|error| error.to_string());
             let is_told = match (&found, problem) {
                 (Some(found), Some(problem)) => found.starts_with(problem),
                 (found, problem) => found.is_none() && problem.is_none(),
@@ -470,8 +477,9 @@ mod tests {
             pod("web-tuning", "", &[9]),
             pod("web-3", "tuning", &[9]),
         ];
-        let (config, wanted, mut series) = (config(None), wanted(&["main_pod_restart_count"]), PodSeries::default());
-        let mut sample = Sample { config: &config, wanted: &wanted, series: &mut series };
+        let (config, requested, mut series) =
+            (config(None), requested(&["main_pod_restart_count"]), PodSeries::default());
+        let mut sample = Sample { config: &config, requested: &requested, series: &mut series };
         sample.add_main_restarts(&pods, UnixTime::from_seconds(1));
         assert_eq!(shown(series), ["main_pod_restart_count tuning-web-1 5", "main_pod_restart_count web-2 0"]);
     }
@@ -496,10 +504,10 @@ mod tests {
             ("web-tuning", None, Ok(&["tuning_pod_restart_count web-tuning 0"])),
             ("shop-tuning", Some(&pod), Err("pod \"shop-tuning\" is labelled as a tuning pod")),
         ] {
-            let (config, wanted, mut series) = (config(None), wanted(NAMES), PodSeries::default());
+            let (config, requested, mut series) = (config(None), requested(NAMES), PodSeries::default());
             let pod = pod.map(|pod| TuningPod::new(pod, &config).expect("it has the container")).unwrap_or_default();
             let metrics = [metrics(item, &json!([{ "name": "main", "usage": { "cpu": "1" } }]))];
-            let mut sample = Sample { config: &config, wanted: &wanted, series: &mut series };
+            let mut sample = Sample { config: &config, requested: &requested, series: &mut series };
             match (sample.add_tuning(&pod, &metrics), expected) {
                 (Ok(is_known), Ok(expected)) => {
                     assert_eq!(
@@ -521,7 +529,7 @@ mod tests {
             (&["main_cpu_usage", "tuning_cpu_limit", "tuning_pod_restart_count"], &["tuning_cpu_limit"]),
             (&["main_pod_restart_count"], &[]),
         ] {
-            assert_eq!(wanted(names).lost(), lost);
+            assert_eq!(requested(names).lost(), lost);
         }
     }
 }

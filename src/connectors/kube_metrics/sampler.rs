@@ -3,7 +3,7 @@
 use super::config::KubeMetricsConfig;
 use super::error::SampleError;
 use super::metric::Role;
-use super::sample::{Given, Sample, TuningPod, Wanted};
+use super::sample::{Allocated, RequestedMetrics, Sample, TuningPod};
 use super::series::PodSeries;
 use crate::k8s::{ApiError, Cluster, PodMetrics, ROLE_LABEL, TUNING_ROLE, Workload, selector_text};
 use crate::types::UnixTime;
@@ -11,12 +11,12 @@ use crate::types::UnixTime;
 pub(super) struct Sampler<'a> {
     cluster: &'a Cluster,
     config: &'a KubeMetricsConfig,
-    wanted: Wanted,
+    requested: RequestedMetrics,
 }
 
 impl<'a> Sampler<'a> {
-    pub(super) fn new(cluster: &'a Cluster, config: &'a KubeMetricsConfig, wanted: Wanted) -> Self {
-        Self { cluster, config, wanted }
+    pub(super) fn new(cluster: &'a Cluster, config: &'a KubeMetricsConfig, requested: RequestedMetrics) -> Self {
+        Self { cluster, config, requested }
     }
 
     /// Takes one sample, by at most five requests one after the other. Nothing is asked for that nobody wants. Returns
@@ -27,9 +27,9 @@ impl<'a> Sampler<'a> {
     pub(super) async fn sample(&self, series: &mut PodSeries) -> Result<bool, SampleError> {
         let workload = workload(self.cluster, self.config).await?;
         let selector = selector(&workload, self.config)?;
-        let given = Given::of_workload(&workload, self.config)?;
-        let mut sample = Sample { config: self.config, wanted: &self.wanted, series };
-        let knows_main = self.sample_main(&mut sample, &selector, &given).await?;
+        let allocated = Allocated::of_workload(&workload, self.config)?;
+        let mut sample = Sample { config: self.config, requested: &self.requested, series };
+        let knows_main = self.sample_main(&mut sample, &selector, &allocated).await?;
         let knows_tuning = self.sample_tuning(&mut sample, &selector).await?;
         for (pods, is_known) in [(&self.config.name, knows_main), (&self.config.tuning_pod(), knows_tuning)] {
             if !is_known {
@@ -46,15 +46,15 @@ impl<'a> Sampler<'a> {
         &self,
         sample: &mut Sample<'_>,
         selector: &str,
-        given: &Given<'_>,
+        allocated: &Allocated<'_>,
     ) -> Result<bool, SampleError> {
-        let (mut time, is_wanted) = (None, self.wanted.needs_usage(Role::Main));
+        let (mut time, is_wanted) = (None, self.requested.needs_usage(Role::Main));
         if is_wanted {
             let pods =
                 pod_metrics(self.cluster, self.config, &format!("{selector},{ROLE_LABEL}!={TUNING_ROLE}")).await?;
-            time = sample.add_main_usage(given, &pods)?;
+            time = sample.add_main_usage(allocated, &pods)?;
         }
-        if self.wanted.has_restarts(Role::Main) {
+        if self.requested.has_restarts(Role::Main) {
             let pods = self.cluster.pods(self.config.namespace.as_str(), selector).await?;
             sample.add_main_restarts(&pods, time.unwrap_or_else(UnixTime::now));
         }
@@ -63,7 +63,7 @@ impl<'a> Sampler<'a> {
 
     /// Whether anything is known of it, if it is there.
     async fn sample_tuning(&self, sample: &mut Sample<'_>, selector: &str) -> Result<bool, SampleError> {
-        let (usage, restarts) = (self.wanted.needs_usage(Role::Tuning), self.wanted.has_restarts(Role::Tuning));
+        let (usage, restarts) = (self.requested.needs_usage(Role::Tuning), self.requested.has_restarts(Role::Tuning));
         if !usage && !restarts {
             return Ok(true);
         }

@@ -10,11 +10,11 @@ mod checks;
 mod commands;
 mod config;
 mod connector;
-mod demand;
 mod names;
 mod place;
 mod ports;
 mod remedies;
+mod required_metadata;
 mod traffic;
 
 use std::borrow::Cow;

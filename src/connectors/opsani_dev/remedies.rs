@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::demand::Demand;
 use super::place::{Place, PodsError, has_container, pod_name};
 use super::ports::{self, PortError};
+use super::required_metadata::RequiredMetadata;
 use super::traffic;
 use crate::causes;
 use crate::checks::Remedy;
@@ -25,17 +25,17 @@ const TRAFFIC: Duration = Duration::from_secs(9);
 /// Adds annotations or labels to the pod template.
 pub(super) struct Complete {
     pub(super) place: Place,
-    pub(super) demand: Demand,
+    pub(super) required: RequiredMetadata,
 }
 
 #[async_trait]
 impl Remedy for Complete {
     async fn apply(&self) -> Result<(), String> {
-        let Self { place, demand } = self;
+        let Self { place, required } = self;
         insist(|| async {
             let workload = place.read_workload().await?;
-            let Some(missing) = demand.missing(&workload.template) else { return Ok(()) };
-            let patch = demand.patch(&missing);
+            let Some(missing) = required.missing(&workload.template) else { return Ok(()) };
+            let patch = required.patch(&missing);
             let (namespace, name) = (place.namespace(), place.name());
             place.cluster.patch_workload(WorkloadKind::Deployment, namespace, name, &patch).await?;
             Ok(())

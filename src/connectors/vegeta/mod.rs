@@ -10,9 +10,9 @@ mod cli;
 mod command;
 mod config;
 mod connector;
-mod moment;
 mod program;
 mod report;
+mod report_time;
 mod summary;
 mod target;
 

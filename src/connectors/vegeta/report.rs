@@ -9,7 +9,7 @@ use std::sync::{Arc, LazyLock};
 use regex::Regex;
 use serde::Serialize;
 
-use super::moment::{Moment, Nanoseconds};
+use super::report_time::{Nanoseconds, ReportTime};
 use super::target::redacted;
 use crate::decode::{Decode, Decoder, NoVariables, Node, Origin, Problems, Value};
 use crate::types::{Metric, Point, Reading, TimeSeries, Unit, UnixTime};
@@ -37,11 +37,11 @@ pub struct Report {
     pub(super) bytes_in: Bytes,
     pub(super) bytes_out: Bytes,
     /// When the first request was sent.
-    earliest: Moment,
+    earliest: ReportTime,
     /// When the last request was sent.
-    latest: Moment,
+    latest: ReportTime,
     /// When the last answer arrived.
-    end: Moment,
+    end: ReportTime,
     pub(super) duration: Nanoseconds,
     pub(super) wait: Nanoseconds,
     pub(super) requests: i64,

@@ -70,7 +70,7 @@ impl Campaign {
         let config = config(&header.campaign).map_err(ReplayError::Header)?;
         let baseline = tunable::baseline(&header.settings);
         let point = tunable::point(&header.settings, &baseline);
-        let point = point.ok_or_else(|| ReplayError::Header("the settings of before have no values".to_owned()))?;
+        let point = point.ok_or_else(|| ReplayError::Header("the baseline settings have no values".to_owned()))?;
         let problem = Arc::new(problem(&header, &config, point));
         Ok(Self {
             header: Arc::new(header),

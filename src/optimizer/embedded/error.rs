@@ -45,7 +45,7 @@ pub(crate) enum CampaignError {
     #[error("the metric '{metric}' is not measured: {}", known(.measured))]
     Metric { metric: String, measured: Vec<String> },
     /// Without a baseline there is nothing to compare with.
-    #[error("the settings of before cannot be measured: {0}")]
+    #[error("the baseline settings cannot be measured: {0}")]
     Baseline(String),
 }
 

@@ -62,7 +62,7 @@ pub(crate) struct Header {
     /// When it began, as RFC 3339.
     pub began: String,
     pub id: String,
-    /// Settings with their values of before.
+    /// Settings with their baseline values.
     pub settings: Vec<Tunable>,
     /// Metrics that are measured, with their units.
     pub metrics: BTreeMap<String, String>,
@@ -96,7 +96,7 @@ impl Header {
         }
     }
 
-    /// The settings with the ranges that are asked for, and their values of before.
+    /// The settings with the ranges that are asked for, and their baseline values.
     pub(super) fn with_ranges(&self, asked: &Self) -> Vec<Tunable> {
         let domain = |there: &Tunable| asked.settings.iter().find(|here| here.name() == there.name());
         let with = |there: &Tunable| {

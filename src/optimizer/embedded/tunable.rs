@@ -237,7 +237,7 @@ pub(super) fn point(tunables: &[Tunable], settings: &Settings) -> Option<Point> 
     free.map(|tunable| tunable.domain.number(settings.get(&tunable.name())?)).collect()
 }
 
-/// The settings of a point. Where it has the value of before, that is kept as it was described.
+/// The settings of a point. A baseline value is kept as it was described.
 pub(super) fn settings(tunables: &[Tunable], point: &[f64]) -> Settings {
     let free = tunables.iter().filter(|tunable| !tunable.is_pinned());
     free.zip(point)

@@ -184,7 +184,7 @@ pub(crate) struct CurvePoint {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct ResultReport {
     pub settings: Settings,
-    /// Whether they are those of before.
+    /// Whether they are the baseline settings.
     pub is_baseline: bool,
     /// Whether the verdict is that they are confirmed.
     pub confirmed: bool,
@@ -194,11 +194,11 @@ pub(crate) struct ResultReport {
     pub cost: Difference,
     /// By how much a month of 730 hours is cheaper; negative if it is dearer.
     pub savings_per_month: f64,
-    /// How the objective differs from that of before.
+    /// How the objective differs from that of the baseline.
     pub objective: Option<Difference>,
     /// How the metrics of the conditions differ.
     pub metrics: BTreeMap<String, Difference>,
-    /// The settings that differ from those of before.
+    /// The settings that differ from the baseline.
     pub changes: Vec<Change>,
 }
 

@@ -11,7 +11,7 @@ use super::{
     ADJUST, Asked, CANCEL, CHECK, COMPONENTS, DESCRIBE, HOOKS, Judge, MEASURE, METRICS, Over, Rule, Session, Verdict,
 };
 use crate::connector::{AdjustRequest, DescribeRequest, Event, MeasureRequest, Outcome, Phase};
-use crate::connectors::external::announced::Announced;
+use crate::connectors::external::handshake::Handshake;
 use crate::connectors::external::messages;
 use crate::connectors::external::session::Request;
 use crate::types::{Adjustment, Component, Control, Description, Duration as Span};
@@ -24,22 +24,22 @@ const CANCELLED_SPAN: Span = Span::from_secs(120);
 const UNTIL_CANCEL: Duration = Duration::from_millis(200);
 
 impl Judge<'_> {
-    pub(super) async fn events(&mut self, session: &mut Session, announced: &Announced) -> Result<(), Over> {
+    pub(super) async fn events(&mut self, session: &mut Session, handshake: &Handshake) -> Result<(), Over> {
         let control = DescribeRequest::default();
         let described =
-            self.event(DESCRIBE, session, announced, &messages::describe(&control), messages::description).await?;
-        let metrics = self.event(METRICS, session, announced, &json!({}), messages::metrics).await?;
-        let components = self.event(COMPONENTS, session, announced, &json!({}), messages::components).await?;
-        self.event(CHECK, session, announced, &json!({}), messages::checks).await?;
+            self.event(DESCRIBE, session, handshake, &messages::describe(&control), messages::description).await?;
+        let metrics = self.event(METRICS, session, handshake, &json!({}), messages::metrics).await?;
+        let components = self.event(COMPONENTS, session, handshake, &json!({}), messages::components).await?;
+        self.event(CHECK, session, handshake, &json!({}), messages::checks).await?;
         let named: Option<BTreeSet<String>> = (metrics.is_some() || described.is_some()).then(|| {
             let described = described.iter().flat_map(|description| &description.metrics);
             metrics.iter().flatten().chain(described).map(|metric| metric.name.clone()).collect()
         });
-        self.measure(session, announced, named).await?;
+        self.measure(session, handshake, named).await?;
         let components = components.or_else(|| described.map(|description| description.components));
-        self.adjust(session, announced, components.unwrap_or_default()).await?;
-        self.hooks(session, announced).await?;
-        self.cancel(session, announced).await
+        self.adjust(session, handshake, components.unwrap_or_default()).await?;
+        self.hooks(session, handshake).await?;
+        self.cancel(session, handshake).await
     }
 
     /// Asks for the event that the rule is named after, and reads the result.
@@ -47,15 +47,15 @@ impl Judge<'_> {
         &mut self,
         rule: Rule,
         session: &mut Session,
-        announced: &Announced,
+        handshake: &Handshake,
         params: &Json,
         read: impl FnOnce(&Json) -> Asked<T>,
     ) -> Result<Option<T>, Over> {
-        let Some(event) = rule.id.parse::<Event>().ok().filter(|event| announced.has(Phase::On, *event)) else {
+        let Some(event) = rule.id.parse::<Event>().ok().filter(|event| handshake.has(Phase::On, *event)) else {
             self.verdict(rule, Verdict::Skipped("it is not among its capabilities".to_owned()));
             return Ok(None);
         };
-        let limit = announced.limit(Phase::On, event) + SPAN.to_std();
+        let limit = handshake.limit(Phase::On, event) + SPAN.to_std();
         let answer = self.call(rule, session, event.as_str(), params, limit).await?;
         let result =
             answer.map_err(|error| format!("it answered by an error: {error}")).and_then(|result| read(&result));
@@ -74,7 +74,7 @@ impl Judge<'_> {
     async fn measure(
         &mut self,
         session: &mut Session,
-        announced: &Announced,
+        handshake: &Handshake,
         named: Option<BTreeSet<String>>,
     ) -> Result<(), Over> {
         let request = MeasureRequest { metrics: Vec::new(), control: control(SPAN) };
@@ -86,17 +86,17 @@ impl Judge<'_> {
                 .find(|metric| !named.contains(*metric))
                 .map_or(Ok(()), |metric| Err(format!("metric '{metric}' is in no description and no list of metrics")))
         };
-        self.event(MEASURE, session, announced, &messages::measure(&request), read).await.map(drop)
+        self.event(MEASURE, session, handshake, &messages::measure(&request), read).await.map(drop)
     }
 
     async fn adjust(
         &mut self,
         session: &mut Session,
-        announced: &Announced,
+        handshake: &Handshake,
         components: Vec<Component>,
     ) -> Result<(), Over> {
         let adjustments: Vec<Adjustment> = components.iter().flat_map(present).collect();
-        if announced.has(Phase::On, Event::Adjust) && adjustments.is_empty() {
+        if handshake.has(Phase::On, Event::Adjust) && adjustments.is_empty() {
             self.point(
                 ADJUST,
                 Err("it describes no setting that has a value, so that there is nothing to adjust".to_owned()),
@@ -117,11 +117,11 @@ impl Judge<'_> {
                 .find(differs)
                 .map_or(Ok(()), |(name, _)| Err(format!("'{name}' has another value afterwards, or none")))
         };
-        self.event(ADJUST, session, announced, &messages::adjust(&request), read).await.map(drop)
+        self.event(ADJUST, session, handshake, &messages::adjust(&request), read).await.map(drop)
     }
 
-    async fn hooks(&mut self, session: &mut Session, announced: &Announced) -> Result<(), Over> {
-        let hooks = announced.hooks();
+    async fn hooks(&mut self, session: &mut Session, handshake: &Handshake) -> Result<(), Over> {
+        let hooks = handshake.hooks();
         if hooks.is_empty() {
             self.verdict(HOOKS, Verdict::Skipped("it has none".to_owned()));
         }
@@ -130,21 +130,21 @@ impl Judge<'_> {
                 Phase::After => messages::after(event, &Outcome::Nothing),
                 Phase::Before | Phase::On => messages::before(event),
             };
-            let answer = self.call(HOOKS, session, phase.as_str(), &params, announced.limit(phase, event)).await?;
+            let answer = self.call(HOOKS, session, phase.as_str(), &params, handshake.limit(phase, event)).await?;
             let kept = answer.map(drop).map_err(|error| format!("{} {event}: {error}", phase.as_str()));
             self.point(HOOKS, kept);
         }
         Ok(())
     }
 
-    async fn cancel(&mut self, session: &mut Session, announced: &Announced) -> Result<(), Over> {
-        if !announced.has(Phase::On, Event::Measure) {
+    async fn cancel(&mut self, session: &mut Session, handshake: &Handshake) -> Result<(), Over> {
+        if !handshake.has(Phase::On, Event::Measure) {
             self.verdict(CANCEL, Verdict::Skipped("it has nothing that takes long: it does not measure".to_owned()));
             return Ok(());
         }
         let request = MeasureRequest { metrics: Vec::new(), control: control(CANCELLED_SPAN) };
         let cancellation = CancellationToken::new();
-        let limit = announced.limit(Phase::On, Event::Measure) + CANCELLED_SPAN.to_std();
+        let limit = handshake.limit(Phase::On, Event::Measure) + CANCELLED_SPAN.to_std();
         let params = messages::measure(&request);
         let call = self.call_until(
             CANCEL,

@@ -41,7 +41,7 @@ pub(crate) enum Arrival {
     TimedOut,
 }
 
-/// What is expected of a workload while it is waited for. The default expects nothing but that it becomes ready.
+/// What is expected of a workload while it is waited for. The default only expects it to become ready.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Expected<'a> {
     /// The generation that was written: a higher one is somebody else's change.

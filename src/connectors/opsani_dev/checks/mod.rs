@@ -1,6 +1,6 @@
 //! The checks, in the order in which they lead from a bare application to one that can be optimized.
 //!
-//! They change nothing, but that the one of the tuning pod makes a missing one. Ids, names and severities are known to
+//! They change nothing, except that the check of the tuning pod creates a missing one. Ids, names and severities are known to
 //! programs.
 
 mod cluster;

@@ -3,28 +3,28 @@
 use super::Scope;
 use crate::checks::{CheckFailure, CheckOutcome};
 use crate::connectors::opsani_dev::commands::patch;
-use crate::connectors::opsani_dev::demand::Demand;
 use crate::connectors::opsani_dev::place::{has_container, pod_name};
 use crate::connectors::opsani_dev::ports;
 use crate::connectors::opsani_dev::remedies::{Complete, Inject};
+use crate::connectors::opsani_dev::required_metadata::RequiredMetadata;
 use crate::k8s::{SIDECAR_NAME, SidecarError};
 
 pub(super) async fn annotations(scope: Scope<'_>) -> CheckOutcome {
-    complete(scope, Demand::annotations(scope.optimizer())).await
+    complete(scope, RequiredMetadata::annotations(scope.optimizer())).await
 }
 
 pub(super) async fn labels(scope: Scope<'_>) -> CheckOutcome {
-    complete(scope, Demand::labels(scope.optimizer())).await
+    complete(scope, RequiredMetadata::labels(scope.optimizer())).await
 }
 
-async fn complete(scope: Scope<'_>, demand: Demand) -> CheckOutcome {
+async fn complete(scope: Scope<'_>, required: RequiredMetadata) -> CheckOutcome {
     let (place, workload) = (scope.place, scope.place.workload().await?);
-    let Some(missing) = demand.missing(&workload.template) else { return Ok(None) };
-    let (word, listed) = (demand.word(), demand.listed(&missing));
+    let Some(missing) = required.missing(&workload.template) else { return Ok(None) };
+    let (word, listed) = (required.word(), required.listed(&missing));
     let message = format!("{} '{}' is missing {word}: {listed}", place.kind(), place.name());
-    let command = patch(place.namespace(), &place.target(), &demand.patch(&missing));
+    let command = patch(place.namespace(), &place.target(), &required.patch(&missing));
     let failure = CheckFailure::new(message).with_hint(format!("patch the {word} of its pods: {command}"));
-    Err(failure.with_remedy(Complete { place: place.clone(), demand }))
+    Err(failure.with_remedy(Complete { place: place.clone(), required }))
 }
 
 pub(super) async fn sidecar(scope: Scope<'_>) -> CheckOutcome {

@@ -167,7 +167,7 @@ fn a_campaign_measures_searches_confirms_and_puts_back() {
     assert!(winner.confirmed && !winner.is_baseline, "{winner:?}");
     assert!(winner.objective.as_ref().unwrap().winner < winner.objective.as_ref().unwrap().baseline);
     assert!((toy.cpu - 2.0).abs() < 1e-9, "the baseline settings are back");
-    // The settings of before are measured whatever they violate; everything else is watched.
+    // The baseline settings are measured whatever they violate; everything else is watched.
     assert_eq!(judged(&commands[1]), None);
     assert_eq!(judged(&commands[8]).as_deref(), Some("latency"));
 }

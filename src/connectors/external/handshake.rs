@@ -28,7 +28,7 @@ const EVENTS: [Event; 6] =
 
 /// What an executable said of itself.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Announced {
+pub(super) struct Handshake {
     pub(super) metadata: Metadata,
     /// What its section may be.
     pub(super) schema: SectionSchema,
@@ -70,9 +70,9 @@ impl Wrong {
 ///
 /// # Errors
 /// It misbehaves, refuses, or says what cannot be used.
-pub(super) async fn greet(session: &mut Session, type_name: &str) -> Result<Announced, GreetingError> {
+pub(super) async fn greet(session: &mut Session, type_name: &str) -> Result<Handshake, GreetingError> {
     let answer = greeting(session).await?;
-    Ok(Announced::read(&answer, type_name)?)
+    Ok(Handshake::read(&answer, type_name)?)
 }
 
 /// The answer to a greeting, as it is.
@@ -90,7 +90,7 @@ pub(super) async fn greeting(session: &mut Session) -> Result<Json, GreetingErro
     answer.map_err(|error| GreetingError::Refused(error.message))
 }
 
-impl Announced {
+impl Handshake {
     /// Reads an answer to a greeting.
     ///
     /// # Errors
@@ -222,22 +222,22 @@ mod tests {
 
     #[test]
     fn names_are_those_of_the_type() {
-        let announced = Announced::read(&answer(&json!({})), "postgres-tuner").expect("valid");
-        let metadata = &announced.metadata;
+        let handshake = Handshake::read(&answer(&json!({})), "postgres-tuner").expect("valid");
+        let metadata = &handshake.metadata;
         assert_eq!(
             [&metadata.default_name, &metadata.class_name, &metadata.full_name],
             ["postgres-tuner", "PostgresTunerConnector", "PostgresTuner Connector"]
         );
-        assert_eq!(announced.hooks(), [(Phase::Before, Event::Adjust)]);
-        assert!(announced.has(Phase::On, Event::Measure) && !announced.has(Phase::On, Event::Adjust));
+        assert_eq!(handshake.hooks(), [(Phase::Before, Event::Adjust)]);
+        assert!(handshake.has(Phase::On, Event::Measure) && !handshake.has(Phase::On, Event::Adjust));
     }
 
     #[test]
     fn limits_are_the_connectors_own_where_it_gives_them() {
-        let announced = Announced::read(&answer(&json!({ "timeouts": { "adjust": 1.5 } })), "x").expect("valid");
-        assert_eq!(announced.limit(Phase::On, Event::Adjust), Duration::from_millis(1500));
-        assert_eq!(announced.limit(Phase::After, Event::Adjust), EVENT_LIMIT);
-        assert_eq!(announced.limit(Phase::On, Event::Check), EVENT_LIMIT);
+        let handshake = Handshake::read(&answer(&json!({ "timeouts": { "adjust": 1.5 } })), "x").expect("valid");
+        assert_eq!(handshake.limit(Phase::On, Event::Adjust), Duration::from_millis(1500));
+        assert_eq!(handshake.limit(Phase::After, Event::Adjust), EVENT_LIMIT);
+        assert_eq!(handshake.limit(Phase::On, Event::Check), EVENT_LIMIT);
     }
 
     #[test]
@@ -254,7 +254,7 @@ mod tests {
             (json!({ "capabilities": ["before:startup"] }), "capabilities"),
             (json!({ "timeouts": { "adjust": 0 } }), "timeouts"),
         ] {
-            let wrong = Announced::read(&answer(&change), "x").expect_err(part);
+            let wrong = Handshake::read(&answer(&change), "x").expect_err(part);
             assert_eq!(wrong.part, part, "{wrong}");
         }
     }

@@ -12,13 +12,13 @@ use crate::types::UnixTime;
 
 /// A point in time with the offset that it was written with.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Moment {
+pub(super) struct ReportTime {
     time: UnixTime,
     /// Without one it is UTC.
     offset: Option<Offset>,
 }
 
-impl Moment {
+impl ReportTime {
     pub(super) fn time(self) -> UnixTime {
         self.time
     }
@@ -40,7 +40,7 @@ impl Moment {
 }
 
 /// ISO 8601 with microseconds, when there are any, and the offset.
-impl fmt::Display for Moment {
+impl fmt::Display for ReportTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let local = self.offset.unwrap_or(Offset::UTC).to_datetime(Timestamp::from(self.time));
         write!(f, "{}", local.strftime("%Y-%m-%dT%H:%M:%S"))?;
@@ -55,25 +55,25 @@ impl fmt::Display for Moment {
     }
 }
 
-impl Serialize for Moment {
+impl Serialize for ReportTime {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
 }
 
-impl Decode for Moment {
+impl Decode for ReportTime {
     fn decode(node: &Node, cx: &mut Decoder<'_>) -> Option<Self> {
-        let moment = match &node.value {
+        let time = match &node.value {
             #[expect(clippy::cast_precision_loss, reason = "seconds of today are exact")]
             Value::Integer(seconds) => Some(Self::from_seconds(*seconds as f64)),
             Value::Float(seconds) => Some(Self::from_seconds(*seconds)),
             Value::Text(text) => Self::parse(text),
             _ => None,
         };
-        if moment.is_none() {
+        if time.is_none() {
             cx.invalid(node, "value is not a time, such as 2020-01-21T12:00:01Z");
         }
-        moment
+        time
     }
 }
 
@@ -137,10 +137,10 @@ mod tests {
             (json!(1_609_459_200.5), "2021-01-01T00:00:00.500000+00:00"),
             (json!("1609459200"), "2021-01-01T00:00:00+00:00"),
         ] {
-            assert_eq!(decoded::<Moment>(&value), Some(json!(text)), "{value}");
+            assert_eq!(decoded::<ReportTime>(&value), Some(json!(text)), "{value}");
         }
         for value in [json!("2021-01-01"), json!("bogus"), json!(null), json!([])] {
-            assert_eq!(decoded::<Moment>(&value), None, "{value}");
+            assert_eq!(decoded::<ReportTime>(&value), None, "{value}");
         }
     }
 

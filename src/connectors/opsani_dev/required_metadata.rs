@@ -22,7 +22,7 @@ pub(super) enum Part {
 
 /// Texts that a template must have.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Demand {
+pub(super) struct RequiredMetadata {
     part: Part,
     texts: BTreeMap<&'static str, String>,
 }
@@ -31,7 +31,7 @@ pub(super) struct Demand {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Missing(BTreeMap<&'static str, String>);
 
-impl Demand {
+impl RequiredMetadata {
     /// The annotations by which Prometheus finds the metrics of Envoy.
     pub(super) fn annotations(optimizer: Option<&str>) -> Self {
         let mut texts: BTreeMap<_, _> = [
@@ -93,16 +93,16 @@ impl Demand {
 mod tests {
     use super::*;
 
-    fn check(demand: &Demand, metadata: &Json, expected: Option<(&str, Json)>) {
-        let missing = demand.missing(&json!({ "metadata": metadata }));
-        let found = missing.map(|missing| (demand.listed(&missing), demand.patch(&missing)));
-        let patch = |texts| json!({ "spec": { "template": { "metadata": { demand.word(): texts } } } });
+    fn check(required: &RequiredMetadata, metadata: &Json, expected: Option<(&str, Json)>) {
+        let missing = required.missing(&json!({ "metadata": metadata }));
+        let found = missing.map(|missing| (required.listed(&missing), required.patch(&missing)));
+        let patch = |texts| json!({ "spec": { "template": { "metadata": { required.word(): texts } } } });
         assert_eq!(found, expected.map(|(listed, texts)| (listed.to_owned(), patch(texts))), "{metadata}");
     }
 
     #[test]
     fn of_annotations_only_the_keys_count() {
-        let demand = Demand::annotations(Some("dev.opsani.com/app"));
+        let required = RequiredMetadata::annotations(Some("dev.opsani.com/app"));
         let all = json!({
             "prometheus.opsani.com/path": "/stats/prometheus", "prometheus.opsani.com/port": "9901",
             "prometheus.opsani.com/scheme": "http", "prometheus.opsani.com/scrape": "true",
@@ -112,27 +112,27 @@ mod tests {
                      prometheus.opsani.com/scrape, servo.opsani.com/optimizer";
         for metadata in [json!(null), json!({}), json!({ "annotations": null }), json!({ "annotations": { "a": "b" } })]
         {
-            check(&demand, &metadata, Some((names, all.clone())));
+            check(&required, &metadata, Some((names, all.clone())));
         }
         let mut own = all.clone();
         own["prometheus.opsani.com/port"] = "9999".into();
-        check(&demand, &json!({ "annotations": own }), None);
+        check(&required, &json!({ "annotations": own }), None);
         own.as_object_mut().and_then(|own| own.remove("prometheus.opsani.com/scheme"));
         let missing = json!({ "prometheus.opsani.com/scheme": "http" });
-        check(&demand, &json!({ "annotations": own }), Some(("prometheus.opsani.com/scheme", missing)));
+        check(&required, &json!({ "annotations": own }), Some(("prometheus.opsani.com/scheme", missing)));
     }
 
     #[test]
     fn of_labels_the_values_count_too() {
-        let demand = Demand::labels(Some("dev.opsani.com/app"));
+        let required = RequiredMetadata::labels(Some("dev.opsani.com/app"));
         let all = json!({ "servo.opsani.com/optimizer": "dev.opsani.com_app", "sidecar.opsani.com/type": "envoy" });
-        check(&demand, &json!({ "labels": all }), None);
+        check(&required, &json!({ "labels": all }), None);
         let mut other = all.clone();
         other["servo.opsani.com/optimizer"] = "another".into();
         let missing = json!({ "servo.opsani.com/optimizer": "dev.opsani.com_app" });
         let listed = "servo.opsani.com/optimizer=dev.opsani.com_app";
-        check(&demand, &json!({ "labels": other }), Some((listed, missing)));
+        check(&required, &json!({ "labels": other }), Some((listed, missing)));
         let listed = "servo.opsani.com/optimizer=dev.opsani.com_app, sidecar.opsani.com/type=envoy";
-        check(&demand, &json!({}), Some((listed, all)));
+        check(&required, &json!({}), Some((listed, all)));
     }
 }

@@ -50,12 +50,17 @@ fn on_top(workload_ref: &WorkloadRef<'_>) -> Vec<Permission<'static>> {
     }
     let is_adjusted = *workload_ref.config.strategy.strategy() == Strategy::Default;
     if is_adjusted && workload_ref.mode() == FailureMode::Rollback {
-        permissions.extend(LEASE_VERBS.map(|verb| Permission { verb, ..LEASES }));
+        permissions.extend(of_leases());
     }
     if workload_ref.config.shared.container_logs_in_error_status {
         permissions.push(LOGS);
     }
     permissions
+}
+
+/// What `on_failure: rollback` needs for its records.
+pub(crate) fn of_leases() -> [Permission<'static>; 4] {
+    LEASE_VERBS.map(|verb| Permission { verb, ..LEASES })
 }
 
 const STATEFUL_SETS: Permission<'_> = Permission { group: "apps", resource: "statefulsets", verb: "" };

@@ -101,3 +101,21 @@ async fn a_plugin_that_fails_ends_a_command_at_once_with_what_it_says() {
         assert!(error.contains(text), "{error}");
     }
 }
+
+#[tokio::test]
+async fn a_rollback_without_the_right_to_records_says_which_rights_it_needs_and_changes_nothing() {
+    let api = KubeApi::start(deployment("web", 1), Cluster::healthy()).await;
+    let servo = attached(&api, &web_section(&json!({"on_failure": "rollback"}))).await;
+    for verb in ["GET", "POST"] {
+        api.forget_calls();
+        api.forget_faults();
+        let refused = Effect::Refuse(Refusal::new(403, "Forbidden"));
+        api.fault(Fault::when(move |call| call.summary().starts_with(&format!("{verb} leases")), refused));
+        let error = servo.adjust(&[("web/main.cpu", json!("250m"))], &none()).await.unwrap_err();
+        let texts =
+            ["(403 Forbidden)", "resources: [\"leases\"]", "verbs: [\"get\", \"create\", \"patch\", \"delete\"]"];
+        expect_failure(&error, ("failed", None), &texts);
+        let written = api.summaries(|call| call.is_write() && call.summary().contains("deployments"));
+        assert!(written.is_empty(), "{written:?}");
+    }
+}

@@ -10,11 +10,12 @@ use serde_json::{Value as Json, json};
 use tokio::time::{Instant, sleep};
 
 use super::process::{Presence, Process, UnderWay};
+use crate::causes::chain;
 use crate::connector::{EventContext, EventError};
-use crate::connectors::kubernetes::FailureMode;
 use crate::connectors::kubernetes::plan::undo::Undo;
 use crate::connectors::kubernetes::workload_ref::{CancelPolicy, WorkloadRef};
-use crate::k8s::{Cluster, Workload};
+use crate::connectors::kubernetes::{FailureMode, permissions};
+use crate::k8s::{ApiError, Cluster, Workload};
 use crate::types::UnixTime;
 
 /// The annotation of the Lease that has the record.
@@ -86,11 +87,13 @@ impl OwnRecord {
         let (cluster, namespace) = (workload_ref.cluster, workload_ref.namespace());
         let create = || async {
             match cluster.create_lease(namespace, &lease).await {
-                Err(error) if error.is_taken_name() => Ok(false),
-                answer => answer.map(|()| true),
+                Err(error) if error.is_taken_name() => Ok(Ok(false)),
+                Err(error) if error.is_forbidden() => Ok(Err(error)),
+                answer => answer.map(|()| Ok(true)),
             }
         };
-        if !workload_ref.commit(policy, create).await? {
+        let is_created = workload_ref.commit(policy, create).await?.map_err(|error| forbidden(workload_ref, &error))?;
+        if !is_created {
             let holder = FoundRecord::read(workload_ref, policy).await?.map(|record| record.holder());
             let holder = holder.unwrap_or_else(|| "another process".to_owned());
             return Err(EventError::adjustment_failed(format!(
@@ -180,6 +183,15 @@ fn lease(workload_ref: &WorkloadRef<'_>, workload: &Workload, name: &str, conten
     })
 }
 
+/// The account has no right to the records: which rights it needs.
+fn forbidden(workload_ref: &WorkloadRef<'_>, error: &ApiError) -> EventError {
+    EventError::adjustment_failed(format!(
+        "{}; 'on_failure: rollback' keeps its record in a Lease: {}",
+        chain(error),
+        permissions::advice(workload_ref.namespace(), &permissions::of_leases())
+    ))
+}
+
 impl FoundRecord {
     /// The record of a workload, when there is one.
     ///
@@ -194,11 +206,13 @@ impl FoundRecord {
         let request = || async {
             match cluster.lease(namespace, &name).await {
                 // Without `rollback` nothing is recorded, and the right to read records need not be there.
-                Err(error) if error.is_forbidden() && workload_ref.mode() != FailureMode::Rollback => Ok(None),
-                answer => answer,
+                Err(error) if error.is_forbidden() && workload_ref.mode() != FailureMode::Rollback => Ok(Ok(None)),
+                Err(error) if error.is_forbidden() => Ok(Err(error)),
+                answer => answer.map(Ok),
             }
         };
-        let Some(lease) = workload_ref.persist(policy, request).await? else { return Ok(None) };
+        let found = workload_ref.persist(policy, request).await?;
+        let Some(lease) = found.map_err(|error| forbidden(workload_ref, &error))? else { return Ok(None) };
         let text = lease["metadata"]["annotations"][UNDO_ANNOTATION].as_str().unwrap_or_default();
         let contents = serde_json::from_str(text).map_err(|error| {
             let message = format!(

@@ -10,36 +10,25 @@
 pub(crate) mod file;
 pub(crate) mod variables;
 
-mod appdynamics;
 mod backoff;
-mod campaign;
 mod checks;
 mod common;
-mod connection_file;
 mod dotenv;
-mod embedded;
 mod environment;
-mod opsani;
 mod optimizer;
-mod path_part;
 mod routes;
-mod served_applications;
 mod servo;
 
-pub(crate) use appdynamics::{AppDynamicsOptimizer, ResolvedAppDynamics};
-
 pub use crate::decode::{Detail, Dump, Secrets};
-pub(crate) use campaign::{CampaignConfig, Objective, Prices};
-pub use campaign::{CampaignMode, SearchAlgorithm};
 pub(crate) use checks::ChecksConfig;
 pub(crate) use common::{CommonConfig, Proxies, SslVerify};
-pub use connection_file::ConnectionFile;
-pub(crate) use embedded::EmbeddedOptimizer;
 pub(crate) use environment::DotenvFile;
 pub use environment::Environment;
-pub(crate) use opsani::OpsaniOptimizer;
-pub use optimizer::OptimizerConfig;
+pub(crate) use optimizer::{
+    AppDynamicsOptimizer, CampaignConfig, EmbeddedOptimizer, Objective, OpsaniOptimizer, Prices, ResolvedAppDynamics,
+    ServedApplication, ServedConfig,
+};
+pub use optimizer::{CampaignMode, ConnectionFile, OptimizerConfig, SearchAlgorithm};
 pub(crate) use routes::{KnownConnector, named_types};
-pub(crate) use served_applications::{ServedApplication, ServedConfig};
 pub use servo::OptimizerRequirement;
 pub(crate) use servo::{LoadOptions, SectionConfig, ServoConfig, load};

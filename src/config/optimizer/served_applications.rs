@@ -1,7 +1,7 @@
 //! The file of `servo optimizer serve`: which applications are optimized, and who may ask.
 
 use super::campaign::CampaignConfig;
-use super::variables::{OPSANI_TOKEN, OPSANI_TOKEN_FILE};
+use crate::config::variables::{OPSANI_TOKEN, OPSANI_TOKEN_FILE};
 use crate::decode::{Decode, Decoder, Fields, Keys as _, Map, Node, Secret, Value};
 
 #[derive(Debug, Clone, PartialEq)]

@@ -12,7 +12,7 @@ use serde_json::{Map, Value as Json};
 use super::connection_file::ConnectionFile;
 use super::opsani::TrimmedUrl;
 use super::path_part::check_path_part;
-use super::variables::APPD_PREFIX;
+use crate::config::variables::APPD_PREFIX;
 use crate::decode::{
     Decode, Decoder, Fields, Form, HttpUrl, Node, OptionalPath, Properties, Secret, Secrets, Show, Written, keys,
 };

@@ -1,17 +1,30 @@
 //! The `optimizer` section: which kind of optimizer is meant, and what all kinds have in common.
 
-use std::path::Path;
+mod appdynamics;
+mod campaign;
+mod connection_file;
+mod embedded;
+mod opsani;
+mod path_part;
+mod served_applications;
 
 use std::borrow::Cow;
+use std::path::Path;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Value as Json, json};
 
-use super::appdynamics::{self, AppDynamicsOptimizer};
-use super::connection_file::ConnectionFile;
-use super::embedded::{EMBEDDED, EmbeddedOptimizer};
-use super::opsani::{self, OpsaniOptimizer};
-use super::variables;
+use embedded::EMBEDDED;
+
+pub(crate) use appdynamics::{AppDynamicsOptimizer, ResolvedAppDynamics};
+pub(crate) use campaign::{CampaignConfig, Objective, Prices};
+pub use campaign::{CampaignMode, SearchAlgorithm};
+pub use connection_file::ConnectionFile;
+pub(crate) use embedded::EmbeddedOptimizer;
+pub(crate) use opsani::OpsaniOptimizer;
+pub(crate) use served_applications::{ServedApplication, ServedConfig};
+
+use crate::config::variables;
 use crate::decode::{Decode, Decoder, HttpUrl, Node, Secrets, Show, TextForm, Value, Variables};
 
 /// Keys that every kind of optimizer has.

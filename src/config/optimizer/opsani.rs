@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value as Json};
 
-use super::variables::{OPSANI_BASE_URL, OPSANI_OPTIMIZER, OPSANI_TOKEN, OPSANI_TOKEN_FILE, OPSANI_URL};
+use crate::config::variables::{OPSANI_BASE_URL, OPSANI_OPTIMIZER, OPSANI_TOKEN, OPSANI_TOKEN_FILE, OPSANI_URL};
 use crate::decode::{Decode, Decoder, Fields, Form, HttpUrl, Node, Properties, Secret, Secrets, Show, Written, keys};
 
 /// The platform when no other is configured.

@@ -2,8 +2,8 @@
 //!
 //! Reading, waiting for and watching the file is the optimizer client's business.
 
-use super::file::parse_documents;
 use super::path_part::check_path_part;
+use crate::config::file::parse_documents;
 use crate::decode::{Decoder, HttpUrl, NoVariables, Node, Problems, Secret};
 
 /// What a connection file says.

@@ -378,19 +378,22 @@ impl Phases<'_> {
 }
 
 fn constraint_readings(trials: &[&Observation], index: usize) -> Vec<f64> {
-    let reading = |trial: &&Observation| match &trial.outcome {
+    readings(trials, |outcome| match outcome {
         Outcome::Measured { constraints, .. } => constraints.get(index).copied().flatten(),
         Outcome::Infeasible | Outcome::Void => None,
-    };
-    trials.iter().filter_map(reading).filter(|reading| reading.is_finite()).collect()
+    })
 }
 
 fn objective_readings(trials: &[&Observation]) -> Vec<f64> {
-    let reading = |trial: &&Observation| match &trial.outcome {
+    readings(trials, |outcome| match outcome {
         Outcome::Measured { objective, .. } => *objective,
         Outcome::Infeasible | Outcome::Void => None,
-    };
-    trials.iter().filter_map(reading).filter(|reading| reading.is_finite()).collect()
+    })
+}
+
+/// The finite ones.
+fn readings(trials: &[&Observation], reading: impl Fn(&Outcome) -> Option<f64>) -> Vec<f64> {
+    trials.iter().filter_map(|trial| reading(&trial.outcome)).filter(|reading| reading.is_finite()).collect()
 }
 
 #[cfg(test)]
